@@ -1,0 +1,13 @@
+"""The `sluicegate` command: one file per command or group of commands.
+
+main        the table of commands; loads only the one that was asked for
+serve       starts a node
+stop        stops a node that was started in the background
+health      asks a running node how it is
+config      checks and explains the configuration file
+events      prints what the workers accounted for
+mock        a provider to try things against, without a key
+benchmark   measures a running gateway
+
+Modules here may import inside functions: that is what keeps `--help` quick.
+"""

@@ -1,0 +1,178 @@
+"""Settings → what the processes run on: a snapshot for the workers, the rest for supervisor and control. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import SecretStr
+
+from sluicegate.config.addresses import parse_base
+from sluicegate.config.schema import ProviderSettings, Settings, TokenSettings
+from sluicegate.dialects.base import Dialect
+from sluicegate.domain.principal import Principal
+from sluicegate.domain.snapshot import AllowRule, ClientBounds, ModelAlias, Provider, Snapshot, Target, Timeouts
+from sluicegate.domain.tokens import digest
+
+_SHOWN_PREFIX = 6
+_LONG_ENOUGH_TO_SHOW = 20
+"""Characters, as in `domain.tokens.masked`: of a shorter token, a prefix would give too much away."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlan:
+    """How the node is set up; all of it takes a restart to change. Paths are relative to the working directory."""
+
+    host: str
+    port: int
+    workers: int
+    data_dir: Path
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Compiled:
+    """A configuration ready to run. Only digests of tokens are in it; providers' credentials are, in `snapshot`.
+
+    `tokens` maps the SHA-256 digest of a declared token to whom it stands for. `management_digest` is None where the
+    management API is closed.
+    """
+
+    settings: Settings
+    server: ServerPlan
+    snapshot: Snapshot
+    tokens: Mapping[bytes, Principal]
+    management_digest: bytes | None
+
+    def __repr__(self) -> str:
+        """Tell how much is configured; nothing that could be a secret."""
+        snapshot = self.snapshot
+        return (
+            f"<Compiled version={snapshot.version} providers={[provider.name for provider in snapshot.providers]}"
+            f" models={len(snapshot.models)} tokens={len(self.tokens)}>"
+        )
+
+
+def compile_settings(
+    settings: Settings, *, dialects: Mapping[str, Dialect], proxies: Mapping[str, str | None], version: int = 1
+) -> Compiled:
+    """Compile checked settings. `proxies` gives, by provider, the environment's choice where it is not set."""
+    providers = tuple(
+        _provider(name, provider, dialects[provider.dialect], proxies.get(name))
+        for name, provider in settings.providers.items()
+    )
+    first = {provider.dialect: provider.name for provider in reversed(providers)}
+    snapshot = Snapshot(
+        version=version,
+        providers=providers,
+        models=tuple(
+            ModelAlias(model.name, tuple(_target(target.model, target.weight) for target in model.targets))
+            for model in settings.models
+        ),
+        defaults=first | settings.defaults,
+        bounds=ClientBounds(**settings.server.limits.model_dump()),
+        drain_seconds=settings.server.drain_seconds,
+        authentication_grace=settings.authentication_grace,
+    )
+    tokens = {_digest(token.token): _principal(token) for token in settings.tokens}
+    management = settings.management_token
+    return Compiled(
+        settings=settings,
+        server=_server(settings),
+        snapshot=snapshot,
+        tokens=MappingProxyType(tokens),
+        management_digest=_digest(management) if management else None,
+    )
+
+
+def token_id(name: str) -> str:
+    """The id of a declared token: the same for the same name, on every node and after every restart."""
+    return f"tok_{sha256(f'declared {name}'.encode()).hexdigest()[:28]}"
+
+
+def _server(settings: Settings) -> ServerPlan:
+    server = settings.server
+    return ServerPlan(
+        host=server.host,
+        port=server.port,
+        workers=server.workers,
+        data_dir=Path(settings.data_dir),
+        certificate=Path(server.tls.certificate) if server.tls else None,
+        key=Path(server.tls.key) if server.tls else None,
+    )
+
+
+def _provider(name: str, settings: ProviderSettings, dialect: Dialect, environment_proxy: str | None) -> Provider:
+    base = parse_base(settings.base_url)
+    credential = dialect.credential_headers(settings.api_key.get_secret_value()) if settings.api_key else ()
+    return Provider(
+        name=name,
+        dialect=settings.dialect,
+        origin=base.origin,
+        authority=base.authority,
+        base_path=base.path,
+        version_path=dialect.version_path(base.path),
+        headers=_merged(credential, settings.headers),
+        default_headers=_merged(dialect.default_headers(), settings.default_headers),
+        allow=_allow(settings, dialect),
+        timeouts=Timeouts(**settings.timeouts.model_dump()),
+        max_connections=settings.max_connections,
+        max_wait=settings.max_wait,
+        verify_tls=settings.verify_tls,
+        ca_file=settings.ca_file,
+        proxy=_proxy(settings.proxy, environment_proxy),
+    )
+
+
+def _merged(ours: tuple[tuple[str, str], ...], configured: Mapping[str, SecretStr]) -> tuple[tuple[str, str], ...]:
+    """Configured headers take the place of the dialect's of the same name."""
+    kept = {name: value for name, value in ours if name not in configured}
+    return tuple((kept | {name: value.get_secret_value() for name, value in configured.items()}).items())
+
+
+def _allow(settings: ProviderSettings, dialect: Dialect) -> tuple[AllowRule, ...] | None:
+    if settings.allow == "dialect":
+        return dialect.allow
+    if settings.allow == "all":
+        return None
+    return tuple(AllowRule(rule.methods, rule.path) for rule in settings.allow)
+
+
+def _proxy(configured: SecretStr | None, from_environment: str | None) -> str | None:
+    if configured is None:
+        return from_environment
+    text = configured.get_secret_value()
+    return None if text == "none" else text
+
+
+def _target(text: str, weight: int) -> Target:
+    provider, _, model = text.partition("/")
+    return Target(provider, model, weight)
+
+
+def _principal(token: TokenSettings) -> Principal:
+    secret = token.token.get_secret_value()
+    default = Principal(token_id="")
+    return Principal(
+        token_id=token_id(token.name),
+        name=token.name,
+        project_id=_owner_id("prj_", token.project) or default.project_id,
+        organization_id=_owner_id("org_", token.organization) or default.organization_id,
+        user_id=_owner_id("usr_", token.user),
+        prefix=secret[:_SHOWN_PREFIX] if len(secret) >= _LONG_ENOUGH_TO_SHOW else "",
+        expires_at=token.expires_at.timestamp() if token.expires_at else None,
+        is_active=token.active,
+        models=token.models,
+        tags=token.tags,
+    )
+
+
+def _owner_id(prefix: str, name: str | None) -> str | None:
+    """An id as it is, a name with the prefix of its kind."""
+    return name if name is None or name.startswith(prefix) else prefix + name
+
+
+def _digest(secret: SecretStr) -> bytes:
+    return digest(secret.get_secret_value().encode())

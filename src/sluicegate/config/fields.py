@@ -1,0 +1,163 @@
+"""The kinds of values a setting may have: what is accepted, and the words that refuse the rest.
+
+Messages never repeat a value; the one who reads them may not be the one who may know it.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from sluicegate.config.addresses import parse_base, parse_proxy
+
+SHORTEST_TOKEN = 8
+"""Characters. No measure of strength: it catches the placeholder and the half-pasted value."""
+
+RESERVED_NAMES = frozenset(
+    {"admin", "api", "auth", "docs", "favicon.ico", "health", "healthz", "livez", "login", "logout", "manage"}
+    | {"metrics", "openapi.json", "readyz", "redoc", "robots.txt", "static", "stats", "ui"}
+    | {"v1", "v1alpha", "v1beta", "v1beta1", "v2"}
+)
+"""First path segments that are the gateway's own: `/<provider>/…` must not hide them."""
+
+_PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_OWNER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
+_LISTEN = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_ALLOW_PATH = re.compile(r"(?:\*\*|(?:\*|[^/*\s?#]+)(?:/(?:\*|[^/*\s?#]+))*(?:/\*\*)?)")
+_FRAMING = frozenset(
+    {"connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection"}
+    | {"te", "trailer", "transfer-encoding", "upgrade"}
+)
+
+
+def _no_boolean(value: Any) -> Any:
+    # YAML reads `yes` and `on` as true, and pydantic would take true for 1.
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+def _secret(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text:
+        raise ValueError("is empty")
+    if text != text.strip():
+        raise ValueError("begins or ends with a space or line break")
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("holds a character that cannot stand in a header: only printable ASCII can")
+    return value
+
+
+def _token(value: SecretStr) -> SecretStr:
+    if len(value.get_secret_value()) < SHORTEST_TOKEN:
+        raise ValueError(f"must have at least {SHORTEST_TOKEN} characters")
+    return value
+
+
+def _header_value(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if text != text.strip() or not text.isascii() or not text.isprintable():
+        raise ValueError("must be printable ASCII without spaces at its ends")
+    return value
+
+
+def _header_name(name: str) -> str:
+    if _HEADER_NAME.fullmatch(name) is None:
+        raise ValueError("is no name of a header (RFC 9110 section 5.1)")
+    lower = name.lower()
+    if lower in _FRAMING or lower.startswith("x-gateway-"):
+        raise ValueError("is a header the gateway sets itself")
+    return lower
+
+
+def _provider_name(name: str) -> str:
+    if _PROVIDER_NAME.fullmatch(name) is None:
+        raise ValueError("is no name for a provider: lower-case letters, digits, and . _ - after the first")
+    if name in RESERVED_NAMES:
+        raise ValueError(f"is no name for a provider: /{name} is a path of the gateway itself")
+    return name
+
+
+def _owner_name(name: str) -> str:
+    if _OWNER_NAME.fullmatch(name) is None:
+        raise ValueError("must be 1 to 128 letters, digits and . _ @ + -, beginning with a letter or digit")
+    return name
+
+
+def _plain_name(name: str) -> str:
+    if not name or name != name.strip() or not name.isprintable():
+        raise ValueError("must be printable text without spaces at its ends")
+    return name
+
+
+def _path(text: str) -> str:
+    if not text or not text.isprintable():
+        raise ValueError("must be a path")
+    return text
+
+
+def _host(text: str) -> str:
+    if _LISTEN.fullmatch(text) is None:
+        raise ValueError("must be an address or a host name, without scheme, port or brackets")
+    return text
+
+
+def _base_url(text: str) -> str:
+    parse_base(text)
+    return text
+
+
+def _proxy(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    return value if text == "none" else SecretStr(parse_proxy(text))
+
+
+def _method(method: str) -> str:
+    upper = method.upper()
+    if upper not in _METHODS:
+        raise ValueError(f"must be one of {', '.join(sorted(_METHODS))}")
+    return upper
+
+
+def _allow_path(path: str) -> str:
+    if _ALLOW_PATH.fullmatch(path) is None:
+        raise ValueError(
+            "must be segments joined by single slashes, none at the start; * is one segment, a last ** any rest"
+        )
+    return path
+
+
+def _moment(value: Any) -> Any:
+    """Read ISO 8601 with an offset: without one, a token would live hours longer or shorter than was meant."""
+    if not isinstance(value, str):
+        raise ValueError("must be a time such as 2030-12-31T23:59:59Z")
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("must be a time such as 2030-12-31T23:59:59Z") from None
+    if moment.tzinfo is None:
+        raise ValueError("must say its offset from UTC, as in 2030-12-31T23:59:59Z")
+    return moment.astimezone(UTC)
+
+
+Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1)]
+Port = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=65_535)]
+Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, allow_inf_nan=False)]
+SecondsOrNone = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, allow_inf_nan=False)]
+Secret = Annotated[SecretStr, AfterValidator(_secret)]
+Token = Annotated[SecretStr, AfterValidator(_secret), AfterValidator(_token)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
+ProviderName = Annotated[str, AfterValidator(_provider_name)]
+OwnerName = Annotated[str, AfterValidator(_owner_name)]
+PlainName = Annotated[str, AfterValidator(_plain_name)]
+PathName = Annotated[str, AfterValidator(_path)]
+Host = Annotated[str, AfterValidator(_host)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+ProxyUrl = Annotated[SecretStr, AfterValidator(_proxy)]
+Method = Annotated[str, AfterValidator(_method)]
+AllowPath = Annotated[str, AfterValidator(_allow_path)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]

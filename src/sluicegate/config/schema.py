@@ -1,0 +1,207 @@
+"""Every setting of the configuration file: its name, kind, default and meaning, declared once.
+
+What a setting means for the running gateway stands beside its counterpart in `domain/snapshot.py`, whose defaults are
+taken over here.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from sluicegate.config import fields
+from sluicegate.domain.snapshot import ClientBounds, Origin, Provider, Snapshot, Timeouts
+
+_BOUNDS = ClientBounds()
+_TIMEOUTS = Timeouts()
+_SNAPSHOT = Snapshot(version=0)
+_PROVIDER = Provider("", "", Origin("http", "", 0), "")
+
+
+class Section(BaseModel):
+    """A mapping of settings: no other keys, never changed, and no value in its messages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, values: Any) -> Any:
+        """Take a setting with nothing after its colon for one that is not set."""
+        if not isinstance(values, dict):
+            return values
+        return {key: value for key, value in values.items() if value is not None or key not in cls.model_fields}
+
+
+class Tls(Section):
+    """The gateway's own certificate."""
+
+    certificate: fields.PathName
+    """File with the certificate and its chain, PEM."""
+    key: fields.PathName
+    """File with the private key, PEM, without a passphrase."""
+
+
+class Limits(Section):
+    """What one client may take, in bytes, counts and seconds."""
+
+    request_line: fields.Count = _BOUNDS.request_line
+    """Longest request line, in bytes; beyond it 414."""
+    header_count: fields.Count = _BOUNDS.header_count
+    """Most header fields; beyond it 431."""
+    header_bytes: fields.Count = _BOUNDS.header_bytes
+    """Largest head of a request, in bytes; beyond it 431."""
+    body_bytes: fields.Count = _BOUNDS.body_bytes
+    """Largest request body, in bytes; beyond it 413."""
+    held_body_bytes: fields.Count = _BOUNDS.held_body_bytes
+    """Largest JSON body, in bytes, that is held in memory, so that its model can be read and a request be repeated."""
+    head_seconds: fields.Seconds = _BOUNDS.head_seconds
+    """Longest time for the head of a request to arrive."""
+    body_seconds: fields.Seconds = _BOUNDS.body_seconds
+    """Longest pause between two parts of a request body, in seconds."""
+    idle_seconds: fields.Seconds = _BOUNDS.idle_seconds
+    """How long an idle client connection is kept."""
+    connections: fields.Count = _BOUNDS.connections
+    """Most open client connections of one worker."""
+
+
+class Server(Section):
+    """Where and how the gateway listens."""
+
+    host: fields.Host = "127.0.0.1"
+    """Address to listen on; `0.0.0.0` or `::` for every interface."""
+    port: fields.Port = 8080
+    """Port to listen on; 0 takes a free one."""
+    workers: Annotated[fields.Count, Field(le=1024)] = 1
+    """Worker processes; more than the machine has cores gains nothing."""
+    tls: Tls | None = None
+    """Set both parts to speak HTTPS."""
+    drain_seconds: fields.SecondsOrNone = _SNAPSHOT.drain_seconds
+    """How long requests under way may take to end once the gateway is told to stop."""
+    limits: Limits = Limits()
+    """What one client may take."""
+
+
+class AllowEntry(Section):
+    """One path of an allowlist and its methods."""
+
+    methods: Annotated[tuple[fields.Method, ...], Field(min_length=1)]
+    """Methods that may pass: `GET`, `POST` …"""
+    path: fields.AllowPath
+    """What follows the API's version prefix, without a leading slash: `chat/completions`. `*` stands for one segment,
+    a final `**` for any rest, also none."""
+
+
+class ProviderTimeouts(Section):
+    """How long a provider may take, in seconds."""
+
+    connect: fields.Seconds = _TIMEOUTS.connect
+    """Until the connection stands, TLS included."""
+    first_byte: fields.Seconds = _TIMEOUTS.first_byte
+    """From the request's last byte to the answer's first."""
+    between_bytes: fields.Seconds = _TIMEOUTS.between_bytes
+    """Longest pause within an answer."""
+    total: fields.Seconds = _TIMEOUTS.total
+    """From the request's first byte to the answer's last."""
+
+
+def _allow_kind(value: Any) -> str:
+    return "rules" if isinstance(value, list | tuple) else "word"
+
+
+Allow = Annotated[
+    Annotated[Literal["dialect", "all"], Tag("word")]
+    | Annotated[Annotated[tuple[AllowEntry, ...], Field(min_length=1)], Tag("rules")],
+    Discriminator(_allow_kind),
+]
+
+
+class ProviderSettings(Section):
+    """One provider."""
+
+    dialect: str
+    """The API it speaks: `openai`, `anthropic`, `gemini` or `generic`."""
+    base_url: fields.BaseUrl
+    """`https://…` or `http://…` with the path its API begins with, or `unix:/path` of a socket."""
+    api_key: fields.Secret | None = None
+    """Its credential; sent where the dialect wants it. None for a provider that asks for none."""
+    headers: dict[fields.HeaderName, fields.HeaderValue] = {}
+    """Headers set on every request, in place of the client's and of the credential's own."""
+    default_headers: dict[fields.HeaderName, fields.HeaderValue] = {}
+    """Headers sent only where the client sent none of that name."""
+    timeouts: ProviderTimeouts = ProviderTimeouts()
+    """How long it may take."""
+    max_connections: fields.Count = _PROVIDER.max_connections
+    """Most connections of one worker to it."""
+    max_wait: fields.SecondsOrNone = _PROVIDER.max_wait
+    """Seconds a request may wait for a free connection when all are busy."""
+    verify_tls: bool = _PROVIDER.verify_tls
+    """Whether its certificate must be valid. Turning it off lets anyone on the way read the credential."""
+    ca_file: fields.PathName | None = None
+    """PEM file of the authorities to trust in place of the system's."""
+    proxy: fields.ProxyUrl | None = None
+    """`http://[user:password@]host:port` to connect through; `none` for none at all. Not set, the variables
+    `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` decide."""
+    allow: Allow = "dialect"
+    """Paths that may pass: `dialect` for those its dialect knows, `all`, or a list."""
+
+
+class ModelTarget(Section):
+    """One way to serve a model."""
+
+    model: fields.PlainName
+    """`provider/model`: a configured provider and its own name for the model."""
+    weight: fields.Count = 1
+    """Share of the requests, against the sum of all weights."""
+
+
+class ModelSettings(Section):
+    """A model name of our own."""
+
+    name: fields.PlainName
+    """What clients ask for."""
+    targets: Annotated[tuple[ModelTarget, ...], Field(min_length=1)]
+    """What serves it."""
+
+
+class TokenSettings(Section):
+    """A declared token: what a caller presents, and what it may do."""
+
+    name: fields.PlainName
+    """What it is called in logs and lists; its id is made from it."""
+    token: fields.Token
+    """The secret itself: printable ASCII, at least 8 characters."""
+    project: fields.OwnerName | None = None
+    """Project it belongs to."""
+    organization: fields.OwnerName | None = None
+    """Organisation it belongs to."""
+    user: fields.OwnerName | None = None
+    """User it belongs to."""
+    expires_at: fields.Moment | None = None
+    """When it ends: ISO 8601 with an offset, `2030-12-31T23:59:59Z`. Not set, it does not."""
+    active: bool = True
+    """Whether it may be used."""
+    models: tuple[fields.PlainName, ...] = ()
+    """Models it may use, by the names its caller asks for; none for all."""
+    tags: tuple[fields.PlainName, ...] = ()
+    """Words that its requests are marked with."""
+
+
+class Settings(Section):
+    """The configuration file."""
+
+    server: Server = Server()
+    """Where and how the gateway listens."""
+    data_dir: fields.PathName = "./data"
+    """Directory for everything the gateway keeps."""
+    management_token: fields.Token | None = None
+    """What the management API asks for; not set, it is closed."""
+    authentication_grace: fields.SecondsOrNone = _SNAPSHOT.authentication_grace
+    """Seconds for which tokens already known stay good while the control process is away."""
+    providers: dict[fields.ProviderName, ProviderSettings] = {}
+    """Providers by name; the name is the first segment of their own paths, `/openai/…`."""
+    defaults: dict[str, str] = {}
+    """Dialect to provider: which of several providers of a dialect serves a request whose model decides nothing.
+    Where not set, the first declared."""
+    models: tuple[ModelSettings, ...] = ()
+    """Model names of our own."""
+    tokens: tuple[TokenSettings, ...] = ()
+    """Declared tokens."""

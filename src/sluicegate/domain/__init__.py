@@ -1,0 +1,10 @@
+"""Pure values and decisions: no socket, clock, environment or event loop.
+
+ids         sortable, prefixed identifiers
+tokens      what a caller's credential is reduced to: its digest, and what may be shown of it
+principal   who is calling and what they may do
+usage       what one exchange consumed, in tokens
+events      the one record an exchange leaves behind
+errors      every failure a client can see: status, code, whether a retry can cure it
+snapshot    the compiled configuration a worker runs on
+"""

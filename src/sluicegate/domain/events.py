@@ -1,0 +1,80 @@
+"""The one record an exchange leaves behind, and the lines of a journal that carry it.
+
+A line is one JSON object. Most exchanges are one `Exchange` line. Where usage must still be counted, a `Pending` line
+is written at once, before the client has its last byte, so that a crash loses nothing; the `Exchange` line with the same
+`request_id` follows when the count is in. A reader reports the later one; the earlier one only if its writer died
+before the count came.
+"""
+
+from msgspec import Struct
+
+from sluicegate.domain.errors import Source
+from sluicegate.domain.usage import Usage, UsageSource
+
+
+class Metadata(Struct, frozen=True, omit_defaults=True):
+    """What system logs of LLM traffic expect to find. `created` is Unix seconds of the exchange's start."""
+
+    model: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    total_tokens: int = 0
+    created: int = 0
+
+
+class Exchange(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="exchange"):
+    """One exchange, however it ended. Durations are milliseconds unless named otherwise, absent where it never happened.
+
+    `token` is the token's id ("" where no token was recognised); `endpoint` the path without its query;
+    `status_code` what the client was sent (499 where it left before any answer). `error_source` says who failed,
+    `error` is the code of the failure. `is_cut` marks a stream that did not end as its API says it must.
+    """
+
+    request_id: str
+    timestamp: str
+    token: str
+    project_id: str
+    organization_id: str
+    endpoint: str
+    method: str
+    status_code: int
+    duration_ms: float
+    metadata: Metadata
+    user_id: str | None = None
+    route: str = ""
+    dialect: str = ""
+    operation: str = ""
+    provider: str = ""
+    requested_model: str = ""
+    model: str = ""
+    attempts: int = 0
+    is_stream: bool = False
+    is_cut: bool = False
+    first_byte_ms: float | None = None
+    overhead_us: int | None = None
+    request_bytes: int = 0
+    response_bytes: int = 0
+    usage: Usage | None = None
+    usage_source: UsageSource = "none"
+    is_estimated: bool = False
+    client_disconnected: bool = False
+    error_source: Source | None = None
+    error: str | None = None
+    upstream_status: int | None = None
+    upstream_request_id: str | None = None
+    response_id: str | None = None
+    finish_reason: str | None = None
+    session_id: str | None = None
+    client_address: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class Pending(Struct, frozen=True, tag_field="kind", tag="pending"):
+    """An exchange whose usage is still being counted; `exchange` carries a guess from the text's length."""
+
+    request_id: str
+    exchange: Exchange
+
+
+Line = Exchange | Pending
+"""What a journal's line decodes to."""

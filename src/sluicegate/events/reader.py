@@ -1,0 +1,164 @@
+"""All incarnations' events together: read them, and delete what everyone has passed."""
+
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+
+from msgspec import Struct
+
+from sluicegate.domain.events import Exchange
+from sluicegate.domain.segments import unfinished_name
+from sluicegate.events import segments
+from sluicegate.events.checkpoint import Checkpoint, Progress
+from sluicegate.events.segments import Found, found_segments, segment_path, segment_size
+from sluicegate.events.tail import Damage, Tail
+
+
+class Batch(Struct, frozen=True):
+    """What one call of `read` found. Fewer events than asked for means that there are no more at present.
+
+    `checkpoint` is where to read on once these events have had their effect. It may differ from the one given even
+    where there are no events.
+    """
+
+    events: tuple[Exchange, ...]
+    checkpoint: Checkpoint
+    damages: tuple[Damage, ...] = ()
+
+
+class SegmentReader:
+    """Reads a journal's directory for any number of consumers; it keeps nothing between two calls."""
+
+    __slots__ = ("_directory", "_is_abandoned")
+
+    def __init__(
+        self, directory: Path, *, is_abandoned: Callable[[Path, str, int], bool] = segments.is_abandoned
+    ) -> None:
+        """Make the directory (mode 0700) where no worker has yet. Raises OSError."""
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._directory = directory
+        self._is_abandoned = is_abandoned
+
+    def __repr__(self) -> str:
+        """Tell where the segments are."""
+        return f"<SegmentReader {self._directory}>"
+
+    def read(self, checkpoint: Checkpoint, max_events: int) -> Batch:
+        """Return up to `max_events` events after `checkpoint`, in the order each incarnation wrote them.
+
+        Each incarnation gets its share of `max_events`, which must not be less than their number, or the first starve
+        the others. An incarnation of which no segment is left is dropped from the checkpoint. Raises OSError where the
+        segments cannot be read.
+        """
+        found = found_segments(self._directory)
+        tails = {
+            incarnation: Tail(
+                self._directory,
+                incarnation,
+                numbers,
+                checkpoint.incarnations.get(incarnation),
+                is_abandoned=self._is_abandoned,
+            )
+            for incarnation, numbers in found.items()
+        }
+        events: list[Exchange] = []
+        try:
+            hungry = list(tails.values())
+            while hungry and len(events) < max_events:
+                hungry = _served(hungry, events, max_events)
+        finally:
+            for tail in tails.values():
+                tail.close()
+        progress = {incarnation: tail.progress for incarnation, tail in tails.items()}
+        damages = tuple(damage for tail in tails.values() for damage in tail.damages)
+        return Batch(tuple(events), Checkpoint(progress), damages)
+
+    def end(self) -> Checkpoint:
+        """Return a checkpoint behind every line there is now, for who wants only what is new. Raises OSError."""
+        return Checkpoint(
+            {
+                incarnation: Progress(numbers[-1], self._end_of_lines(incarnation, numbers[-1]))
+                for incarnation, numbers in found_segments(self._directory).items()
+            }
+        )
+
+    def unread_bytes(self, checkpoint: Checkpoint) -> int:
+        """Tell how far behind a consumer is. Raises OSError where the segments cannot be listed."""
+        unread = 0
+        for incarnation, numbers in found_segments(self._directory).items():
+            progress = checkpoint.incarnations.get(incarnation, Progress(0, 0))
+            for number in numbers:
+                if number >= progress.number:
+                    size = segment_size(self._directory, incarnation, number)
+                    unread += max(0, size - progress.offset) if number == progress.number else size
+        return unread
+
+    def delete_passed(self, checkpoints: Collection[Checkpoint]) -> tuple[Path, ...]:
+        """Delete and return the segments that nobody needs any more: none where `checkpoints` is empty.
+
+        Such are those that every checkpoint is past, without a pending line withheld in them, and whose writer has
+        moved on or is gone. Oldest first, so that an interruption leaves no gap. Raises OSError.
+        """
+        paths = self._passed(found_segments(self._directory), checkpoints)
+        for path in paths:
+            path.unlink(missing_ok=True)
+        return tuple(paths)
+
+    def _passed(self, found: Found, checkpoints: Collection[Checkpoint]) -> list[Path]:
+        """Choose the segments to delete."""
+        passed: list[Path] = []
+        for incarnation, numbers in found.items():
+            all_progress = [each.incarnations.get(incarnation) for each in checkpoints]
+            known = [each for each in all_progress if each is not None]
+            if not known or len(known) < len(all_progress):
+                continue
+            needed = min(_first_needed(each) for each in known)
+            gone = [number for number in numbers[:-1] if number < needed]
+            passed += [segment_path(self._directory, incarnation, number) for number in gone]
+            if self._is_done(incarnation, numbers[-1], known):
+                passed.append(segment_path(self._directory, incarnation, numbers[-1]))
+                # Its writer may have died just before the next segment had its name.
+                unfinished = self._directory / unfinished_name(incarnation, numbers[-1] + 1)
+                passed += [unfinished] if unfinished.exists() else []
+        return passed
+
+    def _is_done(self, incarnation: str, last: int, all_progress: list[Progress]) -> bool:
+        """Whether an incarnation's writer is gone and everyone has read all of it."""
+        if not self._is_abandoned(self._directory, incarnation, last):
+            return False
+        # Its size is final only now.
+        size = segment_size(self._directory, incarnation, last)
+        return all(not each.waiting and (each.number, each.offset) >= (last, size) for each in all_progress)
+
+    def _end_of_lines(self, incarnation: str, number: int) -> int:
+        """Return the offset behind a segment's last newline."""
+        size = 65_536
+        try:
+            file = os.open(segment_path(self._directory, incarnation, number), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return 0
+        try:
+            end = os.fstat(file).st_size
+            while True:
+                start = max(0, end - size)
+                newline = os.pread(file, end - start, start).rfind(b"\n")
+                if newline >= 0 or start == 0:
+                    return start + newline + 1
+                size *= 2
+        finally:
+            os.close(file)
+
+
+def _served(tails: list[Tail], events: list[Exchange], max_events: int) -> list[Tail]:
+    """Read a fair share of what is still wanted from each; return those that may have more."""
+    hungry: list[Tail] = []
+    for index, tail in enumerate(tails):
+        share = -(-(max_events - len(events)) // (len(tails) - index))
+        if tail.read(events, share):
+            hungry.append(tail)
+    return hungry
+
+
+def _first_needed(progress: Progress) -> int:
+    """Return the number of the oldest segment a consumer will still read from."""
+    return min([progress.number, *(each.number for each in progress.waiting)])

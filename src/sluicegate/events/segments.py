@@ -1,0 +1,54 @@
+"""Which segment files there are, and whether their writers live."""
+
+import fcntl
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from sluicegate.domain.segments import parsed_segment_name, segment_name
+
+Found = Mapping[str, tuple[int, ...]]
+"""Incarnations in order of their names, each with its segments' numbers, ascending."""
+
+
+def found_segments(directory: Path) -> Found:
+    """List the segments of a directory. Raises OSError where it cannot be listed."""
+    found: dict[str, list[int]] = {}
+    for name in os.listdir(directory):
+        parsed = parsed_segment_name(name)
+        if parsed:
+            found.setdefault(parsed[0], []).append(parsed[1])
+    return {incarnation: tuple(sorted(found[incarnation])) for incarnation in sorted(found)}
+
+
+def segment_path(directory: Path, incarnation: str, number: int) -> Path:
+    """Tell where a segment is."""
+    return directory / segment_name(incarnation, number)
+
+
+def segment_size(directory: Path, incarnation: str, number: int) -> int:
+    """Return a segment's size in bytes, 0 where it is gone."""
+    try:
+        return segment_path(directory, incarnation, number).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def is_abandoned(directory: Path, incarnation: str, last: int) -> bool:
+    """Whether an incarnation whose last segment is `last` will never write again.
+
+    A writer keeps its segment locked until the next one is locked and has its name. So a lock that can be had, with no
+    next segment to be seen afterwards, means that the writer is gone. The lock is shared: readers do not take each
+    other for writers.
+    """
+    try:
+        file = os.open(segment_path(directory, incarnation, last), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(file)
+    return not segment_path(directory, incarnation, last + 1).exists()

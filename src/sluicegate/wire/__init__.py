@@ -1,0 +1,9 @@
+"""Bytes without I/O: what arrives and leaves, parsed and built, by no socket.
+
+framing     the limits and strictness we add to the HTTP parser
+target      a request's path, decoded and checked before anything is decided by it
+headers     which header fields travel, and which mean something to us
+sse         server-sent events: splitting and writing
+peek        reading and splicing top-level JSON fields without re-encoding
+link        messages between a worker and its control process
+"""

@@ -1,0 +1,127 @@
+"""Which header fields travel, and which mean something to us.
+
+Rule 1. Hop-by-hop fields (RFC 9110 section 7.6.1) end here, in both directions; so do the fields `Connection` names.
+Rule 2. A caller's credential never travels, whichever of the headers it came in; nor do cookies.
+Rule 3. What we say ourselves (`x-gateway-…`, the framing, the request id of an answer) is never taken from a peer.
+"""
+
+from typing import Final
+
+FORWARD: Final = 0
+DROP: Final = 1
+HOST: Final = 2
+CONTENT_LENGTH: Final = 3
+TRANSFER_ENCODING: Final = 4
+CONNECTION: Final = 5
+UPGRADE: Final = 6
+EXPECT: Final = 7
+CONTENT_TYPE: Final = 8
+CONTENT_ENCODING: Final = 9
+SESSION: Final = 10
+REQUEST_ID: Final = 11
+VERSION: Final = 12
+WEBSOCKET: Final = 13
+AUTHORIZATION: Final = 20
+X_API_KEY: Final = 21
+API_KEY: Final = 22
+X_GOOG_API_KEY: Final = 23
+
+_HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer")
+
+_REQUEST_KINDS = {
+    **dict.fromkeys(_HOP_BY_HOP, DROP),
+    # What a client says of its own way here would be believed by the provider or the control process: we say it.
+    **dict.fromkeys((b"cookie", b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"), DROP),
+    b"x-real-ip": DROP,
+    b"host": HOST,
+    b"content-length": CONTENT_LENGTH,
+    b"transfer-encoding": TRANSFER_ENCODING,
+    b"connection": CONNECTION,
+    b"upgrade": UPGRADE,
+    b"expect": EXPECT,
+    b"content-type": CONTENT_TYPE,
+    b"content-encoding": CONTENT_ENCODING,
+    b"x-claude-code-session-id": SESSION,
+    b"session_id": SESSION,
+    b"anthropic-version": VERSION,
+    b"sec-websocket-key": WEBSOCKET,
+    b"authorization": AUTHORIZATION,
+    b"x-api-key": X_API_KEY,
+    b"api-key": API_KEY,
+    b"x-goog-api-key": X_GOOG_API_KEY,
+}
+
+_ANSWER_KINDS = {
+    **dict.fromkeys(_HOP_BY_HOP, DROP),
+    # A provider's cookie would tie callers together; its alternative service would lead them past the gateway.
+    **dict.fromkeys((b"set-cookie", b"alt-svc", b"strict-transport-security"), DROP),
+    b"content-length": CONTENT_LENGTH,
+    b"transfer-encoding": TRANSFER_ENCODING,
+    b"connection": CONNECTION,
+    b"upgrade": UPGRADE,
+    b"content-type": CONTENT_TYPE,
+    b"content-encoding": CONTENT_ENCODING,
+    b"x-request-id": REQUEST_ID,
+    b"request-id": REQUEST_ID,
+}
+
+_OWN_PREFIX = b"x-gateway-"
+_LARGEST_MEMO = 4096
+"""Spellings remembered; a peer that invents more names pays for a lower-casing each time, and memory stays bounded."""
+
+
+class HeaderKinds(dict[bytes, int]):
+    """What to do with a field, by its name as spelt: a dictionary that learns the spellings it meets."""
+
+    __slots__ = ("_kinds",)
+
+    def __init__(self, kinds: dict[bytes, int]) -> None:
+        """`kinds` maps lower-case names; all others are forwarded."""
+        super().__init__(kinds)
+        self._kinds = kinds
+
+    def __missing__(self, name: bytes) -> int:
+        """Classify a spelling not met before."""
+        lower = name.lower()
+        kind = DROP if lower.startswith(_OWN_PREFIX) else self._kinds.get(lower, FORWARD)
+        if len(self) < _LARGEST_MEMO:
+            self[name] = kind
+        return kind
+
+
+def request_kinds() -> HeaderKinds:
+    """Kinds of the fields of a client's request."""
+    return HeaderKinds(_REQUEST_KINDS)
+
+
+def answer_kinds() -> HeaderKinds:
+    """Kinds of the fields of a provider's answer."""
+    return HeaderKinds(_ANSWER_KINDS)
+
+
+def connection_options(value: bytes) -> frozenset[bytes]:
+    """The options of a `Connection` field's value, in lower case (RFC 9110 section 7.6.1)."""
+    return frozenset(option.strip().lower() for option in value.split(b",") if option.strip())
+
+
+def without(fields: list[bytes], names: frozenset[bytes]) -> list[bytes]:
+    """`fields` (flat: name, `: `, value, CRLF, …) less those whose lower-case name is in `names`."""
+    kept: list[bytes] = []
+    for at in range(0, len(fields), 4):
+        if fields[at].lower() not in names:
+            kept += fields[at : at + 4]
+    return kept
+
+
+def has_field(fields: list[bytes], name: bytes) -> bool:
+    """Whether the flat list `fields` has a field of this lower-case name."""
+    return any(fields[at].lower() == name for at in range(0, len(fields), 4))
+
+
+def bearer(value: bytes) -> bytes:
+    """The credential of an `Authorization` value: everything after the first space, trimmed; keys may hold spaces.
+
+    Any scheme is accepted, as the SDKs of some providers send `Token …`; a value without a space is the credential.
+    """
+    scheme, space, rest = value.partition(b" ")
+    return rest.strip() if space else scheme.strip()

@@ -1,0 +1,150 @@
+"""Messages between a worker and its control process, and how they are framed on their Unix socket.
+
+A frame is a 4-byte big-endian length and a MessagePack array of messages: each side collects what it has to say in one
+turn of its loop and sends it as one frame. A worker speaks first (`Hello`); control answers with the `Configure` of the
+moment. Every question carries a `number` unique to its connection, and its answer repeats it; answers may come in any
+order. When the connection breaks, unanswered questions are lost and the worker asks again on the next one.
+"""
+
+import msgspec
+from msgspec import Struct
+
+from sluicegate.domain.principal import Principal
+from sluicegate.domain.snapshot import Snapshot
+
+LARGEST_FRAME = 64 * 1024 * 1024
+"""Bytes; a peer that announces more is broken and its connection is closed. Room for a batch of the largest held
+bodies to be counted."""
+
+
+class Hello(Struct, frozen=True, tag="hello", array_like=True):
+    """Worker to control, first: who I am."""
+
+    worker: int
+    pid: int
+
+
+class Resolve(Struct, frozen=True, tag="resolve", array_like=True):
+    """Worker to control: whose token has this SHA-256 digest?"""
+
+    number: int
+    digest: bytes
+
+
+class Count(Struct, frozen=True, tag="count", array_like=True):
+    """Worker to control: count the tokens of an exchange whose provider reported none.
+
+    `request` is the request body as sent (empty if unknown), `answer` the JSON answer body, or, where `is_text`, the
+    text the model produced. `answer_dropped` is how many bytes of the answer's text were not captured.
+    """
+
+    number: int
+    dialect: str
+    operation: str
+    model: str
+    request: bytes
+    answer: bytes
+    is_text: bool
+    answer_dropped: int = 0
+
+
+class Ready(Struct, frozen=True, tag="ready", array_like=True):
+    """Worker to control: I run on snapshot `version` and accept connections."""
+
+    version: int
+
+
+class Configure(Struct, frozen=True, tag="configure", array_like=True):
+    """Control to worker: run on this from now on."""
+
+    snapshot: Snapshot
+
+
+class Resolved(Struct, frozen=True, tag="resolved", array_like=True):
+    """Control to worker: the token's principal, or None where no token has this digest."""
+
+    number: int
+    principal: Principal | None
+
+
+class Counted(Struct, frozen=True, tag="counted", array_like=True):
+    """Control to worker: tokens counted; `source` is a `domain.usage.UsageSource`."""
+
+    number: int
+    input_tokens: int
+    output_tokens: int
+    source: str
+
+
+class Forget(Struct, frozen=True, tag="forget", array_like=True):
+    """Control to worker, the change feed: drop what you know about these digests; with none, about all."""
+
+    digests: tuple[bytes, ...] = ()
+
+
+ToControl = Hello | Resolve | Count | Ready
+ToWorker = Configure | Resolved | Counted | Forget
+
+_encoder = msgspec.msgpack.Encoder()
+_to_control = msgspec.msgpack.Decoder(list[ToControl])
+_to_worker = msgspec.msgpack.Decoder(list[ToWorker])
+
+
+class BrokenLinkError(Exception):
+    """The peer sent what is not a frame of this protocol; its connection must be closed."""
+
+
+def frame(messages: list[ToControl] | list[ToWorker]) -> bytes:
+    """One frame that carries `messages` in order."""
+    body = _encoder.encode(messages)
+    return len(body).to_bytes(4, "big") + body
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames' bodies, whatever the reads' boundaries."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        """Start between two frames."""
+        self._buffer = bytearray()
+
+    def __repr__(self) -> str:
+        """Tell how much waits for its rest."""
+        return f"<FrameReader waiting={len(self._buffer)}>"
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the bodies completed by `data`.
+
+        Raises BrokenLinkError where a frame announces more than LARGEST_FRAME bytes.
+        """
+        buffer = self._buffer
+        buffer += data
+        bodies: list[bytes] = []
+        start = 0
+        while len(buffer) - start >= 4:
+            length = int.from_bytes(buffer[start : start + 4], "big")
+            if length > LARGEST_FRAME:
+                raise BrokenLinkError(f"a frame of {length} bytes was announced")
+            if len(buffer) - start - 4 < length:
+                break
+            bodies.append(bytes(buffer[start + 4 : start + 4 + length]))
+            start += 4 + length
+        del buffer[:start]
+        return bodies
+
+
+def to_control(body: bytes) -> list[ToControl]:
+    """Decode a frame's body on control's side. Raises BrokenLinkError."""
+    try:
+        return _to_control.decode(body)
+    except msgspec.MsgspecError as error:
+        raise BrokenLinkError(str(error)) from error
+
+
+def to_worker(body: bytes) -> list[ToWorker]:
+    """Decode a frame's body on a worker's side. Raises BrokenLinkError."""
+    try:
+        return _to_worker.decode(body)
+    except msgspec.MsgspecError as error:
+        raise BrokenLinkError(str(error)) from error

@@ -1,0 +1,75 @@
+"""`sluicegate config` says what is wrong, shows what is in force, and keeps secrets."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from sluicegate.cli.config import app
+from sluicegate.config.environment import CALLER_VARIABLE, CONFIG_VARIABLE, KNOWN_PROVIDERS, SETTING_VARIABLES
+
+PROXIES = ("https_proxy", "http_proxy", "all_proxy", "no_proxy")
+
+
+def run(*arguments: str, **environment: str) -> Result:
+    """Run the command in an environment that holds nothing else of meaning to it."""
+    known = [CONFIG_VARIABLE, CALLER_VARIABLE, *(name for name, _ in SETTING_VARIABLES)]
+    for provider in KNOWN_PROVIDERS:
+        known += [*provider.key_variables, provider.base_url_variable or "", provider.version_variable or ""]
+    known += [*PROXIES, *map(str.upper, PROXIES)]
+    cleared: dict[str, str | None] = dict.fromkeys(filter(None, known))
+    return CliRunner().invoke(app, [*arguments], env=cleared | environment)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A configuration file with one reference."""
+    path = tmp_path / "a.yaml"
+    path.write_text("providers: {a: {dialect: openai, base_url: 'http://h/v1', api_key: '${KEY}'}}\n")
+    return path
+
+
+def test_check_accepts(file: Path) -> None:
+    """A valid configuration gives status 0 and a line of what is in it."""
+    result = run("check", "--config", str(file), KEY="hunter2", PROXY_TOKEN="hunter2hunter2")
+    assert (result.exit_code, result.stdout) == (0, "valid: providers 1, models 0, tokens 1\n")
+
+
+def test_check_refuses(file: Path) -> None:
+    """An invalid one gives status 2 and its problems on standard error."""
+    result = run("check", "--config", str(file), PORT="hunter2")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.splitlines() == [
+        f"{file}:1: providers.a.api_key: the environment variable KEY is not set",
+        "environment: PORT: must be a whole number",
+    ]
+
+
+def test_the_environment_names_the_file(file: Path) -> None:
+    """Without an option SLUICEGATE_CONFIG counts; without either, the environment alone is checked."""
+    assert run("check", SLUICEGATE_CONFIG=str(file), KEY="hunter2").stdout.startswith("valid: providers 1")
+    assert run("check").stdout == "valid: providers 0, models 0, tokens 0\n"
+
+
+@pytest.mark.parametrize("flags", [(), ("--redacted",)])
+def test_show_hides_secrets(file: Path, flags: tuple[str, ...]) -> None:
+    """The settings in force come out as YAML, with the secrets replaced, asked for or not."""
+    result = run("show", "--config", str(file), *flags, KEY="hunter2", PORT="81")
+    shown = yaml.safe_load(result.stdout)
+    assert (result.exit_code, shown["server"]["port"], shown["providers"]["a"]["api_key"]) == (0, 81, "****")
+    assert "hunter2" not in result.output
+
+
+def test_show_refuses_what_check_refuses(file: Path) -> None:
+    """Nothing is shown of an invalid configuration but what is wrong with it."""
+    result = run("show", "--config", str(file))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "KEY is not set" in result.stderr
+
+
+def test_schema_is_json() -> None:
+    """The JSON Schema can be piped into a file."""
+    schema = json.loads(run("schema").stdout)
+    assert {"server", "providers", "models", "tokens"} <= schema["properties"].keys()

@@ -1,0 +1,199 @@
+"""Settings become plain values with nothing left to resolve."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from sluicegate.config.compile import Compiled, ServerPlan, token_id
+from sluicegate.domain.principal import Principal
+from sluicegate.domain.snapshot import AllowRule, ClientBounds, ModelAlias, Origin, Provider, Snapshot, Target, Timeouts
+from sluicegate.domain.tokens import digest
+
+LoadText = Callable[..., Compiled]
+
+
+def test_a_provider_with_everything(load_text: LoadText, tmp_path: Path) -> None:
+    """Every setting of a provider arrives in its compiled form."""
+    (tmp_path / "ca.pem").write_text("certificate")
+    text = f"""\
+providers:
+  full:
+    dialect: openai
+    base_url: https://Example.com:8443/v1/
+    api_key: key-1
+    headers: {{X-Title: gateway}}
+    default_headers: {{OpenAI-Beta: x}}
+    timeouts: {{connect: 1, first_byte: 2, between_bytes: 3, total: 4.5}}
+    max_connections: 5
+    max_wait: 0
+    verify_tls: false
+    ca_file: {tmp_path}/ca.pem
+    proxy: user:pass@proxy:3128
+    allow:
+      - {{methods: [get, POST], path: models/**}}
+"""
+    assert load_text(text).snapshot.providers == (
+        Provider(
+            name="full",
+            dialect="openai",
+            origin=Origin("https", "example.com", 8443),
+            authority="example.com:8443",
+            base_path="/v1",
+            version_path="/v1/version",
+            headers=(("authorization", "Bearer key-1"), ("x-title", "gateway")),
+            default_headers=(("anthropic-version", "2000-01-01"), ("openai-beta", "x")),
+            allow=(AllowRule(("GET", "POST"), "models/**"),),
+            timeouts=Timeouts(1, 2, 3, 4.5),
+            max_connections=5,
+            max_wait=0,
+            verify_tls=False,
+            ca_file=f"{tmp_path}/ca.pem",
+            proxy="http://user:pass@proxy:3128",
+        ),
+    )
+
+
+def test_a_provider_with_nothing_but_its_address(load_text: LoadText) -> None:
+    """Defaults are the snapshot's own; no key means no credential; paths are the dialect's."""
+    (provider,) = load_text("providers: {a: {dialect: openai, base_url: 'unix:/run/a.sock'}}").snapshot.providers
+    assert provider == Provider(
+        name="a",
+        dialect="openai",
+        origin=Origin("unix", "/run/a.sock", 0),
+        authority="localhost",
+        version_path="/version",
+        default_headers=(("anthropic-version", "2000-01-01"),),
+        allow=(AllowRule(("POST",), "chat/completions"),),
+    )
+
+
+def test_configured_headers_replace_the_dialects(load_text: LoadText) -> None:
+    """A header is sent once: the operator's word counts."""
+    text = """\
+providers:
+  a:
+    dialect: openai
+    base_url: http://h
+    api_key: key-1
+    headers: {Authorization: Custom x}
+    default_headers: {anthropic-version: "2026-10-21"}
+    allow: all
+"""
+    (provider,) = load_text(text).snapshot.providers
+    assert provider.headers == (("authorization", "Custom x"),)
+    assert provider.default_headers == (("anthropic-version", "2026-10-21"),)
+    assert provider.allow is None
+
+
+def test_proxies_come_from_the_environment_unless_set(load_text: LoadText) -> None:
+    """The variables decide per provider; `none` and an address of its own override them."""
+    text = """\
+providers:
+  a: {dialect: openai, base_url: "https://a.example"}
+  b: {dialect: openai, base_url: "https://b.example", proxy: none}
+  c: {dialect: openai, base_url: "https://c.example", proxy: "http://other:1"}
+  d: {dialect: openai, base_url: "https://d.example"}
+"""
+    compiled = load_text(text, environment={"HTTPS_PROXY": "http://proxy:3128", "NO_PROXY": "d.example"})
+    proxies = [provider.proxy for provider in compiled.snapshot.providers]
+    assert proxies == ["http://proxy:3128", None, "http://other:1", None]
+
+
+def test_models_and_defaults(load_text: LoadText) -> None:
+    """Targets split at the first slash; the first provider of a dialect is its default unless another is named."""
+    text = """\
+providers:
+  a: {dialect: openai, base_url: "http://a"}
+  b: {dialect: openai, base_url: "http://b"}
+  c: {dialect: anthropic, base_url: "http://c"}
+  d: {dialect: anthropic, base_url: "http://d"}
+defaults: {anthropic: d}
+models:
+  - name: smart
+    targets: [{model: a/meta/llama-4, weight: 20}, {model: c/claude}]
+"""
+    snapshot = load_text(text).snapshot
+    assert snapshot.models == (ModelAlias("smart", (Target("a", "meta/llama-4", 20), Target("c", "claude", 1))),)
+    assert snapshot.defaults == {"openai": "a", "anthropic": "d"}
+
+
+def test_server_and_bounds(load_text: LoadText, tmp_path: Path) -> None:
+    """What the node needs goes to the plan, what a worker needs to the snapshot."""
+    for name in ("cert", "key"):
+        (tmp_path / name).write_text("pem")
+    text = f"""\
+server:
+  host: "::"
+  port: 0
+  workers: 4
+  tls: {{certificate: {tmp_path}/cert, key: {tmp_path}/key}}
+  drain_seconds: 5
+  limits: {{body_bytes: 1000, head_seconds: 2}}
+data_dir: /var/lib/sluicegate
+authentication_grace: 0
+"""
+    compiled = load_text(text)
+    assert compiled.server == ServerPlan(
+        "::", 0, 4, Path("/var/lib/sluicegate"), certificate=tmp_path / "cert", key=tmp_path / "key"
+    )
+    assert compiled.snapshot == Snapshot(
+        version=1, bounds=ClientBounds(body_bytes=1000, head_seconds=2), drain_seconds=5, authentication_grace=0
+    )
+
+
+def test_tokens_become_principals_under_their_digest(load_text: LoadText) -> None:
+    """Names of owners get the prefix of their kind, times become Unix seconds; the secret is gone."""
+    text = """\
+tokens:
+  - {name: plain, token: abcdefgh}
+  - name: full
+    token: sg-0123456789-0123456789
+    project: search
+    organization: org_acme
+    user: ann@example.com
+    expires_at: 2030-01-01T01:00:00+01:00
+    active: false
+    models: [smart]
+    tags: [team, blue]
+management_token: manage-me-please
+"""
+    compiled = load_text(text)
+    assert compiled.tokens == {
+        digest(b"abcdefgh"): Principal(token_id("plain"), "plain"),
+        digest(b"sg-0123456789-0123456789"): Principal(
+            token_id("full"),
+            "full",
+            project_id="prj_search",
+            organization_id="org_acme",
+            user_id="usr_ann@example.com",
+            prefix="sg-012",
+            expires_at=1893456000.0,
+            is_active=False,
+            models=("smart",),
+            tags=("team", "blue"),
+        ),
+    }
+    assert compiled.management_digest == digest(b"manage-me-please")
+
+
+def test_ids_of_declared_tokens_follow_from_their_names() -> None:
+    """The same on every node and after every restart, as long as any other id, different for every name."""
+    assert token_id("lan") == "tok_804697ebf46eb2ecb10a867d131a"
+    assert token_id("lan") != token_id("wan")
+
+
+def test_the_snapshot_travels(load_text: LoadText) -> None:
+    """What is compiled survives encoding, as it is sent to workers."""
+    text = "providers: {a: {dialect: openai, base_url: 'http://h', api_key: k}}\nserver: {port: 1}"
+    snapshot = load_text(text).snapshot
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(snapshot), type=Snapshot) == snapshot
+
+
+def test_repr_tells_counts_and_names_only(load_text: LoadText) -> None:
+    """A compiled configuration can be logged."""
+    text = """\
+providers: {a: {dialect: openai, base_url: "http://h", api_key: hunter2}}
+tokens: [{name: t, token: hunter22}]
+"""
+    assert repr(load_text(text)) == "<Compiled version=1 providers=['a'] models=0 tokens=1>"

@@ -1,0 +1,35 @@
+"""Who is calling."""
+
+import msgspec
+
+from sluicegate.domain.principal import Principal
+
+
+def test_a_small_installation_needs_only_an_id() -> None:
+    """A token belongs to the default project and organisation, is active, never expires and may use everything."""
+    principal = Principal("tok_1")
+    assert (principal.project_id, principal.organization_id) == ("prj_default", "org_default")
+    assert (principal.is_active, principal.expires_at, principal.user_id) == (True, None, None)
+    assert principal.models == ()
+
+
+def test_travels_to_a_worker_unchanged() -> None:
+    """What control sends is what the worker holds."""
+    principal = Principal(
+        "tok_1",
+        name="lan",
+        project_id="prj_1",
+        organization_id="org_1",
+        user_id="usr_1",
+        prefix="sg_",
+        expires_at=1.5,
+        is_active=False,
+        models=("smart",),
+        tags=("a", "b"),
+    )
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(principal), type=Principal) == principal
+
+
+def test_defaults_are_not_sent() -> None:
+    """Thousands of principals cross the link; each is only what it differs in."""
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(Principal("tok_1"))) == {"token_id": "tok_1"}

@@ -55,8 +55,13 @@ class Dialect(Protocol):
     def operation(self, path: str) -> str:
         """Name what the path does.
 
-        `chat completions responses embeddings messages generate count_tokens models`, else the path's first segment.
+        `chat completions responses embeddings messages generate count_tokens models`; `stored` where it reads back or
+        manages an answer made before (its usage was accounted then); else the path's first segment.
         """
+        ...
+
+    def is_countable(self, operation: str) -> bool:
+        """Whether a model reads and writes text here, so that tokens can be counted where none are reported."""
         ...
 
     def model_in_path(self, path: str) -> str | None:

@@ -1,8 +1,8 @@
 """The one record an exchange leaves behind, and the lines of a journal that carry it.
 
 A line is one JSON object. Most exchanges are one `Exchange` line. Where usage must still be counted, a `Pending` line
-is written at once, before the client has its last byte, so that a crash loses nothing; the `Exchange` line with the same
-`request_id` follows when the count is in. A reader reports the later one; the earlier one only if its writer died
+is written at once, before the client has its last byte, so that a crash loses nothing; the `Exchange` line with the
+same `request_id` follows when the count is in. A reader reports the later one; the earlier one only if its writer died
 before the count came.
 """
 
@@ -23,7 +23,7 @@ class Metadata(Struct, frozen=True, omit_defaults=True):
 
 
 class Exchange(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="exchange"):
-    """One exchange, however it ended. Durations are milliseconds unless named otherwise, absent where it never happened.
+    """One exchange, however it ended. Durations are milliseconds unless named otherwise, absent where nothing happened.
 
     `token` is the token's id ("" where no token was recognised); `endpoint` the path without its query;
     `status_code` what the client was sent (499 where it left before any answer). `error_source` says who failed,

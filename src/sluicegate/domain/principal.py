@@ -4,7 +4,7 @@ from msgspec import Struct
 
 
 class Principal(Struct, frozen=True, omit_defaults=True):
-    """A caller's token, resolved. Times are Unix seconds; empty `models` or `paths` allow all."""
+    """A caller's token, resolved. Times are Unix seconds; empty `models` allow all."""
 
     token_id: str
     name: str = ""

@@ -58,10 +58,16 @@ class Provider(Struct, frozen=True):
     max_connections: int = 1024
     max_wait: float = 10.0
     """Seconds a request may wait for a free connection when all are busy."""
+    ask_usage: bool = True
+    """Whether a stream is asked for its usage (`stream_options.include_usage`) when the client did not."""
     verify_tls: bool = True
     ca_file: str | None = None
     proxy: str | None = None
     """`http://[user:password@]host:port` of a proxy that is asked to CONNECT."""
+
+    def __repr__(self) -> str:
+        """Tell where it is; never a credential."""
+        return f"<Provider {self.name} {self.dialect} {self.origin.scheme}://{self.origin.host}:{self.origin.port}>"
 
 
 class Target(Struct, frozen=True):

@@ -6,8 +6,8 @@ from hashlib import sha256
 def digest(credential: bytes) -> bytes:
     """SHA-256 of the credential, 32 bytes: the only form in which it is stored, compared or sent to another process.
 
-    Tokens are random with at least 128 bits, so a plain digest resists guessing; and looking a digest up in a dictionary
-    reveals nothing by its timing.
+    Tokens are random with at least 128 bits, so a plain digest resists guessing; and looking a digest up in a
+    dictionary reveals nothing by its timing.
     """
     return sha256(credential).digest()
 

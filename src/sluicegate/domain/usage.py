@@ -34,13 +34,16 @@ class Usage(Struct, frozen=True, omit_defaults=True):
 class Reading(Struct, frozen=True):
     """What a dialect understood of one answer.
 
-    `usage` is None where the provider reported none. `text` is what the model produced, captured only so that it can be
-    counted when `usage` is None; `text_dropped` is how many bytes of it exceeded the capture bound.
+    `usage` is None where the provider reported none. `is_usage_final` is False where a stream was cut after its input
+    was reported and before its output was (Anthropic): `usage.input_tokens` holds, the output must be counted.
+    `text` is what the model produced in a stream, captured only so that it can be counted: it is empty when `usage` is
+    there and final. `text_dropped` is how many bytes of it exceeded the capture bound.
     `is_complete` says that the answer ended as its API says it must (a stream's last event was seen).
     `error` is the provider's own error type where the answer, whatever its status, turned out to be one.
     """
 
     usage: Usage | None = None
+    is_usage_final: bool = True
     model: str | None = None
     response_id: str | None = None
     finish_reason: str | None = None

@@ -1,13 +1,13 @@
 """The data plane, one process per worker: read it downwards, it is the path of a request.
 
-    worker      the process: what it starts with, its signals, its end
-    listener    accepts clients;  client   one client's connection
-    exchange    one request and its answer;  pipeline   the stages it goes through;  stages/   one file each
-    routes      where a request line leads;  local   what a worker answers by itself
-    providers   the runtime of one provider;  pool, connector, upstream   its connections
-    relay       an answer on its way to the client;  taps   what watches a side copy of it
-    replies     answers of our own;  tunnel   upgraded connections
-    principals  who the callers are;  link   the way to the control process
-    journal     the record of every exchange;  turn   the order of what ends in one loop turn
-    services    what an exchange can reach;  sweep   deadlines
+worker      the process: what it starts with, its signals, its end
+listener    accepts clients;  client   one client's connection
+exchange    one request and its answer;  pipeline   the stages it goes through;  stages/   one file each
+routes      where a request line leads;  local   what a worker answers by itself
+providers   the runtime of one provider;  pool, connector, upstream   its connections
+relay       an answer on its way to the client;  taps   what watches a side copy of it
+replies     answers of our own;  tunnel   upgraded connections
+principals  who the callers are;  link   the way to the control process
+journal     the record of every exchange;  turn   the order of what ends in one loop turn
+services    what an exchange can reach;  sweep   deadlines
 """

@@ -1,8 +1,8 @@
 """What this worker knows about callers' tokens: a bounded cache, filled through the control process.
 
 Rule 1. While the link to control stands, its change feed keeps every entry true.
-Rule 2. When the link is cut, entries stay good for a grace period: control is being restarted on this machine, and while
-        it is away nobody here can change a token. After the grace nobody is admitted until control is back.
+Rule 2. When the link is cut, entries stay good for a grace period: control is being restarted on this machine, and
+        while it is away nobody here can change a token. After the grace nobody is admitted until control is back.
 Rule 3. Unknown digests are remembered for a short time only, and only so many of them, so that random credentials can
         neither fill memory nor hammer the control process.
 """
@@ -55,7 +55,9 @@ class Principals:
     def __repr__(self) -> str:
         """Tell the sizes and whether the entries may be believed."""
         feed = "live" if self._good_until == float("inf") else f"cut until={self._good_until:.1f}"
-        return f"<Principals known={len(self._known)} unknown={len(self._unknown)} asked={len(self._asked)} feed={feed}>"
+        return (
+            f"<Principals known={len(self._known)} unknown={len(self._unknown)} asked={len(self._asked)} feed={feed}>"
+        )
 
     def get(self, digest: bytes, now: float) -> Principal | None:
         """The principal of a digest known for sure, None where it must be asked for (`find`)."""

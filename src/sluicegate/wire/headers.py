@@ -20,7 +20,9 @@ CONTENT_ENCODING: Final = 9
 SESSION: Final = 10
 REQUEST_ID: Final = 11
 VERSION: Final = 12
-WEBSOCKET: Final = 13
+ACCEPT_ENCODING: Final = 13
+CACHE_CONTROL: Final = 14
+COOKIE: Final = 15
 AUTHORIZATION: Final = 20
 X_API_KEY: Final = 21
 API_KEY: Final = 22
@@ -31,7 +33,7 @@ _HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"prox
 _REQUEST_KINDS = {
     **dict.fromkeys(_HOP_BY_HOP, DROP),
     # What a client says of its own way here would be believed by the provider or the control process: we say it.
-    **dict.fromkeys((b"cookie", b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"), DROP),
+    **dict.fromkeys((b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-forwarded-proto"), DROP),
     b"x-real-ip": DROP,
     b"host": HOST,
     b"content-length": CONTENT_LENGTH,
@@ -44,7 +46,8 @@ _REQUEST_KINDS = {
     b"x-claude-code-session-id": SESSION,
     b"session_id": SESSION,
     b"anthropic-version": VERSION,
-    b"sec-websocket-key": WEBSOCKET,
+    b"accept-encoding": ACCEPT_ENCODING,
+    b"cookie": COOKIE,
     b"authorization": AUTHORIZATION,
     b"x-api-key": X_API_KEY,
     b"api-key": API_KEY,
@@ -61,9 +64,16 @@ _ANSWER_KINDS = {
     b"upgrade": UPGRADE,
     b"content-type": CONTENT_TYPE,
     b"content-encoding": CONTENT_ENCODING,
+    b"cache-control": CACHE_CONTROL,
     b"x-request-id": REQUEST_ID,
     b"request-id": REQUEST_ID,
 }
+
+_CONTROL_ANSWER_KINDS = {
+    **{name: kind for name, kind in _ANSWER_KINDS.items() if kind not in (DROP, CACHE_CONTROL)},
+    **dict.fromkeys(_HOP_BY_HOP, DROP),
+}
+"""The control process is ours: its cookies (of the admin pages) and caching rules travel."""
 
 _OWN_PREFIX = b"x-gateway-"
 _LARGEST_MEMO = 4096
@@ -99,6 +109,11 @@ def answer_kinds() -> HeaderKinds:
     return HeaderKinds(_ANSWER_KINDS)
 
 
+def control_answer_kinds() -> HeaderKinds:
+    """Kinds of the fields of our own control process's answer."""
+    return HeaderKinds(_CONTROL_ANSWER_KINDS)
+
+
 def connection_options(value: bytes) -> frozenset[bytes]:
     """The options of a `Connection` field's value, in lower case (RFC 9110 section 7.6.1)."""
     return frozenset(option.strip().lower() for option in value.split(b",") if option.strip())
@@ -125,3 +140,7 @@ def bearer(value: bytes) -> bytes:
     """
     scheme, space, rest = value.partition(b" ")
     return rest.strip() if space else scheme.strip()
+
+
+PLAIN_OPTIONS: Final = frozenset({b"keep-alive", b"close", b"upgrade"})
+"""Options of a `Connection` field that name no other field."""

@@ -6,6 +6,8 @@ moment. Every question carries a `number` unique to its connection, and its answ
 order. When the connection breaks, unanswered questions are lost and the worker asks again on the next one.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import Struct
 
@@ -94,7 +96,7 @@ class BrokenLinkError(Exception):
     """The peer sent what is not a frame of this protocol; its connection must be closed."""
 
 
-def frame(messages: list[ToControl] | list[ToWorker]) -> bytes:
+def frame(messages: Sequence[ToControl] | Sequence[ToWorker]) -> bytes:
     """One frame that carries `messages` in order."""
     body = _encoder.encode(messages)
     return len(body).to_bytes(4, "big") + body

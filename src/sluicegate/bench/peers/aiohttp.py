@@ -1,0 +1,26 @@
+"""aiohttp on both sides: what a proxy in Python costs when it is written in the obvious way."""
+
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+from sluicegate.bench.peers.base import Launch, PeerMissingError, Site
+
+
+class Aiohttp:
+    """See the module; the proxy itself is `aiohttp_proxy`."""
+
+    name = "aiohttp"
+
+    def version(self) -> str:
+        """The library's."""
+        try:
+            return version("aiohttp")
+        except PackageNotFoundError:
+            raise PeerMissingError("aiohttp is not installed: pip install aiohttp") from None
+
+    def launch(self, site: Site) -> Launch:
+        """With our own interpreter."""
+        self.version()
+        authority = () if site.certificates is None else (str(site.certificates.authority),)
+        module = "sluicegate.bench.peers.aiohttp_proxy"
+        return Launch((sys.executable, "-m", module, str(site.port), site.upstream, *authority))

@@ -1,0 +1,57 @@
+"""What the comparison must know of a proxy to start it, and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from sluicegate.bench.certificates import Certificates
+
+
+class PeerMissingError(Exception):
+    """A proxy that is not installed here; the message says how to get it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a proxy is to run: its port on 127.0.0.1, a directory of its own, and the provider behind it."""
+
+    port: int
+    directory: Path
+    upstream_port: int
+    certificates: Certificates | None = None
+    """Given when the provider speaks TLS, which the proxy must then verify."""
+    environments: Path | None = None
+    """Where virtual environments for proxies that bring many packages are kept."""
+
+    @property
+    def upstream(self) -> str:
+        """The provider's address."""
+        return f"{'https' if self.certificates else 'http'}://127.0.0.1:{self.upstream_port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start a proxy: files to write (path within its directory to text), command line, environment to add."""
+
+    command: tuple[str, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    ready_path: str | None = None
+    """Answers 200 once the proxy is ready; without it the first answer of the provider through the proxy counts."""
+    token: str = "sk-benchmark"  # noqa: S105 - there is no secret behind a mock provider
+    model: str = "mock-model"
+
+
+class Peer(Protocol):
+    """One proxy."""
+
+    @property
+    def name(self) -> str:
+        """Its name on the command line and in reports."""
+
+    def version(self) -> str:
+        """What exactly is measured. Raises PeerMissingError."""
+
+    def launch(self, site: Site) -> Launch:
+        """Say how to start it. Raises PeerMissingError."""

@@ -1,0 +1,35 @@
+"""Sluicegate itself, a whole node with everything on that is on by default."""
+
+import json
+import sys
+
+from sluicegate import __version__
+from sluicegate.bench.peers.base import Launch, Site
+
+_TOKEN = "benchmark-token-0123456789abcdef"  # noqa: S105 - there is no secret behind a mock provider
+
+
+class Sluicegate:
+    """See the module."""
+
+    name = "sluicegate"
+
+    def version(self) -> str:
+        """Our own."""
+        return __version__
+
+    def launch(self, site: Site) -> Launch:
+        """One worker, one declared token."""
+        provider = {"dialect": "openai", "base_url": f"{site.upstream}/v1", "api_key": "sk-benchmark"}
+        if site.certificates is not None:
+            provider["ca_file"] = str(site.certificates.authority)
+        configuration = {
+            "server": {"host": "127.0.0.1", "port": site.port, "workers": 1},
+            "data_dir": str(site.directory / "data"),
+            "providers": {"mock": provider},
+            "tokens": [{"name": "bench", "token": _TOKEN}],
+        }
+        # JSON is YAML, and needs no library to be written.
+        files = {"sluicegate.yaml": json.dumps(configuration, indent=1)}
+        command = (sys.executable, "-m", "sluicegate", "serve", "--config", str(site.directory / "sluicegate.yaml"))
+        return Launch(command, files, ready_path="/readyz", token=_TOKEN)

@@ -1,0 +1,65 @@
+"""`sluicegate serve`: check the flags and turn into the supervisor."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_BESIDE = Path("sluicegate.yaml")
+"""Configuration file that is used without being named."""
+
+_File = Annotated[
+    Path | None,
+    typer.Option(help="Configuration file; else SLUICEGATE_CONFIG, ./sluicegate.yaml, or the environment alone."),
+]
+_Host = Annotated[str | None, typer.Option(help="Address to listen on; 0.0.0.0 for every interface.")]
+_Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="Port to listen on; 0 for any free one.")]
+_Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.")]
+_DataDir = Annotated[Path | None, typer.Option(help="Directory for everything the gateway keeps.")]
+_Drain = Annotated[float | None, typer.Option(min=0, help="Seconds for requests under way when it is stopped.")]
+_Demo = Annotated[bool, typer.Option("--demo", help="Use a built-in mock provider: needs no key and no file.")]
+_Daemon = Annotated[bool, typer.Option("--daemon", help="Run in the background; return once it is ready.")]
+_PidFile = Annotated[Path | None, typer.Option(help="Another file for the process id, beside DATA_DIR/run.")]
+_LogFile = Annotated[Path | None, typer.Option(help="Where a daemon's log goes; ./sluicegate.log if not given.")]
+
+
+def serve(
+    config: _File = None,
+    host: _Host = None,
+    port: _Port = None,
+    workers: _Workers = None,
+    data_dir: _DataDir = None,
+    drain_seconds: _Drain = None,
+    demo: _Demo = False,
+    daemon: _Daemon = False,
+    pid_file: _PidFile = None,
+    log_file: _LogFile = None,
+) -> None:
+    """Start the gateway: exit status 0 once it was stopped, 2 where it cannot start as asked, 1 where it failed to."""
+    from sluicegate.config.environment import CONFIG_VARIABLE, process_environment
+    from sluicegate.supervisor.commands import PYTHON
+    from sluicegate.supervisor.orders import Orders, written
+
+    is_named = config is not None or bool(process_environment().get(CONFIG_VARIABLE))
+    if not is_named and not demo and _BESIDE.is_file():
+        config = _BESIDE
+    orders = Orders(
+        config=_text(config),
+        host=host,
+        port=port,
+        workers=workers,
+        data_dir=_text(data_dir),
+        drain_seconds=drain_seconds,
+        demo=demo,
+        daemon=daemon,
+        pid_file=_text(pid_file),
+        log_file=_text(log_file),
+    )
+    command = [*PYTHON, "sluicegate.supervisor", *written(orders)]
+    # In place of this process, which holds several megabytes for reading a command line.
+    os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)

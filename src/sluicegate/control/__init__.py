@@ -1,0 +1,20 @@
+"""The control plane of one node: everything that is not on the path of a request.
+
+__main__        the process: `beginning`, then `service`
+channel         what it and the supervisor tell each other
+beginning       which configuration to run on, and the supervisor's word to begin
+loading         the sources of the configuration, and loading it from them
+last_good       what a control process leaves to its successor
+service         all parts of the process, put together
+supervision     its end of the channel
+configuration   the configuration in force, and changing it while the node runs
+watch           noticing that the configuration file changed
+link_server     the workers' link: snapshots and answers to their questions
+workers         which workers there are
+token_directory whose token a digest belongs to
+counting        counting tokens for exchanges whose provider did not
+counting_queue  one count after the other, beside the event loop
+application     the management API: `routes` lists it, `access` guards it, `problems` words its errors
+web             serving it on a Unix socket
+logs            log lines: their form, and that no secret is in them
+"""

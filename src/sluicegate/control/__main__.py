@@ -1,0 +1,24 @@
+"""`python -m sluicegate.control`: the control process, as the supervisor starts it."""
+
+import importlib
+import sys
+
+from sluicegate.config.environment import process_environment
+from sluicegate.control.beginning import begin
+from sluicegate.dialects.table import DIALECTS
+
+
+def main() -> int:
+    """Run the process; return its exit status."""
+    begun = begin(sys.argv[1:], process_environment(), dialects=DIALECTS)
+    if begun is None:
+        return 2
+    # Only now: it takes as long as the workers take to start, and they are being started meanwhile.
+    logs = importlib.import_module("sluicegate.control.logs")
+    service = importlib.import_module("sluicegate.control.service")
+    service.run(begun, log=logs.configured(sys.stderr, process="control"))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,198 @@
+"""Control's end of the link: gives workers their snapshot, answers their questions, tells them of changes.
+
+What is said to one worker within a turn of the loop travels in one frame. A worker that does not read is not read from
+either, so what waits for it is bounded by what it asked.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from structlog.typing import FilteringBoundLogger
+
+from sluicegate.control.token_directory import TokenDirectory
+from sluicegate.control.workers import Workers
+from sluicegate.domain.principal import Principal
+from sluicegate.domain.snapshot import Snapshot
+from sluicegate.wire.link import (
+    BrokenLinkError,
+    Configure,
+    Count,
+    Counted,
+    Forget,
+    FrameReader,
+    Hello,
+    Ready,
+    Resolve,
+    Resolved,
+    ToControl,
+    ToWorker,
+    frame,
+    to_control,
+)
+
+
+class Counts(Protocol):
+    """Counts tokens."""
+
+    def ask(self, question: Count, answer: Callable[[Counted], None]) -> None:
+        """Call `answer` with the count, at once or later in the loop."""
+        ...
+
+
+class LinkServer:
+    """All workers' links. Call it to make the protocol of a new connection."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        *,
+        directory: TokenDirectory,
+        counts: Counts,
+        workers: Workers,
+        is_ready: Callable[[int, int], None],
+        log: FilteringBoundLogger,
+    ) -> None:
+        """`is_ready` learns number and process id of a worker that has begun to accept connections."""
+        self._snapshot = snapshot
+        self._directory = directory
+        self._counts = counts
+        self._workers = workers
+        self._is_ready = is_ready
+        self._log = log
+        self._links: set[WorkerLink] = set()
+        self._all_gone = asyncio.Event()
+        self._all_gone.set()
+
+    def __repr__(self) -> str:
+        """Tell the version and how many links stand."""
+        return f"<LinkServer version={self._snapshot.version} links={len(self._links)}>"
+
+    def __call__(self) -> "WorkerLink":
+        """Make the protocol of a new connection."""
+        return WorkerLink(self)
+
+    def change(self, snapshot: Snapshot, forgotten: tuple[bytes, ...]) -> None:
+        """Have all workers run on `snapshot` and forget what they know of these digests."""
+        self._snapshot = snapshot
+        messages: list[ToWorker] = [Configure(snapshot)]
+        if forgotten:
+            messages.append(Forget(forgotten))
+        for link in self._links:
+            link.send(*messages)
+
+    def close(self) -> None:
+        """Close all links; the workers will ask our successor."""
+        for link in tuple(self._links):
+            link.close()
+
+    async def all_gone(self) -> None:
+        """Wait until no link stands."""
+        await self._all_gone.wait()
+
+    def opened(self, link: "WorkerLink", hello: Hello) -> None:
+        """A worker has introduced itself."""
+        self._links.add(link)
+        self._all_gone.clear()
+        self._workers.joined(hello.worker, hello.pid)
+        link.send(Configure(self._snapshot))
+
+    def received(self, link: "WorkerLink", worker: Hello, message: ToControl) -> None:
+        """Act on what a worker says. Raises BrokenLinkError."""
+        match message:
+            case Resolve(number, digest):
+                self._directory.find(digest, _answer_to(link, number))
+            case Count():
+                self._counts.ask(message, link.send)
+            case Ready(version):
+                self._workers.ready(worker.pid, version)
+                self._is_ready(worker.worker, worker.pid)
+            case Hello():
+                raise BrokenLinkError("a worker introduces itself twice")
+
+    def closed(self, link: "WorkerLink", hello: Hello | None) -> None:
+        """A link is gone."""
+        self._links.discard(link)
+        if hello is not None:
+            self._workers.left(hello.pid)
+        if not self._links:
+            self._all_gone.set()
+
+    def broken(self, hello: Hello | None, error: BrokenLinkError) -> None:
+        """A worker said what makes no sense; its link is being closed."""
+        self._log.error("a worker's link is broken", worker=hello and hello.worker, reason=str(error))
+
+
+class WorkerLink(asyncio.Protocol):
+    """One worker's link."""
+
+    def __init__(self, server: LinkServer) -> None:
+        """Wait for the worker's introduction."""
+        self._server = server
+        self._reader = FrameReader()
+        self._hello: Hello | None = None
+        self._outbox: list[ToWorker] = []
+        self._transport: asyncio.Transport | None = None
+
+    def __repr__(self) -> str:
+        """Tell whose link it is."""
+        return f"<WorkerLink {self._hello} waiting={len(self._outbox)}>"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take whole frames; close the link where they make no sense."""
+        try:
+            for body in self._reader.feed(data):
+                for message in to_control(body):
+                    self._take(message)
+        except BrokenLinkError as error:
+            self._server.broken(self._hello, error)
+            self.close()
+
+    def _take(self, message: ToControl) -> None:
+        if self._hello is not None:
+            self._server.received(self, self._hello, message)
+        elif isinstance(message, Hello):
+            self._hello = message
+            self._server.opened(self, message)
+        else:
+            raise BrokenLinkError("a worker asks before it introduces itself")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the worker; answers that are still on their way are dropped."""
+        del exc
+        self._transport = None
+        self._server.closed(self, self._hello)
+
+    def pause_writing(self) -> None:
+        """Listen no more to who does not listen."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def send(self, *messages: ToWorker) -> None:
+        """Say this, together with everything else that is said in this turn of the loop."""
+        if not self._outbox:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outbox += messages
+
+    def close(self) -> None:
+        """Close the link; what was not sent is lost."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _flush(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        if self._transport is not None:
+            self._transport.write(frame(outbox))
+
+
+def _answer_to(link: WorkerLink, number: int) -> Callable[[Principal | None], None]:
+    return lambda principal: link.send(Resolved(number, principal))

@@ -1,0 +1,140 @@
+"""The rest of a control process: all parts put together, running until told to end."""
+
+import asyncio
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from structlog.typing import FilteringBoundLogger
+
+from sluicegate.config.compile import Compiled
+from sluicegate.config.problem import ConfigurationError
+from sluicegate.control.application import create_application
+from sluicegate.control.beginning import Begun
+from sluicegate.control.channel import DrainChanged, Serving, WorkerReady
+from sluicegate.control.configuration import Configuration
+from sluicegate.control.context import Context
+from sluicegate.control.counting import Counter
+from sluicegate.control.counting_queue import CountingQueue
+from sluicegate.control.link_server import LinkServer
+from sluicegate.control.supervision import Supervision
+from sluicegate.control.token_directory import DeclaredTokens
+from sluicegate.control.watch import Watcher, fingerprint, watch
+from sluicegate.control.web import WebServer
+from sluicegate.control.workers import Workers
+
+_DRAIN_MARGIN = 2.0
+"""Seconds beyond the drain time for which workers without a supervisor are waited for."""
+
+
+class Service:
+    """One control process from its beginning to its end. Must be made in a running event loop."""
+
+    def __init__(self, begun: Begun, *, executor: ThreadPoolExecutor, log: FilteringBoundLogger) -> None:
+        """Put the parts together; nothing runs yet. `executor` has one thread, for counting."""
+        self._begun = begun
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._end = asyncio.Event()
+        self._tasks = asyncio.TaskGroup()
+        choice = begun.choice
+        self._workers = Workers(now=_now)
+        self._tokens = DeclaredTokens(choice.current.tokens)
+        self._configuration = Configuration(
+            started=choice.started,
+            current=choice.current,
+            load=begun.sources.load,
+            keep=begun.last_good.keep,
+            now=_now,
+            log=log,
+            refused=choice.refused,
+        )
+        self._configuration.follow(self._on_change)
+        self._links = LinkServer(
+            choice.current.snapshot,
+            directory=self._tokens,
+            counts=CountingQueue(
+                Counter().count, executor=executor, call_soon=self._loop.call_soon_threadsafe, log=log
+            ),
+            workers=self._workers,
+            is_ready=lambda worker, process: self._supervision.tell(WorkerReady(worker, process)),
+            log=log,
+        )
+        self._supervision = Supervision(reload=self._on_reload, lost=self._on_orphaned)
+        context = Context(self._configuration, self._workers, begun.sources.described)
+        self._web = WebServer(create_application(context), started=lambda: self._supervision.tell(Serving()))
+
+    def __repr__(self) -> str:
+        """Tell what is configured and who is there."""
+        return f"<Service {self._configuration!r} {self._workers!r}>"
+
+    async def run(self) -> None:
+        """Serve workers and the management API until told to end."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._end.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._on_reload)
+        async with self._tasks:
+            listener = await self._loop.create_unix_server(self._links, sock=self._begun.link)
+            await self._loop.create_connection(lambda: self._supervision, sock=self._begun.channel)
+            self._tasks.create_task(self._web.serve(sockets=[self._begun.web]))
+            watching = self._tasks.create_task(self._watch())
+            await self._end.wait()
+            watching.cancel()
+            listener.close()
+            self._links.close()
+            self._web.end()
+
+    async def _watch(self) -> None:
+        file = self._begun.sources.file
+        if file is not None:
+            watcher = Watcher(self._begun.seen)
+            await watch(lambda: fingerprint(file), watcher, changed=lambda: self._reload("changed file"))
+
+    async def _reload(self, cause: str) -> None:
+        try:
+            await self._configuration.reload(cause=cause)
+        except ConfigurationError:
+            # Logged, and kept for whoever asks.
+            return
+
+    def _on_reload(self) -> None:
+        self._tasks.create_task(self._reload("SIGHUP"))
+
+    def _on_change(self, old: Compiled, new: Compiled) -> None:
+        self._links.change(new.snapshot, self._tokens.replace(new.tokens))
+        if new.snapshot.drain_seconds != old.snapshot.drain_seconds:
+            self._supervision.tell(DrainChanged(new.snapshot.drain_seconds))
+
+    def _on_orphaned(self) -> None:
+        """The supervisor is gone. The workers drain, and are served until they are done."""
+        if not self._end.is_set():
+            self._log.error("the supervisor is gone, ending")
+            self._tasks.create_task(self._end_after_workers())
+
+    async def _end_after_workers(self) -> None:
+        longest = self._configuration.current.snapshot.drain_seconds + _DRAIN_MARGIN
+        try:
+            await asyncio.wait_for(self._links.all_gone(), longest)
+        except TimeoutError:
+            self._log.warning("workers did not end in time")
+        self._end.set()
+
+
+def run(begun: Begun, *, log: FilteringBoundLogger) -> None:
+    """Run until told to end."""
+    asyncio.run(_run(begun, log))
+
+
+async def _run(begun: Begun, log: FilteringBoundLogger) -> None:
+    choice = begun.choice
+    if choice.refused is not None:
+        log.error("configuration refused, the last good one is used", problems=str(choice.refused))
+    executor = ThreadPoolExecutor(1, thread_name_prefix="count")
+    try:
+        await Service(begun, executor=executor, log=log).run()
+    finally:
+        executor.shutdown(cancel_futures=True)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,139 @@
+"""The Anthropic API: messages (https://docs.claude.com/en/api/messages)."""
+
+from typing import ClassVar, Final
+
+import msgspec
+
+from sluicegate.dialects.anthropic_messages import MessageReader, read_message
+from sluicegate.dialects.base import StreamReader
+from sluicegate.dialects.lenient import parse
+from sluicegate.dialects.silent import SilentReader
+from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
+from sluicegate.domain.errors import GatewayError, Kind
+from sluicegate.domain.snapshot import AllowRule
+from sluicegate.domain.usage import Reading
+
+_LIST = ("GET", "POST")
+_ITEM = ("GET", "POST", "DELETE")
+
+ALLOW: Final = (
+    AllowRule(("POST",), "messages"),
+    AllowRule(("POST",), "messages/count_tokens"),
+    AllowRule(_LIST, "messages/batches"),
+    AllowRule(_ITEM, "messages/batches/**"),
+    AllowRule(("POST",), "complete"),
+    AllowRule(("GET",), "models/**"),
+    AllowRule(_ITEM, "files/**"),
+    AllowRule(_ITEM, "skills/**"),
+)
+
+_KINDS: Final[dict[Kind, str]] = {
+    "invalid_request": "invalid_request_error",
+    "authentication": "authentication_error",
+    "permission": "permission_error",
+    "not_found": "not_found_error",
+    "too_large": "request_too_large",
+    "rate_limit": "rate_limit_error",
+    "quota": "billing_error",
+    "server": "api_error",
+    "overloaded": "overloaded_error",
+    "timeout": "timeout_error",
+}
+
+_OAUTH_PREFIX = "sk-ant-oat"
+"""Tokens of subscriptions; the API takes them as a bearer only."""
+
+_DEFAULT_VERSION = "2023-06-01"
+"""For clients that send no version: the one every server of this API understands, relatives included. The SDKs always
+send theirs, and it is passed on."""
+
+
+class Anthropic:
+    """The dialect `anthropic`."""
+
+    name: ClassVar[str] = "anthropic"
+    allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
+    has_model_in_path: ClassVar[bool] = False
+
+    def __repr__(self) -> str:
+        """Tell which one it is."""
+        return "<Anthropic>"
+
+    def credential_headers(self, api_key: str) -> tuple[tuple[str, str], ...]:
+        """The key in `x-api-key`, an OAuth token as a bearer."""
+        if api_key.startswith(_OAUTH_PREFIX):
+            return (("authorization", f"Bearer {api_key}"),)
+        return (("x-api-key", api_key),)
+
+    def default_headers(self) -> tuple[tuple[str, str], ...]:
+        """The API refuses requests without a version."""
+        return (("anthropic-version", _DEFAULT_VERSION),)
+
+    def version_path(self, base_path: str) -> str:
+        """Base URLs of this API end before `/v1`; one that holds it is understood too."""
+        return base_path if base_path.endswith("/v1") else f"{base_path}/v1"
+
+    def rest_of(self, path: str) -> str:
+        """`v1/messages` → `messages`."""
+        return path.removeprefix("v1/")
+
+    def operation(self, path: str) -> str:
+        """Name what the path does."""
+        if path == "messages/count_tokens":
+            return "count_tokens"
+        first, slash, _ = path.partition("/")
+        return "stored" if slash and first == "messages" else first
+
+    def is_countable(self, operation: str) -> bool:
+        """Messages only."""
+        return operation == "messages"
+
+    def model_in_path(self, path: str) -> str | None:
+        """Never: the body names it."""
+        return None
+
+    def with_model_in_path(self, path: str, model: str) -> str:
+        """The path as it is."""
+        return path
+
+    def is_stream_request(self, path: str, query: str) -> bool:
+        """Never: the body asks for streams."""
+        return False
+
+    def can_include_usage(self, operation: str) -> bool:
+        """Never: streams always report it."""
+        return False
+
+    def is_usage_only(self, payload: bytes) -> bool:
+        """Never."""
+        return False
+
+    def error_body(self, error: GatewayError, request_id: str) -> bytes:
+        """`{"type":"error","error":{"type","message"},"request_id"}`."""
+        detail = {"type": _KINDS[error.kind], "message": error.message}
+        return msgspec.json.encode({"type": "error", "error": detail, "request_id": request_id})
+
+    def stream_error(self, error: GatewayError, request_id: str, operation: str, events: int) -> bytes:
+        """An event `error`; its data is an error body."""
+        return b"event: error\ndata: " + self.error_body(error, request_id) + b"\n\n"
+
+    def read_answer(self, operation: str, body: bytes) -> Reading:
+        """What a whole JSON answer says of itself."""
+        return read_message(body) if operation == "messages" else Reading()
+
+    def stream_reader(self, operation: str) -> StreamReader:
+        """A reader of messages' events."""
+        return MessageReader() if operation == "messages" else SilentReader()
+
+    def prompt_text(self, operation: str, body: bytes) -> list[str]:
+        """The system prompt, then one entry per message and per tool."""
+        if operation not in {"messages", "count_tokens"}:
+            return []
+        request = parse(body)
+        system = text_of(field(request, "system"))
+        messages = texts_of(field(request, "messages"))
+        return ([system] if system else []) + messages + json_texts(field(request, "tools"))
+
+    def answer_text(self, operation: str, body: bytes) -> str:
+        """The text of all content blocks."""
+        return text_of(field(parse(body), "content")) if operation == "messages" else ""

@@ -1,0 +1,184 @@
+"""Answers of Anthropic's messages API, whole and streamed."""
+
+from msgspec import Struct
+
+from sluicegate.dialects.capture import Capture
+from sluicegate.dialects.lenient import LenientDecoder, count
+from sluicegate.domain.usage import Reading, Usage
+
+
+class _Details(Struct, gc=False):
+    thinking_tokens: int | None = None
+
+
+class ReportedUsage(Struct, gc=False):
+    """The object `usage`; `input_tokens` leaves out what was read from or written to the prompt cache."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    output_tokens_details: _Details | None = None
+
+    def followed_by(self, later: "ReportedUsage") -> "ReportedUsage":
+        """A stream's counts are cumulative: what is reported later replaces what came before it."""
+        return ReportedUsage(
+            input_tokens=_latest(self.input_tokens, later.input_tokens),
+            output_tokens=_latest(self.output_tokens, later.output_tokens),
+            cache_creation_input_tokens=_latest(self.cache_creation_input_tokens, later.cache_creation_input_tokens),
+            cache_read_input_tokens=_latest(self.cache_read_input_tokens, later.cache_read_input_tokens),
+            output_tokens_details=later.output_tokens_details or self.output_tokens_details,
+        )
+
+
+def _latest(earlier: int | None, later: int | None) -> int | None:
+    return earlier if later is None else later
+
+
+class _Error(Struct, gc=False):
+    type: str | None = None
+
+
+class _Message(Struct, gc=False):
+    id: str | None = None
+    model: str | None = None
+    stop_reason: str | None = None
+    usage: ReportedUsage | None = None
+    error: _Error | None = None
+
+
+class _Block(Struct, gc=False):
+    name: str | None = None
+    text: str | None = None
+
+
+class _Delta(Struct, gc=False):
+    text: str | None = None
+    thinking: str | None = None
+    partial_json: str | None = None
+    stop_reason: str | None = None
+
+
+class _Event(Struct, gc=False):
+    type: str = ""
+    delta: _Delta | None = None
+    content_block: _Block | None = None
+    message: _Message | None = None
+    usage: ReportedUsage | None = None
+    error: _Error | None = None
+
+
+_messages = LenientDecoder(_Message)
+_events = LenientDecoder(_Event)
+
+
+def usage_of(reported: ReportedUsage | None) -> Usage | None:
+    """The report in our vocabulary; None where it holds no count."""
+    if reported is None or (reported.input_tokens is None and reported.output_tokens is None):
+        return None
+    written = count(reported.cache_creation_input_tokens)
+    read = count(reported.cache_read_input_tokens)
+    details = reported.output_tokens_details
+    return Usage(
+        input_tokens=count(reported.input_tokens) + written + read,
+        output_tokens=count(reported.output_tokens),
+        cache_read_tokens=read,
+        cache_write_tokens=written,
+        reasoning_tokens=count(details.thinking_tokens) if details else 0,
+    )
+
+
+def _error_of(reported: _Error | None) -> str | None:
+    return None if reported is None else (reported.type or "error")[:64]
+
+
+def read_message(body: bytes) -> Reading:
+    """What a whole answer says of itself."""
+    message = _messages.read(body)
+    if message is None:
+        return Reading()
+    return Reading(
+        usage=usage_of(message.usage),
+        model=message.model,
+        response_id=message.id,
+        finish_reason=message.stop_reason,
+        error=_error_of(message.error),
+    )
+
+
+class MessageReader:
+    """Reads a stream: `message_start`, content blocks with their deltas, `message_delta`, `message_stop`."""
+
+    __slots__ = ("_capture", "_error", "_finish_reason", "_is_complete", "_is_final", "_message", "_usage")
+
+    def __init__(self) -> None:
+        """Start before `message_start`."""
+        self._capture = Capture()
+        self._message = _Message()
+        self._usage = ReportedUsage()
+        self._is_final = False
+        self._finish_reason: str | None = None
+        self._error: str | None = None
+        self._is_complete = False
+
+    def __repr__(self) -> str:
+        """Tell how far the stream got."""
+        return f"<MessageReader complete={self._is_complete} final_usage={self._is_final} {self._capture!r}>"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether `message_stop` was seen."""
+        return self._is_complete
+
+    def feed(self, payloads: list[bytes]) -> None:
+        """Take the next events."""
+        texts: list[str] = []
+        read = _events.read
+        for payload in payloads:
+            event = read(payload)
+            if event is None:
+                continue
+            kind = event.type
+            delta = event.delta
+            if kind == "content_block_delta":
+                if delta is not None:
+                    texts.append(delta.text or delta.partial_json or delta.thinking or "")
+            elif kind == "content_block_start":
+                if event.content_block is not None:
+                    texts.append(event.content_block.name or event.content_block.text or "")
+            else:
+                self._take_frame(kind, event)
+        if texts:
+            self._capture.add(texts)
+
+    def _take_frame(self, kind: str, event: _Event) -> None:
+        """Take an event about the message as a whole."""
+        if kind == "message_start" and event.message is not None:
+            self._message = event.message
+            self._usage = event.message.usage or self._usage
+        elif kind == "message_delta":
+            if event.usage is not None:
+                self._usage = self._usage.followed_by(event.usage)
+                self._is_final = True
+            if event.delta is not None and event.delta.stop_reason is not None:
+                self._finish_reason = event.delta.stop_reason
+        elif kind == "message_stop":
+            self._is_complete = True
+        elif kind == "error":
+            self._error = _error_of(event.error) or "error"
+
+    def reading(self) -> Reading:
+        """What was understood so far. `message_start` reports the input, with an output that means nothing yet."""
+        usage = usage_of(self._usage)
+        is_counted_elsewhere = usage is not None and self._is_final
+        return Reading(
+            usage=usage,
+            is_usage_final=usage is None or self._is_final,
+            model=self._message.model,
+            response_id=self._message.id,
+            finish_reason=self._finish_reason,
+            text="" if is_counted_elsewhere else self._capture.text(),
+            text_dropped=0 if is_counted_elsewhere else self._capture.dropped,
+            is_complete=self._is_complete,
+            error=self._error,
+        )

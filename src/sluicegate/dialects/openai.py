@@ -1,0 +1,201 @@
+"""The OpenAI API and its many relatives: chat, completions, responses, embeddings, images, audio and the rest."""
+
+from typing import ClassVar, Final
+
+import msgspec
+
+from sluicegate.dialects.base import StreamReader
+from sluicegate.dialects.lenient import parse
+from sluicegate.dialects.openai_chat import ChatReader, is_usage_chunk, read_chat
+from sluicegate.dialects.openai_events import EventReader, read_response
+from sluicegate.dialects.silent import SilentReader
+from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
+from sluicegate.domain.errors import GatewayError, Kind
+from sluicegate.domain.snapshot import AllowRule
+from sluicegate.domain.usage import Reading
+
+_READ = ("GET",)
+_POST = ("POST",)
+_LIST = ("GET", "POST")
+_ITEM = ("GET", "POST", "DELETE")
+
+ALLOW: Final = (
+    AllowRule(_LIST, "chat/completions"),
+    AllowRule(_ITEM, "chat/completions/*"),
+    AllowRule(_READ, "chat/completions/*/messages"),
+    AllowRule(_POST, "completions"),
+    # GET: Responses over WebSocket.
+    AllowRule(_LIST, "responses"),
+    AllowRule(_POST, "responses/compact"),
+    AllowRule(_POST, "responses/input_tokens"),
+    AllowRule(("GET", "DELETE"), "responses/*"),
+    AllowRule(_POST, "responses/*/cancel"),
+    AllowRule(_READ, "responses/*/input_items"),
+    AllowRule(_ITEM, "conversations/**"),
+    AllowRule(_POST, "embeddings"),
+    AllowRule(_READ, "models"),
+    # A model's name may hold slashes (OpenRouter); a fine-tuned model can be deleted.
+    AllowRule(("GET", "DELETE"), "models/**"),
+    AllowRule(_POST, "images/*"),
+    AllowRule(_POST, "audio/*"),
+    AllowRule(_READ, "audio/voices"),
+    AllowRule(_POST, "moderations"),
+    AllowRule(_ITEM, "files/**"),
+    AllowRule(_POST, "uploads/**"),
+    AllowRule(_LIST, "batches/**"),
+    AllowRule(_ITEM, "vector_stores/**"),
+    AllowRule(_ITEM, "containers/**"),
+    AllowRule(_ITEM, "videos/**"),
+    AllowRule(_ITEM, "skills/**"),
+    AllowRule(_ITEM, "fine_tuning/**"),
+    AllowRule(_ITEM, "evals/**"),
+    AllowRule(_READ, "realtime"),
+    # Not `realtime/client_secrets` and its like: they hand out keys with which a client would bypass the gateway.
+    AllowRule(_POST, "realtime/calls/**"),
+)
+
+_OPERATIONS: Final = {
+    "chat/completions": "chat",
+    "responses": "responses",
+    "responses/compact": "responses",
+    "responses/input_tokens": "count_tokens",
+}
+
+_KINDS: Final[dict[Kind, str]] = {
+    "invalid_request": "invalid_request_error",
+    "authentication": "authentication_error",
+    "permission": "permission_error",
+    "not_found": "not_found_error",
+    "too_large": "invalid_request_error",
+    "rate_limit": "rate_limit_error",
+    "quota": "insufficient_quota",
+    "server": "server_error",
+    "overloaded": "server_error",
+    "timeout": "server_error",
+}
+"""The API's error types; for the two it has no word for, that of the class of status (4xx, 5xx) they come with."""
+
+_CHAT: Final = frozenset({"chat", "completions"})
+_EVENTS: Final = frozenset({"responses", "images", "audio"})
+_COUNTABLE: Final = frozenset({"chat", "completions", "responses", "embeddings"})
+
+
+class OpenAI:
+    """The dialect `openai` (https://platform.openai.com/docs/api-reference)."""
+
+    name: ClassVar[str] = "openai"
+    allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
+    has_model_in_path: ClassVar[bool] = False
+
+    def __repr__(self) -> str:
+        """Tell which one it is."""
+        return "<OpenAI>"
+
+    def credential_headers(self, api_key: str) -> tuple[tuple[str, str], ...]:
+        """The key as a bearer token."""
+        return (("authorization", f"Bearer {api_key}"),)
+
+    def default_headers(self) -> tuple[tuple[str, str], ...]:
+        """None are required."""
+        return ()
+
+    def version_path(self, base_path: str) -> str:
+        """The base path as it is: base URLs of this family hold the version (`/v1`, `/openai/v1`, `/api/paas/v4`)."""
+        return base_path or "/v1"
+
+    def rest_of(self, path: str) -> str:
+        """`v1/chat/completions` → `chat/completions`."""
+        return path.removeprefix("v1/")
+
+    def operation(self, path: str) -> str:
+        """Name what the path does."""
+        known = _OPERATIONS.get(path)
+        if known is not None:
+            return known
+        first, slash, _ = path.partition("/")
+        return "stored" if slash and first in {"chat", "responses"} else first
+
+    def is_countable(self, operation: str) -> bool:
+        """Chat, completions, responses and embeddings."""
+        return operation in _COUNTABLE
+
+    def model_in_path(self, path: str) -> str | None:
+        """Never: the body names it."""
+        return None
+
+    def with_model_in_path(self, path: str, model: str) -> str:
+        """The path as it is."""
+        return path
+
+    def is_stream_request(self, path: str, query: str) -> bool:
+        """Never: the body asks for streams."""
+        return False
+
+    def can_include_usage(self, operation: str) -> bool:
+        """Chat and completions, whose streams report usage only if asked to."""
+        return operation in _CHAT
+
+    def is_usage_only(self, payload: bytes) -> bool:
+        """Whether a chunk has usage and no choices."""
+        return is_usage_chunk(payload)
+
+    def error_body(self, error: GatewayError, request_id: str) -> bytes:
+        """`{"error":{"message","type","param","code"}}`."""
+        return msgspec.json.encode({"error": _error_object(error)})
+
+    def stream_error(self, error: GatewayError, request_id: str, operation: str, events: int) -> bytes:
+        """A chunk that is an error object; for typed events, an event `error`.
+
+        The documented fields of that event are on its top level; the SDK raises on a nested `error` object, and hands
+        out as an ordinary event what has none. So both are there.
+        """
+        body = _error_object(error)
+        if operation not in _EVENTS:
+            return b"data: " + msgspec.json.encode({"error": body}) + b"\n\n"
+        fields = {
+            "type": "error",
+            "sequence_number": events,
+            "code": error.code,
+            "message": error.message,
+            "param": error.parameter,
+            "error": body,
+        }
+        return b"event: error\ndata: " + msgspec.json.encode(fields) + b"\n\n"
+
+    def read_answer(self, operation: str, body: bytes) -> Reading:
+        """What a whole JSON answer says of itself."""
+        if operation in _CHAT or operation == "embeddings":
+            return read_chat(body)
+        return read_response(body) if operation in _EVENTS else Reading()
+
+    def stream_reader(self, operation: str) -> StreamReader:
+        """A reader of chunks or of typed events."""
+        if operation in _CHAT:
+            return ChatReader()
+        return EventReader() if operation in _EVENTS else SilentReader()
+
+    def prompt_text(self, operation: str, body: bytes) -> list[str]:
+        """One entry per message, item or input, then one per tool and for the shape the answer must have."""
+        request = parse(body)
+        if operation == "chat":
+            texts = texts_of(field(request, "messages"))
+        elif operation == "completions":
+            texts = texts_of(field(request, "prompt"))
+        elif operation in {"responses", "embeddings"}:
+            texts = texts_of(field(request, "instructions")) + texts_of(field(request, "input"))
+        else:
+            return []
+        texts += json_texts(field(request, "tools")) + json_texts(field(request, "functions"))
+        schema = field(request, "response_format") or field(field(request, "text"), "format")
+        return texts + json_texts([schema] if field(schema, "type") == "json_schema" else None)
+
+    def answer_text(self, operation: str, body: bytes) -> str:
+        """The text of all choices or output items."""
+        answer = parse(body)
+        if operation in _CHAT:
+            return text_of(field(answer, "choices"))
+        return text_of(field(answer, "output")) if operation == "responses" else ""
+
+
+def _error_object(error: GatewayError) -> dict[str, str | None]:
+    return {"message": error.message, "type": _KINDS[error.kind], "param": error.parameter, "code": error.code}

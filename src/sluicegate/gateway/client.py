@@ -1,0 +1,463 @@
+"""One client's connection: parses requests strictly, answers them in order, one at a time.
+
+Rule 1. What llhttp lets pass and we do not: transfer codings other than a single `chunked`, heads and chunk framing
+        beyond their bounds, more than one Host. Whoever sends bytes we cannot read gets 400 and no further chance.
+Rule 2. Pipelined requests wait in order, read but not begun; beyond a few the client is not read any further.
+Rule 3. A client that ends its side has left, and its request is cancelled; unless it had announced that this request
+        was its last (`Connection: close`, HTTP/1.0): then it still reads, and gets its answer.
+"""
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from sluicegate.domain.errors import (
+    ClientTooSlowError,
+    DrainingError,
+    GatewayError,
+    HeadTooLargeError,
+    MalformedRequestError,
+    TargetTooLongError,
+)
+from sluicegate.gateway.exchange import Exchange
+from sluicegate.gateway.replies import error_reply
+from sluicegate.gateway.services import Services
+from sluicegate.gateway.tunnel import Tunnel
+from sluicegate.gateway.upstream import UpstreamConnection
+from sluicegate.wire import headers
+
+if TYPE_CHECKING:
+    from sluicegate.gateway.listener import Listener
+
+LARGEST_PIPELINE = 16
+"""Requests waiting behind the present one. SDKs send none; more than a few is a flood."""
+LARGEST_FRAMING = 16_384
+"""Bytes of chunk framing and trailers beyond 16 a chunk: no client sends chunk extensions."""
+LINGER_SECONDS = 2.0
+"""How long a refused client may finish sending, so that it reads our answer before its connection is reset."""
+
+IDLE: Final = 0
+HEAD: Final = 1
+BODY: Final = 2
+ANSWER: Final = 3
+LINGERING: Final = 4
+
+
+class ClientConnection(asyncio.Protocol):
+    """See the module."""
+
+    __slots__ = (
+        "_chunks",
+        "_fed",
+        "_head_bytes",
+        "_is_paused",
+        "_kinds",
+        "_listener",
+        "_parser",
+        "_reading",
+        "_reads",
+        "_rest",
+        "_seen_reads",
+        "_since",
+        "_stop",
+        "_tunnel",
+        "_waiting",
+        "address",
+        "current",
+        "good_hosts",
+        "must_abort",
+        "phase",
+        "services",
+        "transport",
+    )
+
+    def __init__(self, listener: "Listener", services: Services) -> None:
+        """A connection about to be made."""
+        self._listener = listener
+        self.services = services
+        self._kinds = services.kinds
+        self._parser: HttpRequestParser | None = None
+        self.transport: asyncio.Transport | None = None
+        self.current: Exchange | None = None
+        self._reading: Exchange | None = None
+        self._waiting: deque[Exchange] = deque()
+        self._tunnel: Tunnel | None = None
+        self._rest = b""
+        self._stop: GatewayError | None = None
+        self._fed = self._head_bytes = self._chunks = self._reads = self._seen_reads = 0
+        self._since = 0.0
+        self._is_paused = False
+        self.phase = IDLE
+        self.address: str | None = None
+        self.good_hosts: tuple[bytes, ...] = ()
+        self.must_abort = False
+
+    def __repr__(self) -> str:
+        """Tell what the connection is doing."""
+        phase = ("idle", "head", "body", "answer", "lingering")[self.phase]
+        return f"<ClientConnection {self.address} {phase} current={self.current!r} waiting={len(self._waiting)}>"
+
+    # -- the transport's callbacks
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is here, unless there are too many."""
+        self.transport = cast("asyncio.Transport", transport)
+        peer = transport.get_extra_info("peername")
+        self.address = peer[0] if peer else None
+        self._parser = HttpRequestParser(self)
+        if not self._listener.admit(self):
+            self.transport.write(self._listener.refusal)
+            self.transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse one read."""
+        parser = self._parser
+        if parser is None or self.phase == LINGERING:
+            return
+        self._reads += 1
+        self._fed += len(data)
+        try:
+            parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._upgrade_asked(data[upgrade.args[0] :])
+        except HttpParserError as error:
+            self._stopped(self._stop or MalformedRequestError(f"the request is not valid HTTP/1.1: {error}"))
+            return
+        if self._stop is not None:
+            self._stopped(self._stop)
+        elif self.phase == HEAD:
+            self._check_head()
+        elif self.phase == BODY and self._reading is not None:
+            if self._fed - self._reading.body_size - 16 * self._chunks > LARGEST_FRAMING + self._head_bytes:
+                self._stopped(MalformedRequestError("the body's chunk extensions or trailers are too long"))
+
+    def eof_received(self) -> bool:
+        """The client ends its side; see Rule 3."""
+        exchange = self.current
+        if exchange is None or self.phase == LINGERING:
+            return False
+        return not exchange.keeps_alive and exchange.is_request_complete and not self._is_secured()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        self._listener.gone(self)
+        self._parser = None
+        self._waiting.clear()
+        self._reading = None
+        self.transport = None
+        if self.current is not None:
+            self.current.client_lost()
+
+    def pause_writing(self) -> None:
+        """The client reads slowly: read no more from its provider."""
+        if self.current is not None:
+            self.current.pause()
+
+    def resume_writing(self) -> None:
+        """The client caught up."""
+        if self.current is not None:
+            self.current.resume()
+
+    # -- httptools' callbacks
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        if self._stop is None:
+            if len(self._waiting) >= LARGEST_PIPELINE:
+                self._stop = MalformedRequestError(f"more than {LARGEST_PIPELINE} requests are pipelined")
+                return
+            self._reading = Exchange(self, self.services)
+            self._head_bytes = 0
+            self._chunks = 0
+            if self.current is None:
+                self._enter(HEAD)
+
+    def on_url(self, target: bytes) -> None:
+        """The request's target, or a part of it."""
+        if self._reading is not None:
+            self._reading.raw_target += target
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Sort one field."""
+        exchange = self._reading
+        if exchange is None or (self.phase == BODY and exchange is self.current):
+            return  # a trailer: dropped (RFC 9110 section 6.5.1 lets an intermediary do so)
+        self._head_bytes += len(name) + len(value)
+        kind = self._kinds[name]
+        if kind == headers.FORWARD:
+            exchange.fields += (name, b": ", value, b"\r\n")
+        elif kind != headers.DROP:
+            _note(exchange, kind, name, value)
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: check its bounds, and begin if its turn has come."""
+        exchange = self._reading
+        parser = self._parser
+        if exchange is None or parser is None or self._stop is not None:
+            return
+        bounds = self.services.bounds
+        if len(exchange.raw_target) > bounds.request_line:
+            self._stop = TargetTooLongError(f"the request's target is longer than {bounds.request_line} bytes")
+        elif self._head_bytes > bounds.header_bytes or len(exchange.fields) > 4 * bounds.header_count:
+            self._stop = HeadTooLargeError(
+                f"the header fields exceed {bounds.header_bytes} bytes or {bounds.header_count} fields"
+            )
+        if self._stop is not None:
+            return
+        exchange.method = parser.get_method()
+        exchange.is_http10 = parser.get_http_version() == "1.0"
+        if exchange.is_http10:
+            exchange.keeps_alive = b"keep-alive" in exchange.options and not exchange.is_chunked
+            if exchange.is_chunked:
+                exchange.fault = "HTTP/1.0 has no chunked bodies"
+        else:
+            exchange.keeps_alive = b"close" not in exchange.options
+        exchange.has_body = exchange.is_chunked or exchange.content_length > 0
+        if self.current is None:
+            self._begin(exchange)
+        else:
+            self._waiting.append(exchange)
+            self.pause_reading()
+
+    def on_chunk_header(self) -> None:
+        """Count chunks, to bound what surrounds them."""
+        self._chunks += 1
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of a request's body."""
+        if self._reading is not None:
+            self._reading.take_body(data)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        exchange = self._reading
+        self._reading = None
+        self._fed = 0
+        if exchange is not None and self._stop is None:
+            if exchange is self.current and self.phase == BODY:
+                self._enter(ANSWER)
+            exchange.complete_request()
+
+    # -- what the exchange asks for
+
+    def write(self, data: bytes) -> None:
+        """Send a part of an answer."""
+        if self.transport is not None:
+            self.transport.write(data)
+
+    def pause_reading(self) -> None:
+        """The provider cannot take more of the body."""
+        if not self._is_paused and self.transport is not None and not self.transport.is_closing():
+            self._is_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """It can again."""
+        if self._is_paused and not self._waiting:
+            self._is_paused = False
+            if self.transport is not None and not self.transport.is_closing():
+                self.transport.resume_reading()
+
+    def ended(self, data: bytes) -> None:
+        """The present exchange is over; `data` is the end of its answer. Go on with the next."""
+        exchange = self.current
+        self.current = None
+        transport = self.transport
+        if transport is None or exchange is None:
+            return
+        if data:
+            transport.write(data)
+        if self.must_abort:
+            transport.abort()
+        elif not exchange.is_request_complete and not exchange.keeps_alive:
+            self._linger()
+        elif not exchange.keeps_alive or self.services.is_draining or self._stop is not None:
+            if self._stop is not None and exchange.error is not self._stop:
+                self._say(self._stop)
+            transport.close()
+        elif not exchange.is_request_complete:
+            self.current = None
+            self._discard(exchange)
+        else:
+            self._next()
+
+    def tunnel(self, exchange: Exchange, upstream: UpstreamConnection, head: bytes, rest: bytes) -> None:
+        """Turn this connection and the provider's into a tunnel."""
+        transport = self.transport
+        if transport is None or upstream.transport is None:
+            upstream.cancel()
+            exchange.client_lost()
+            return
+        transport.write(head + rest)
+        if self._rest:
+            upstream.transport.write(self._rest)
+        already = (len(self._rest), len(rest))
+        self._rest = b""
+        self.current = None
+        self._parser = None
+        listener = self._listener
+
+        def over(sent: int, received: int) -> None:
+            listener.gone(self)
+            exchange.tunnel_ended(sent + already[0], received + already[1])
+
+        self._tunnel = Tunnel(transport, upstream.transport, over)
+
+    # -- inside
+
+    def _enter(self, phase: int) -> None:
+        self.phase = phase
+        self._since = 0.0
+
+    def _begin(self, exchange: Exchange) -> None:
+        self.current = exchange
+        self._enter(BODY if exchange.has_body else ANSWER)
+        exchange.begin()
+
+    def _next(self) -> None:
+        """The connection is free: begin the request that waits, or wait for one."""
+        if self._waiting:
+            exchange = self._waiting.popleft()
+            is_complete = exchange.is_request_complete
+            exchange.is_request_complete = False
+            self._begin(exchange)
+            if is_complete:
+                self._enter(ANSWER)
+                exchange.complete_request()
+            self.resume_reading()
+        else:
+            self._enter(HEAD if self._reading is not None else IDLE)
+            self.resume_reading()
+
+    def _discard(self, exchange: Exchange) -> None:
+        """The answer is out, a small rest of the request is still to come: it is read and dropped."""
+        self.current = exchange
+        exchange.body = []
+        self._enter(BODY)
+        self.resume_reading()
+
+    def _check_head(self) -> None:
+        """A head is arriving in pieces: it must not grow beyond its bounds while we wait for its end."""
+        bounds = self.services.bounds
+        reading = self._reading
+        if reading is not None and len(reading.raw_target) > bounds.request_line:
+            self._stopped(TargetTooLongError(f"the request's target is longer than {bounds.request_line} bytes"))
+        elif self._fed > bounds.request_line + bounds.header_bytes + 4 * bounds.header_count:
+            self._stopped(HeadTooLargeError(f"the header fields exceed {bounds.header_bytes} bytes"))
+
+    def _upgrade_asked(self, rest: bytes) -> None:
+        """A request that wants another protocol was parsed; what follows it is that protocol's."""
+        exchange = self.current
+        if exchange is not None and exchange.upgrade and not exchange.is_ended:
+            self._rest += rest
+        elif rest:
+            self.data_received(rest)
+
+    def _stopped(self, error: GatewayError) -> None:
+        """Nothing more can be read from this client."""
+        self._parser = None
+        self._stop = error
+        self._reading = None
+        exchange = self.current
+        if exchange is None:
+            self._say(error)
+            self._linger()
+        elif not exchange.is_request_complete:
+            exchange.keeps_alive = False
+            exchange.refuse(error)
+
+    def _say(self, error: GatewayError) -> None:
+        services = self.services
+        if self.transport is not None:
+            dialect = services.dialects["openai"]
+            request_id = services.ids.next()
+            self.transport.write(error_reply(error, dialect, request_id=request_id, closes=True, is_head=False))
+
+    def _linger(self) -> None:
+        """Close our side and drop what the client still sends, so that no reset overtakes our answer."""
+        transport = self.transport
+        if transport is None:
+            return
+        if self._is_secured() or not transport.can_write_eof():
+            transport.close()
+            return
+        self._parser = None
+        self._enter(LINGERING)
+        self.resume_reading()
+        transport.write_eof()
+
+    def _is_secured(self) -> bool:
+        return self.transport is not None and self.transport.get_extra_info("sslcontext") is not None
+
+    def sweep(self, now: float) -> None:
+        """Act on a deadline that has passed."""
+        if self.current is not None:
+            self.current.sweep(now)
+        if self._reads != self._seen_reads and self.phase == BODY:
+            self._seen_reads = self._reads
+            self._since = 0.0
+        if self._since == 0.0:
+            self._since = now
+            return
+        bounds = self.services.bounds
+        waited = now - self._since
+        if self.phase == HEAD and waited > bounds.head_seconds:
+            self._stopped(ClientTooSlowError(f"the request's head did not arrive within {bounds.head_seconds:g} s"))
+        elif self.phase == BODY and waited > bounds.body_seconds and not self._is_paused:
+            self._stopped(ClientTooSlowError(f"no more of the body arrived within {bounds.body_seconds:g} s"))
+        elif self.transport is not None:
+            if (self.phase == IDLE and waited > bounds.idle_seconds) or (
+                self.phase == LINGERING and waited > LINGER_SECONDS
+            ):
+                self.transport.abort()
+
+    def drain(self) -> None:
+        """The gateway is shutting down: close now if idle, else after the present exchange."""
+        if self.current is None and self._tunnel is None and self.transport is not None:
+            self.transport.close()
+
+    def cut(self) -> None:
+        """The time for draining is over."""
+        if self._tunnel is not None:
+            self._tunnel.close()
+        elif self.current is not None:
+            self.current.refuse(DrainingError("the gateway is shutting down; try again", retry_after=1.0))
+        elif self.transport is not None:
+            self.transport.abort()
+
+
+def _note(exchange: Exchange, kind: int, name: bytes, value: bytes) -> None:
+    """Take a field that means something to us."""
+    if kind >= headers.AUTHORIZATION:
+        exchange.credentials.append((kind, name, value))
+    elif kind == headers.HOST:
+        exchange.hosts.append(value)
+    elif kind == headers.CONTENT_LENGTH:
+        exchange.content_length = int(value) if len(value) < 19 else 1 << 62
+    elif kind == headers.CONTENT_TYPE:
+        exchange.content_type = value.lower()
+        exchange.fields += (name, b": ", value, b"\r\n")
+    elif kind == headers.ACCEPT_ENCODING:
+        exchange.accept_encoding = value.lower()
+    elif kind == headers.CONNECTION:
+        exchange.options |= headers.connection_options(value)
+    elif kind == headers.TRANSFER_ENCODING:
+        if exchange.is_chunked or value.lower() != b"chunked":
+            exchange.fault = "the only transfer coding served is a single 'chunked'"
+        exchange.is_chunked = True
+    elif kind == headers.CONTENT_ENCODING:
+        exchange.content_encoding = value
+        exchange.fields += (name, b": ", value, b"\r\n")
+    elif kind == headers.EXPECT:
+        exchange.expect = value
+    elif kind == headers.UPGRADE:
+        exchange.upgrade = value if value.lower() == b"websocket" else b""
+    elif kind == headers.SESSION:
+        exchange.session = value.decode("latin-1")
+        exchange.fields += (name, b": ", value, b"\r\n")
+    elif kind == headers.COOKIE:
+        exchange.cookies.append(value)
+    else:
+        exchange.fields += (name, b": ", value, b"\r\n")

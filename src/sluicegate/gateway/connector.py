@@ -1,0 +1,171 @@
+"""Opens connections to providers: TCP, TLS, Unix sockets, and through a proxy that is asked to CONNECT."""
+
+import asyncio
+import ssl
+from base64 import b64encode
+from collections.abc import Callable
+from functools import cache
+from typing import Protocol, cast
+from urllib.parse import unquote, urlsplit
+
+from sluicegate.domain.errors import GatewayError, UpstreamTimeoutError, UpstreamUnreachableError
+from sluicegate.domain.snapshot import Provider
+
+LARGEST_PROXY_ANSWER = 16_384
+"""Bytes of a proxy's answer to CONNECT; real ones have a few hundred."""
+
+
+class Opener(Protocol):
+    """Opens one connection in the background."""
+
+    def open(
+        self, provider: Provider, make: Callable[[], asyncio.Protocol], failed: Callable[[GatewayError], None]
+    ) -> None:
+        """Connect `make()` to the provider; its `connection_made` says that it worked, else `failed` is called."""
+        ...
+
+
+@cache
+def tls_context(*, verify: bool, ca_file: str | None) -> ssl.SSLContext:
+    """The context for providers that share these settings: loading the system's authorities takes 20 ms and 1 MB."""
+    context = ssl.create_default_context(cafile=ca_file)
+    context.set_alpn_protocols(["http/1.1"])
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Connector:
+    """Opens connections on a running loop and holds the tasks that do it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Connections live on `loop`."""
+        self._loop = loop
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __repr__(self) -> str:
+        """Tell how many connections are being opened."""
+        return f"<Connector opening={len(self._tasks)}>"
+
+    def open(
+        self, provider: Provider, make: Callable[[], asyncio.Protocol], failed: Callable[[GatewayError], None]
+    ) -> None:
+        """See `Opener.open`."""
+        task = self._loop.create_task(self._open(provider, make, failed))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def close(self) -> None:
+        """Give up on every connection still being opened."""
+        for task in self._tasks:
+            task.cancel()
+
+    async def _open(
+        self, provider: Provider, make: Callable[[], asyncio.Protocol], failed: Callable[[GatewayError], None]
+    ) -> None:
+        seconds = provider.timeouts.connect
+        try:
+            async with asyncio.timeout(seconds):
+                await self._connect(provider, make)
+        except TimeoutError:
+            failed(UpstreamTimeoutError(f"provider {provider.name}: no connection within {seconds:g} s"))
+        except ssl.SSLCertVerificationError as error:
+            failed(
+                UpstreamUnreachableError(
+                    f"provider {provider.name}: its TLS certificate is not trusted: {error.verify_message}"
+                )
+            )
+        except (OSError, ConnectionError) as error:
+            failed(UpstreamUnreachableError(f"provider {provider.name} cannot be reached: {_reason(error)}"))
+
+    async def _connect(self, provider: Provider, make: Callable[[], asyncio.Protocol]) -> None:
+        origin = provider.origin
+        context = None
+        if origin.scheme == "https":
+            context = tls_context(verify=provider.verify_tls, ca_file=provider.ca_file)
+        if origin.scheme == "unix":
+            await self._loop.create_unix_connection(make, origin.host)
+        elif provider.proxy is None:
+            await self._loop.create_connection(make, origin.host, origin.port, ssl=context)
+        else:
+            await self._through_proxy(provider, provider.proxy, make, context)
+
+    async def _through_proxy(
+        self, provider: Provider, proxy: str, make: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None
+    ) -> None:
+        parts = urlsplit(proxy)
+        answered: asyncio.Future[None] = self._loop.create_future()
+        request = connect_request(provider, parts.username, parts.password)
+        transport, handshake = await self._loop.create_connection(
+            lambda: ProxyHandshake(request, answered), parts.hostname or "", parts.port or 80
+        )
+        try:
+            await answered
+            protocol = make()
+            if context is not None:
+                secured = await self._loop.start_tls(
+                    transport, handshake, context, server_hostname=provider.origin.host
+                )
+                if secured is None:
+                    raise ConnectionResetError("the connection closed during the TLS handshake")
+                transport = secured
+        except BaseException:  # also a cancellation: a half-open tunnel must not stay behind; it goes on up
+            transport.abort()
+            raise
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+
+
+def connect_request(provider: Provider, user: str | None, password: str | None) -> bytes:
+    """The CONNECT request for a provider (RFC 9110 section 9.3.6), with the credentials of the proxy's URL."""
+    host = f"[{provider.origin.host}]" if ":" in provider.origin.host else provider.origin.host
+    authority = f"{host}:{provider.origin.port}"
+    lines = [f"CONNECT {authority} HTTP/1.1", f"Host: {authority}"]
+    if user is not None:
+        pair = f"{unquote(user)}:{unquote(password or '')}"
+        lines.append(f"Proxy-Authorization: Basic {b64encode(pair.encode()).decode()}")
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+class ProxyHandshake(asyncio.Protocol):
+    """Sends CONNECT and waits for the proxy's answer; the tunnel begins right behind its head."""
+
+    def __init__(self, request: bytes, answered: "asyncio.Future[None]") -> None:
+        """`answered` gets a result when the tunnel stands, else an OSError."""
+        self._request = request
+        self._answered = answered
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the tunnel."""
+        cast("asyncio.Transport", transport).write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        """Read the answer's head."""
+        self._received += data
+        head, end, rest = self._received.partition(b"\r\n\r\n")
+        if not end:
+            if len(self._received) > LARGEST_PROXY_ANSWER:
+                self._fail("the proxy's answer is too long")
+            return
+        status = head.split(b" ", 2)[1:2]
+        if not head.startswith(b"HTTP/1.") or status != [b"200"]:
+            self._fail(f"the proxy answered {head.splitlines()[0][:80].decode('latin-1')!r} to CONNECT")
+        elif rest:
+            self._fail("the proxy sent bytes before the tunnel was used")
+        elif not self._answered.done():
+            self._answered.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The proxy went away before it answered."""
+        self._fail("the proxy closed the connection")
+
+    def _fail(self, reason: str) -> None:
+        if not self._answered.done():
+            self._answered.set_exception(ConnectionError(reason))
+
+
+def _reason(error: OSError) -> str:
+    """An operating system's error in words, without addresses or secrets of ours."""
+    return error.strerror or str(error) or type(error).__name__

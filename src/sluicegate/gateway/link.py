@@ -1,0 +1,232 @@
+"""A worker's end of the link to its control process: asks, learns, and comes back by itself when the link breaks."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from sluicegate.domain.principal import Principal
+from sluicegate.domain.snapshot import Snapshot
+from sluicegate.wire.link import (
+    BrokenLinkError,
+    Configure,
+    Count,
+    Counted,
+    Forget,
+    FrameReader,
+    Hello,
+    Ready,
+    Resolve,
+    Resolved,
+    ToControl,
+    ToWorker,
+    frame,
+    to_worker,
+)
+
+RECONNECT_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""Pauses between attempts; the last one repeats. The control process is back within a second of its death."""
+COUNT_SECONDS = 30.0
+"""How long a count may take before the exchange is recorded with its guess."""
+LARGEST_COUNTING = 1_024
+"""Exchanges waiting for a count; beyond it they are recorded with their guess at once."""
+
+
+class LinkListener(Protocol):
+    """Who acts on what control says."""
+
+    def configured(self, snapshot: Snapshot) -> None:
+        """A snapshot to run on; the link stands again."""
+        ...
+
+    def resolved(self, digest: bytes, principal: Principal | None) -> None:
+        """The principal of a digest, or None."""
+        ...
+
+    def forgotten(self, digests: tuple[bytes, ...]) -> None:
+        """The change feed."""
+        ...
+
+    def link_lost(self) -> None:
+        """The link broke."""
+        ...
+
+
+class LinkProtocol(asyncio.Protocol):
+    """One connection of the link."""
+
+    def __init__(self, link: "Link") -> None:
+        """Messages go to `link`."""
+        self._link = link
+        self._reader = FrameReader()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Introduce ourselves."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._link.connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take whole frames."""
+        try:
+            for body in self._reader.feed(data):
+                for message in to_worker(body):
+                    self._link.received(message)
+        except BrokenLinkError:
+            self.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the link, which connects anew."""
+        self._link.lost(self)
+
+    def write(self, data: bytes) -> None:
+        """Send one frame."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """End this connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class Link:
+    """Questions to control and their answers, over whichever connection stands."""
+
+    def __init__(
+        self, path: str, *, worker: int, pid: int, listener: LinkListener, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        """`path` is the link's Unix socket."""
+        self._path = path
+        self._hello = Hello(worker, pid)
+        self._listener = listener
+        self._loop = loop
+        self._protocol: LinkProtocol | None = None
+        self._outbox: list[ToControl] = []
+        self._number = 0
+        self._resolving: dict[int, bytes] = {}
+        self._counting: dict[int, tuple[float, Callable[[Counted | None], None]]] = {}
+        self._attempt = 0
+        self._connecting: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def __repr__(self) -> str:
+        """Tell whether the link stands and what is open."""
+        state = "up" if self._protocol else "down"
+        return f"<Link {state} resolving={len(self._resolving)} counting={len(self._counting)}>"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether control can be reached now."""
+        return self._protocol is not None
+
+    def start(self) -> None:
+        """Connect, and keep connected until `close`."""
+        if not self._is_closed and self._connecting is None:
+            self._connecting = self._loop.create_task(self._connect())
+
+    def close(self) -> None:
+        """End the link for good."""
+        self._is_closed = True
+        if self._connecting is not None:
+            self._connecting.cancel()
+        if self._protocol is not None:
+            self._protocol.close()
+
+    async def _connect(self) -> None:
+        while True:
+            try:
+                await self._loop.create_unix_connection(lambda: LinkProtocol(self), self._path)
+            except OSError:
+                pause = RECONNECT_SECONDS[min(self._attempt, len(RECONNECT_SECONDS) - 1)]
+                self._attempt += 1
+                await asyncio.sleep(pause)
+            else:
+                self._connecting = None
+                return
+
+    def connected(self, protocol: LinkProtocol) -> None:
+        """A connection stands: say who we are. Control answers with a snapshot, which restores the feed."""
+        self._attempt = 0
+        self._protocol = protocol
+        protocol.write(frame([self._hello]))
+
+    def lost(self, protocol: LinkProtocol) -> None:
+        """The connection broke: open questions are lost with it."""
+        if self._protocol is not protocol:
+            return
+        self._protocol = None
+        self._resolving.clear()
+        self._outbox.clear()
+        counting, self._counting = self._counting, {}
+        for _, callback in counting.values():
+            callback(None)
+        self._listener.link_lost()
+        self.start()
+
+    def received(self, message: ToWorker) -> None:
+        """Act on one message from control."""
+        match message:
+            case Resolved():
+                digest = self._resolving.pop(message.number, None)
+                if digest is not None:
+                    self._listener.resolved(digest, message.principal)
+            case Counted():
+                asked = self._counting.pop(message.number, None)
+                if asked is not None:
+                    asked[1](message)
+            case Configure():
+                self._listener.configured(message.snapshot)
+            case Forget():
+                self._listener.forgotten(message.digests)
+
+    def resolve(self, digest: bytes) -> None:
+        """Ask whose token this is. While the link is down the question is dropped: a restored feed asks anew."""
+        if self._protocol is not None:
+            number = self._next_number()
+            self._resolving[number] = digest
+            self._send(Resolve(number, digest))
+
+    def ready(self, version: int) -> None:
+        """Tell control that we run on this snapshot."""
+        if self._protocol is not None:
+            self._send(Ready(version))
+
+    def count(self, question: Count, now: float, callback: Callable[[Counted | None], None]) -> None:
+        """Have tokens counted; `question.number` is filled in here. `callback` gets None where that is impossible."""
+        if self._protocol is None or len(self._counting) >= LARGEST_COUNTING:
+            callback(None)
+            return
+        number = self._next_number()
+        self._counting[number] = (now, callback)
+        self._send(
+            Count(
+                number,
+                question.dialect,
+                question.operation,
+                question.model,
+                question.request,
+                question.answer,
+                question.is_text,
+                question.answer_dropped,
+            )
+        )
+
+    def sweep(self, now: float) -> None:
+        """Give up on counts that take too long."""
+        late = [number for number, (since, _) in self._counting.items() if now - since > COUNT_SECONDS]
+        for number in late:
+            self._counting.pop(number)[1](None)
+
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    def _send(self, message: ToControl) -> None:
+        if not self._outbox:
+            self._loop.call_soon(self._flush)
+        self._outbox.append(message)
+
+    def _flush(self) -> None:
+        outbox, self._outbox = self._outbox, []
+        if outbox and self._protocol is not None:
+            self._protocol.write(frame(outbox))

@@ -1,0 +1,63 @@
+"""The stages of a request, in order. This list is the authority.
+
+A stage is a function of the exchange. It returns None (go on), bytes (the whole answer: stop here), or a future (go on
+when it is done); or it raises a GatewayError (stop here, with the error in the route's dialect).
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sluicegate.domain.errors import GatewayError
+from sluicegate.gateway.stages.accept import accept
+from sluicegate.gateway.stages.authenticate import authenticate
+from sluicegate.gateway.stages.budget import budget
+from sluicegate.gateway.stages.cache import cache
+from sluicegate.gateway.stages.forward import forward
+from sluicegate.gateway.stages.meter import meter
+from sluicegate.gateway.stages.publish import publish
+
+if TYPE_CHECKING:
+    from sluicegate.gateway.exchange import Exchange
+
+Outcome = bytes | asyncio.Future[Any] | None
+Stage = Callable[["Exchange"], Outcome]
+
+STAGES: tuple[Callable[["Exchange"], object], ...] = (accept, authenticate, budget, cache, forward, meter, publish)
+
+ON_HEAD: tuple[Stage, ...] = (accept, authenticate)
+"""Run when the request's head is in: strangers are refused before their body is held."""
+ON_BODY: tuple[Stage, ...] = (budget, cache, forward)
+"""Run when the body is in, or, where it streams, right behind the head."""
+ON_END: tuple[Callable[["Exchange"], None], ...] = (meter, publish)
+"""Run exactly once, however the exchange ended."""
+
+
+def advance(exchange: "Exchange", stages: tuple[Stage, ...], at: int = 0) -> None:
+    """Run `stages` from number `at`; then tell the exchange that all passed, unless one stopped it."""
+    for number in range(at, len(stages)):
+        try:
+            outcome = stages[number](exchange)
+        except GatewayError as error:
+            exchange.refuse(error)
+            return
+        if outcome is None:
+            continue
+        if isinstance(outcome, bytes):
+            exchange.reply(outcome)
+        else:
+            outcome.add_done_callback(partial(_resume, exchange, stages, number))
+        return
+    exchange.passed(stages)
+
+
+def _resume(exchange: "Exchange", stages: tuple[Stage, ...], number: int, future: "asyncio.Future[Any]") -> None:
+    """Run the stage that waited once more: it now finds what it waited for, or the error it waited to hear."""
+    error = future.exception()
+    if exchange.is_ended:
+        return
+    if isinstance(error, GatewayError):
+        exchange.refuse(error)
+    else:
+        advance(exchange, stages, number)

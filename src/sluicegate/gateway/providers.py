@@ -1,0 +1,70 @@
+"""The runtime of one provider: its compiled configuration, its dialect, its pool, and the bytes it gets every time."""
+
+from sluicegate.dialects.base import Dialect
+from sluicegate.domain.snapshot import Provider, Snapshot
+from sluicegate.gateway.connector import Opener
+from sluicegate.gateway.pool import Pool
+from sluicegate.wire.headers import HeaderKinds
+
+
+class ProviderRuntime:
+    """What a request needs to go to a provider."""
+
+    __slots__ = ("defaults", "dialect", "head", "name", "overridden", "pool", "provider")
+
+    def __init__(self, provider: Provider, dialect: Dialect, pool: Pool) -> None:
+        """Prepare the fields sent with every request."""
+        self.provider = provider
+        self.name = provider.name
+        self.dialect = dialect
+        self.pool = pool
+        self.head = f"Host: {provider.authority}\r\n".encode() + b"".join(map(_field, provider.headers))
+        self.overridden = frozenset(name.encode() for name, _ in provider.headers)
+        """Lower-case names whose value is the provider's, whatever a client sends."""
+        self.defaults = tuple((name.encode(), _field((name, value))) for name, value in provider.default_headers)
+
+    def __repr__(self) -> str:
+        """Tell the name and the pool; never a credential."""
+        return f"<ProviderRuntime {self.name} {self.dialect.name} {self.pool!r}>"
+
+
+def _field(field: tuple[str, str]) -> bytes:
+    return f"{field[0]}: {field[1]}\r\n".encode("latin-1")
+
+
+class Providers:
+    """The runtimes of a snapshot. What did not change keeps its connections when the snapshot does."""
+
+    __slots__ = ("_dialects", "_kinds", "_opener", "by_name")
+
+    def __init__(self, dialects: dict[str, Dialect], opener: Opener, kinds: HeaderKinds) -> None:
+        """`kinds` sorts the fields of answers."""
+        self._dialects = dialects
+        self._opener = opener
+        self._kinds = kinds
+        self.by_name: dict[str, ProviderRuntime] = {}
+
+    def __repr__(self) -> str:
+        """Tell the runtimes."""
+        return f"<Providers {list(self.by_name.values())!r}>"
+
+    def configure(self, snapshot: Snapshot) -> None:
+        """Take the providers of a snapshot; requests under way finish on the old ones."""
+        old = self.by_name
+        self.by_name = {}
+        for provider in snapshot.providers:
+            before = old.pop(provider.name, None)
+            if before is not None and before.provider == provider:
+                self.by_name[provider.name] = before
+                continue
+            if before is not None:
+                before.pool.close()
+            pool = Pool(provider, self._opener, self._kinds)
+            self.by_name[provider.name] = ProviderRuntime(provider, self._dialects[provider.dialect], pool)
+        for runtime in old.values():
+            runtime.pool.close()
+
+    def sweep(self, now: float) -> None:
+        """Let every pool look at its deadlines."""
+        for runtime in self.by_name.values():
+            runtime.pool.sweep(now)

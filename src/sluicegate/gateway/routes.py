@@ -1,0 +1,205 @@
+"""Where a request line leads: decided once per method and target, and remembered.
+
+/livez /readyz /health /healthz, HEAD /   the worker itself
+/<provider>/<rest>                        that provider, prefix stripped
+/v1/<rest>                                the model decides, else the default provider of the path's dialect
+/v1beta/<rest>                            the default provider of the Gemini dialect
+/ /admin /manage …                        the control process
+anything else                             404, once the caller is known
+"""
+
+from typing import Literal
+
+from sluicegate.dialects.allow import allowed_methods
+from sluicegate.dialects.base import Dialect
+from sluicegate.domain.errors import GatewayError, MethodForbiddenError, NoProviderError, PathUnknownError
+from sluicegate.domain.snapshot import Snapshot
+from sluicegate.gateway.local import LOCAL_PATHS
+from sluicegate.gateway.providers import ProviderRuntime
+from sluicegate.wire.target import Target, parse_target
+
+RouteKind = Literal["local", "provider", "model", "control", "unknown"]
+
+CONTROL_SEGMENTS = frozenset(
+    {"", "admin", "manage", "metrics", "stats", "docs", "openapi.json", "ui", "static", "favicon.ico"}
+)
+"""First path segments that the control process serves."""
+
+_LARGEST_MEMO = 4_096
+_LONGEST_REMEMBERED = 512
+"""Bytes of a target that is remembered: longer ones are rarely the same twice, and would fill the memory."""
+
+
+class Route:
+    """A request line, understood.
+
+    `rest` is the path as its dialect names it (`chat/completions`), `endpoint` the whole checked path without query.
+    `refusal` is raised once the caller is known, so that strangers learn nothing about what exists.
+    """
+
+    __slots__ = (
+        "_heads",
+        "dialect",
+        "endpoint",
+        "kind",
+        "method",
+        "operation",
+        "provider",
+        "refusal",
+        "rest",
+        "streams",
+        "suffix",
+        "target",
+    )
+
+    def __init__(self, kind: RouteKind, method: bytes, target: Target, dialect: Dialect) -> None:
+        """A route without a provider; the builder fills in the rest."""
+        self.kind = kind
+        self.method = method
+        self.target = target
+        self.endpoint = target.path
+        self.dialect = dialect
+        self.provider: ProviderRuntime | None = None
+        self.rest = ""
+        self.suffix = ""
+        self.operation = ""
+        self.streams = False
+        self.refusal: GatewayError | None = None
+        self._heads: dict[str, bytes] = {}
+
+    def __repr__(self) -> str:
+        """Tell where it leads."""
+        provider = self.provider.name if self.provider else None
+        return f"<Route {self.method.decode()} {self.endpoint} {self.kind} {provider} {self.operation}>"
+
+    def head_for(self, runtime: ProviderRuntime) -> bytes:
+        """Request line, Host and credential for this provider. Raises PathUnknownError, MethodForbiddenError."""
+        head = self._heads.get(runtime.name)
+        if head is None:
+            if self.kind == "model":
+                check_allowed(runtime, self.rest, self.method)
+            head = self.method + b" " + self._path_for(runtime).encode() + b" HTTP/1.1\r\n" + runtime.head
+            self._heads[runtime.name] = head
+        return head
+
+    def _path_for(self, runtime: ProviderRuntime) -> str:
+        provider = runtime.provider
+        base = provider.version_path if self.kind == "model" else provider.base_path
+        path = _joined(base, self.suffix)
+        return f"{path}?{self.target.query}" if self.target.has_query else path
+
+
+def _joined(base: str, suffix: str) -> str:
+    """Put a base path before the rest, collapsing an accidental /v1/v1."""
+    version = base.rpartition("/")[2]
+    if version and (suffix == f"/{version}" or suffix.startswith(f"/{version}/")):
+        suffix = suffix[len(version) + 1 :]
+    return (base + suffix) or "/"
+
+
+def check_allowed(runtime: ProviderRuntime, path: str, method: bytes) -> None:
+    """Raise PathUnknownError or MethodForbiddenError where the provider's allowlist does not have this."""
+    rules = runtime.provider.allow
+    if rules is None:
+        return
+    allowed = allowed_methods(rules, path)
+    if not allowed:
+        raise PathUnknownError(
+            f"provider {runtime.name} serves no path {path!r}; does the base URL hold /v1 twice, or not at all? "
+            f"Paths are allowed by providers.{runtime.name}.allow"
+        )
+    if method.decode() not in allowed:
+        raise MethodForbiddenError(f"{method.decode()} is not allowed on {path!r}", allowed=allowed)
+
+
+class Routes:
+    """The routes of one snapshot."""
+
+    __slots__ = ("_by_name", "_defaults", "_dialects", "_generic", "_memo")
+
+    def __init__(self, snapshot: Snapshot, by_name: dict[str, ProviderRuntime], dialects: dict[str, Dialect]) -> None:
+        """`by_name` are the snapshot's providers."""
+        self._by_name = by_name
+        self._dialects = dialects
+        self._generic = dialects["generic"]
+        self._defaults = {dialect: by_name[name] for dialect, name in snapshot.defaults.items() if name in by_name}
+        self._memo: dict[tuple[bytes, bytes], Route] = {}
+
+    def __repr__(self) -> str:
+        """Tell how much is remembered."""
+        return f"<Routes providers={list(self._by_name)} remembered={len(self._memo)}>"
+
+    def find(self, method: bytes, target: bytes) -> Route:
+        """Where this leads. Raises wire.target.TargetError."""
+        key = (method, target)
+        route = self._memo.get(key)
+        if route is None:
+            route = self._build(method, parse_target(target))
+            if len(target) <= _LONGEST_REMEMBERED:
+                if len(self._memo) >= _LARGEST_MEMO:
+                    self._memo.clear()
+                self._memo[key] = route
+        return route
+
+    def _build(self, method: bytes, target: Target) -> Route:
+        path = target.path
+        if path in LOCAL_PATHS or (path == "/" and method == b"HEAD"):
+            return Route("local", method, target, self._generic)
+        first = path[1:].partition("/")[0]
+        if first == "v1":
+            return self._versioned(method, target, path.removeprefix("/v1"), target.raw_path.removeprefix("/v1"))
+        if first == "v1beta":
+            return self._gemini(method, target)
+        runtime = self._by_name.get(first)
+        if runtime is not None and target.raw_path.startswith(f"/{first}"):
+            return self._passthrough(method, target, runtime, first)
+        if first in CONTROL_SEGMENTS:
+            return Route("control", method, target, self._generic)
+        route = Route("unknown", method, target, self._generic)
+        route.refusal = PathUnknownError(
+            f"no route begins with /{first}; there are /v1 and " + ", ".join(f"/{name}" for name in self._by_name)
+        )
+        return route
+
+    def _versioned(self, method: bytes, target: Target, path: str, raw: str) -> Route:
+        while path.startswith("/v1/") and raw.startswith("/v1/"):
+            path, raw = path.removeprefix("/v1"), raw.removeprefix("/v1")
+        rest = path[1:]
+        name = "anthropic" if rest.partition("/")[0] in {"messages", "complete"} else "openai"
+        route = Route("model", method, target, self._dialects[name])
+        route.rest = rest
+        route.suffix = raw
+        route.operation = route.dialect.operation(rest)
+        route.provider = self._defaults.get(name)
+        if not raw.startswith("/"):
+            route.refusal = PathUnknownError("there is nothing at /v1 itself; an API path follows it")
+        elif not allowed_methods(route.dialect.allow, rest) and route.provider is None:
+            route.refusal = PathUnknownError(f"no API has a path /v1/{rest}")
+        elif not self._by_name:
+            route.refusal = NoProviderError("no provider is configured; set OPENAI_API_KEY, or declare one")
+        return route
+
+    def _gemini(self, method: bytes, target: Target) -> Route:
+        runtime = self._defaults.get("gemini")
+        if runtime is None:
+            route = Route("unknown", method, target, self._dialects["gemini"])
+            route.refusal = NoProviderError("no provider of the gemini dialect is configured; set GEMINI_API_KEY")
+            return route
+        return self._fixed(method, target, runtime, target.path, target.raw_path)
+
+    def _passthrough(self, method: bytes, target: Target, runtime: ProviderRuntime, first: str) -> Route:
+        return self._fixed(method, target, runtime, target.path[len(first) + 1 :], target.raw_path[len(first) + 1 :])
+
+    def _fixed(self, method: bytes, target: Target, runtime: ProviderRuntime, path: str, raw: str) -> Route:
+        dialect = runtime.dialect
+        route = Route("provider", method, target, dialect)
+        route.provider = runtime
+        route.rest = dialect.rest_of(path[1:])
+        route.suffix = raw
+        route.operation = dialect.operation(route.rest)
+        route.streams = dialect.is_stream_request(route.rest, target.query)
+        try:
+            check_allowed(runtime, route.rest, method)
+        except GatewayError as error:
+            route.refusal = error
+        return route

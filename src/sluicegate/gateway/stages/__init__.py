@@ -1,0 +1,1 @@
+"""The stages of a request, one file each, named for what they do; `gateway/pipeline.py` puts them in order."""

@@ -1,0 +1,60 @@
+"""Accept: a well-formed request, inside the limits, for a route we know."""
+
+from typing import TYPE_CHECKING
+
+from sluicegate.domain.errors import BodyTooLargeError, ExpectationFailedError, MalformedRequestError
+from sluicegate.gateway.local import local_answer
+from sluicegate.gateway.replies import plain_reply
+from sluicegate.wire.target import TargetError, is_authority
+
+if TYPE_CHECKING:
+    from sluicegate.gateway.exchange import Exchange
+
+
+def accept(exchange: "Exchange") -> bytes | None:
+    """Find the route; answer health checks. Raises MalformedRequestError, ExpectationFailedError, BodyTooLargeError."""
+    services = exchange.services
+    try:
+        exchange.route = route = services.routes.find(exchange.method, exchange.raw_target)
+    except TargetError as error:
+        raise MalformedRequestError(str(error)) from None
+    if exchange.fault:
+        raise MalformedRequestError(exchange.fault)
+    if exchange.method in (b"CONNECT", b"TRACE"):
+        raise MalformedRequestError(f"the method {exchange.method.decode()} is not served")
+    _check_host(exchange, route.target.authority)
+    if exchange.expect and exchange.expect.lower() != b"100-continue":
+        raise ExpectationFailedError("the only expectation served is 100-continue")
+    largest = services.bounds.body_bytes
+    if exchange.content_length > largest:
+        raise BodyTooLargeError(f"the body has {exchange.content_length} bytes, the limit is {largest}")
+    if route.kind == "local":
+        status, content_type, body = local_answer(
+            route.endpoint,
+            is_ready=not services.is_draining,
+            version=services.version,
+            timestamp=lambda: services.timestamp(services.wall()),
+        )
+        return plain_reply(
+            status,
+            content_type,
+            body,
+            request_id=exchange.request_id,
+            closes=not exchange.keeps_alive,
+            is_head=exchange.method == b"HEAD",
+        )
+    return None
+
+
+def _check_host(exchange: "Exchange", authority: bytes | None) -> None:
+    """Exactly one valid Host (RFC 9112 section 3.2); HTTP/1.0 may have none."""
+    hosts = exchange.hosts
+    if len(hosts) > 1:
+        raise MalformedRequestError("the request has more than one Host field")
+    if not hosts and not exchange.is_http10:
+        raise MalformedRequestError("the request has no Host field")
+    for host in (*hosts, authority):
+        if host is not None and host not in exchange.client.good_hosts:
+            if not is_authority(host):
+                raise MalformedRequestError("the Host field is not a host and a port")
+            exchange.client.good_hosts = (host,)

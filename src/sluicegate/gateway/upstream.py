@@ -1,0 +1,374 @@
+"""One connection to a provider: sends a request, parses the answer strictly, hands on every read as one piece.
+
+Rule 1. An answer belongs to the request that was sent; bytes without a request, or behind an answer's end, are never
+        taken for another answer: the connection is closed.
+Rule 2. What llhttp lets pass and we do not: any transfer coding but a single `chunked`, heads or chunk framing beyond
+        a bound, a switch of protocols nobody asked for.
+Rule 3. An answer without length or chunks ends with the connection (RFC 9112 section 6.3); any other answer that ends
+        so is broken.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING, Protocol, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from sluicegate.domain.errors import GatewayError, UpstreamBrokenError
+from sluicegate.gateway.stale import was_never_read
+from sluicegate.wire import headers
+from sluicegate.wire.headers import HeaderKinds
+
+if TYPE_CHECKING:
+    from sluicegate.gateway.pool import Pool
+
+LARGEST_HEAD = 131_072
+"""Bytes of an answer's head, and of whatever chunk framing and trailers exceed 16 bytes a chunk; providers send heads
+of 1–3 KB, some CDNs up to 16, and no chunk extensions."""
+LARGEST_HEADER_COUNT = 256
+
+
+class AnswerReceiver(Protocol):
+    """Who asked: told of every read, and of the end."""
+
+    method: bytes
+
+    def answered(self, connection: "UpstreamConnection", data: bytes, *, is_complete: bool) -> None:
+        """A read brought the head (the first call) or more of the body."""
+        ...
+
+    def upgraded(self, connection: "UpstreamConnection", rest: bytes) -> None:
+        """The provider switched protocols; `rest` came behind the answer's head."""
+        ...
+
+    def upstream_failed(self, connection: "UpstreamConnection", error: GatewayError, *, was_read: bool) -> None:
+        """No (more) answer will come. `was_read` is False where the provider cannot have read the request."""
+        ...
+
+    def upstream_paused(self) -> None:
+        """The connection takes no more of the request's body for now."""
+        ...
+
+    def upstream_resumed(self) -> None:
+        """It takes more again."""
+        ...
+
+
+class UpstreamConnection(asyncio.Protocol):
+    """A connection of a pool; idle, or busy with one request."""
+
+    __slots__ = (
+        "_fed",
+        "_kinds",
+        "_parser",
+        "_pieces",
+        "_pool",
+        "body_bytes",
+        "cache_control",
+        "chunks",
+        "connection_options",
+        "content_encoding",
+        "content_length",
+        "content_type",
+        "fields",
+        "has_head",
+        "is_broken",
+        "is_chunked",
+        "is_complete",
+        "is_paused",
+        "reads",
+        "receiver",
+        "request_id",
+        "served",
+        "since",
+        "status",
+        "transport",
+        "upgrade",
+    )
+
+    def __init__(self, pool: "Pool", kinds: HeaderKinds) -> None:
+        """`kinds` says what to do with the fields of an answer."""
+        self._pool = pool
+        self._kinds = kinds
+        self._parser: HttpResponseParser | None = None
+        self.transport: asyncio.Transport | None = None
+        self.receiver: AnswerReceiver | None = None
+        self.served = 0
+        self.since = 0.0
+        self.reads = 0
+        self.is_paused = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self._pieces: list[bytes] = []
+        self._fed = 0
+        self.status = 0
+        self.fields: list[bytes] = []
+        self.content_length = -1
+        self.content_type = b""
+        self.content_encoding = b""
+        self.cache_control = b""
+        self.request_id = b""
+        self.upgrade = b""
+        self.connection_options: frozenset[bytes] = frozenset()
+        self.is_chunked = False
+        self.has_head = False
+        self.is_complete = False
+        self.is_broken = ""
+        self.body_bytes = 0
+        self.chunks = 0
+
+    def __repr__(self) -> str:
+        """Tell what the connection is doing."""
+        state = "closed" if self.transport is None else "idle" if self.receiver is None else "busy"
+        return f"<UpstreamConnection {state} served={self.served} status={self.status} body={self.body_bytes}>"
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Offer ourselves to the pool."""
+        self.transport = cast("asyncio.Transport", transport)
+        self._pool.opened(self)
+
+    def send(self, receiver: AnswerReceiver, request: list[bytes]) -> None:
+        """Send a request, or its head; its answer goes to `receiver`."""
+        self.receiver = receiver
+        self.served += 1
+        self.since = 0.0
+        if self.served > 1:
+            self._clear()
+        if self._parser is None:
+            self._parser = HttpResponseParser(self)
+        transport = self.transport
+        assert transport is not None, "a pool hands out open connections only"
+        if len(request) == 1:
+            transport.write(request[0])
+        else:
+            transport.writelines(request)
+
+    def write(self, data: bytes) -> None:
+        """Send more of the request's body."""
+        if self.transport is not None:
+            self.transport.write(data)
+
+    # -- httptools' callbacks
+
+    def on_message_begin(self) -> None:
+        """An answer begins: ours, or the one behind an informational one."""
+        if self.is_complete:
+            self.is_broken = "it sent a second answer"
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Sort one field."""
+        if self.has_head:
+            return  # a trailer: dropped (RFC 9110 section 6.5.1 lets an intermediary do so)
+        kind = self._kinds[name]
+        if kind == headers.FORWARD:
+            self.fields += (name, b": ", value, b"\r\n")
+        elif kind != headers.DROP:
+            self._note(kind, name, value)
+
+    def _note(self, kind: int, name: bytes, value: bytes) -> None:
+        if kind == headers.CONTENT_LENGTH:
+            self.content_length = int(value)
+        elif kind == headers.CONTENT_TYPE:
+            self.content_type = value
+        elif kind == headers.CONTENT_ENCODING:
+            self.content_encoding = value
+            self.fields += (name, b": ", value, b"\r\n")
+        elif kind == headers.CACHE_CONTROL:
+            self.cache_control = value
+        elif kind == headers.TRANSFER_ENCODING:
+            self.is_chunked = True
+            if value.lower() != b"chunked" or self.content_length >= 0:
+                self.is_broken = "its transfer coding is not a single 'chunked'"
+        elif kind == headers.REQUEST_ID:
+            self.request_id = value
+        elif kind == headers.CONNECTION:
+            self.connection_options |= headers.connection_options(value)
+        elif kind == headers.UPGRADE:
+            self.upgrade = value
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; an informational one (1xx) is passed over."""
+        assert self._parser is not None, "the parser calls back only while it is fed"
+        status = self._parser.get_status_code()
+        if 100 <= status < 200 and status != 101:
+            fed = self._fed
+            self._clear()
+            self._fed = fed
+            self.status = status
+            return
+        self.status = status
+        if len(self.fields) > 4 * LARGEST_HEADER_COUNT:
+            self.is_broken = "its head has too many fields"
+        self.has_head = True
+        if self.connection_options - {b"keep-alive", b"close", b"upgrade"}:
+            self.fields = headers.without(self.fields, self.connection_options)
+        receiver = self.receiver
+        if receiver is not None and receiver.method == b"HEAD":
+            # llhttp knows nothing of the request and would wait for a body: end here, with a new parser next time.
+            self.is_complete = True
+
+    def on_chunk_header(self) -> None:
+        """Count chunks, to bound what surrounds them."""
+        self.chunks += 1
+
+    def on_body(self, data: bytes) -> None:
+        """Collect what this read brings."""
+        if self.is_complete:
+            self.is_broken = "it sent a body where there is none"
+        self._pieces.append(data)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole, unless it was an informational one."""
+        if self.has_head:
+            self.is_complete = True
+        else:
+            self.status = 0
+
+    # -- the transport's callbacks
+
+    def data_received(self, data: bytes) -> None:
+        """Parse one read and hand on what it brought, as one piece."""
+        receiver = self.receiver
+        parser = self._parser
+        if receiver is None or parser is None:
+            self.close()
+            return
+        self.reads += 1
+        self._fed += len(data)
+        try:
+            parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            self._upgrade(receiver, data[upgrade.args[0] :])
+            return
+        except HttpParserError as error:
+            self.is_broken = self.is_broken or f"it broke the HTTP protocol ({error})"
+        pieces = self._pieces
+        if pieces:
+            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            self._pieces = []
+            self.body_bytes += len(body)
+        else:
+            body = b""
+        if self._fed - self.body_bytes - (self.chunks << 4) > LARGEST_HEAD:
+            self.is_broken = self.is_broken or "its head or chunk framing is too large"
+        if self.is_broken:
+            self._break(receiver, body)
+        elif self.has_head:
+            is_complete = self.is_complete
+            if is_complete:
+                self._released()
+            receiver.answered(self, body, is_complete=is_complete)
+
+    def _break(self, receiver: AnswerReceiver, body: bytes) -> None:
+        """Act on a read that broke a rule: what came before the breach is still the answer's."""
+        if self.is_complete:
+            # The answer itself is whole and sound; only this connection is not to be used again.
+            self.receiver = None
+            self.close()
+            receiver.answered(self, body, is_complete=True)
+            return
+        if body and self.has_head:
+            receiver.answered(self, body, is_complete=False)
+        self._fail(f"the provider's answer cannot be read: {self.is_broken}", was_read=True)
+        self.close()
+
+    def _upgrade(self, receiver: AnswerReceiver, rest: bytes) -> None:
+        if self.status != 101:
+            self._fail("the provider's answer cannot be read: it switched protocols by itself", was_read=True)
+            self.close()
+            return
+        self.receiver = None
+        self._pool.removed(self)
+        receiver.upgraded(self, rest)
+
+    def _released(self) -> None:
+        """The answer is complete: give the connection back, or close it where it cannot be used again."""
+        parser = self._parser
+        receiver = self.receiver
+        self.receiver = None
+        is_reusable = (
+            parser is not None
+            and (parser.should_keep_alive() or (receiver is not None and receiver.method == b"HEAD"))
+            and b"close" not in self.connection_options
+        )
+        if receiver is not None and receiver.method == b"HEAD":
+            self._parser = None
+        if is_reusable:
+            self._pool.released(self)
+        else:
+            self.close()
+
+    def eof_received(self) -> bool:
+        """The provider ends the connection: the end of an answer without length."""
+        receiver = self.receiver
+        is_delimited = self.is_chunked or self.content_length >= 0
+        if receiver is not None and self.has_head and not is_delimited and not self.is_complete:
+            self.is_complete = True
+            self.receiver = None
+            receiver.answered(self, b"", is_complete=True)
+        elif receiver is not None and not self.has_answer_begun:
+            self._fail(
+                "the provider closed the connection without an answer",
+                was_read=not (self.served > 1 and was_never_read(self.transport)),
+            )
+        return False
+
+    @property
+    def has_answer_begun(self) -> bool:
+        """Whether any byte of the present answer has arrived."""
+        return self._fed > 0
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        if self.receiver is not None:
+            if self.has_answer_begun:
+                self._fail("the provider closed the connection before its answer was complete", was_read=True)
+            else:
+                # A reset before any byte of an answer means that our bytes met a closed socket or were never read.
+                was_read = not (self.served > 1 and isinstance(exc, OSError))
+                self._fail("the provider closed the connection without an answer", was_read=was_read)
+        self.transport = None
+        self._parser = None
+        self._pool.removed(self)
+
+    def _fail(self, message: str, *, was_read: bool) -> None:
+        receiver = self.receiver
+        self.receiver = None
+        if receiver is not None:
+            error = UpstreamBrokenError(f"provider {self._pool.provider.name}: {message}")
+            receiver.upstream_failed(self, error, was_read=was_read)
+
+    def pause_writing(self) -> None:
+        """The provider reads slower than the client sends."""
+        if self.receiver is not None:
+            self.receiver.upstream_paused()
+
+    def resume_writing(self) -> None:
+        """The provider caught up."""
+        if self.receiver is not None:
+            self.receiver.upstream_resumed()
+
+    def pause_reading(self) -> None:
+        """The client reads slower than the provider sends."""
+        if self.transport is not None and not self.is_paused:
+            self.is_paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """The client caught up."""
+        if self.is_paused:
+            self.is_paused = False
+            if self.transport is not None:
+                self.transport.resume_reading()
+
+    def cancel(self) -> None:
+        """Nobody wants the answer any more: end the connection at once, which ends the request at the provider."""
+        self.receiver = None
+        self.close()
+
+    def close(self) -> None:
+        """End the connection now, dropping what was not sent."""
+        transport = self.transport
+        if transport is not None and not transport.is_closing():
+            self._pool.removed(self)
+            transport.abort()

@@ -1,0 +1,172 @@
+"""A worker: one process of the data plane, put together here and nowhere else."""
+
+import argparse
+import asyncio
+import gc
+import os
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvloop
+
+from sluicegate import __version__
+from sluicegate.dialects.table import DIALECTS
+from sluicegate.domain.principal import Principal
+from sluicegate.domain.segments import boot_id
+from sluicegate.domain.snapshot import Snapshot
+from sluicegate.gateway.connector import Connector
+from sluicegate.gateway.journal import Journal
+from sluicegate.gateway.link import Link
+from sluicegate.gateway.listener import Listener, listening_socket, server_tls
+from sluicegate.gateway.principals import Principals
+from sluicegate.gateway.services import Services
+from sluicegate.gateway.sweep import Sweep
+from sluicegate.gateway.turn import Turn
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line a supervisor starts a worker with."""
+    parser = argparse.ArgumentParser(prog="sluicegate.gateway", description="One worker of a node.")
+    parser.add_argument("--worker", type=int, required=True)
+    parser.add_argument("--host", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--link", required=True)
+    parser.add_argument("--control", required=True)
+    parser.add_argument("--events", type=Path, required=True)
+    parser.add_argument("--lifeline", type=int)
+    parser.add_argument("--tls-certificate")
+    parser.add_argument("--tls-key")
+    return parser.parse_args(arguments)
+
+
+class Worker:
+    """Holds the parts together and carries what control says to them."""
+
+    def __init__(self, options: argparse.Namespace, loop: asyncio.AbstractEventLoop) -> None:
+        """Build everything; nothing is open yet but the journal. Raises OSError."""
+        salt = secrets.randbits(32)
+        self._options = options
+        self._loop = loop
+        self._configured: asyncio.Future[None] = loop.create_future()
+        self._stopping: asyncio.Future[None] = loop.create_future()
+        self._connector = Connector(loop)
+        self._journal = Journal(
+            options.events,
+            options.worker,
+            boot_id(int(time.time() * 1000), salt),  # noqa: TID251  # the composition root is where the clock comes in
+            schedule=loop.call_soon,
+            on_error=lambda state, reason: self._say(f"journal {state}: {reason}"),
+        )
+        self._services = services = Services(
+            dialects=DIALECTS,
+            opener=self._connector,
+            control_socket=options.control,
+            journal=self._journal,
+            turn=Turn(schedule=loop.call_soon, flush=self._journal.flush),
+            clock=time.monotonic,
+            wall=time.time,  # noqa: TID251  # see above
+            salt=salt,
+            version=__version__,
+        )
+        services.link = Link(options.link, worker=options.worker, pid=os.getpid(), listener=self, loop=loop)
+        services.principals = Principals(services.link, clock=services.clock)
+        self._listener = Listener(services)
+        self._sweep = Sweep(
+            loop,
+            clock=services.clock,
+            sweepers=(
+                self._listener.sweep,
+                services.principals.sweep,
+                services.link.sweep,
+                services.providers.sweep,
+                services.control.pool.sweep,
+                lambda _now: self._journal.flush(),
+            ),
+        )
+
+    async def run(self) -> None:
+        """Serve until told to stop, then drain. Raises OSError where the address cannot be listened on."""
+        options = self._options
+        tls = server_tls(options.tls_certificate, options.tls_key) if options.tls_certificate else None
+        listening = listening_socket(options.host, options.port)
+        self._watch_signals()
+        self._services.link.start()
+        await asyncio.wait((self._configured, self._stopping), return_when=asyncio.FIRST_COMPLETED)
+        if not self._stopping.done():
+            await self._listener.open(listening, tls)
+            self._sweep.start()
+            self._services.link.ready(self._services.snapshot.version)
+            # What exists now lives as long as the process: the collector need not look at it again.
+            gc.collect()
+            gc.freeze()
+            await self._stopping
+        await self._drain()
+
+    async def _drain(self) -> None:
+        self._services.is_draining = True
+        await self._listener.drain(self._services.snapshot.drain_seconds, wait=asyncio.sleep)
+        self._sweep.stop()
+        self._services.link.close()
+        self._connector.close()
+        self._journal.close()
+
+    def _watch_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop)
+        if self._options.lifeline is not None:
+            self._loop.add_reader(self._options.lifeline, self._lifeline)
+
+    def _lifeline(self) -> None:
+        """The supervisor is gone: nobody would restart or stop us."""
+        self._loop.remove_reader(self._options.lifeline)
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._stopping.done():
+            os._exit(1)
+        self._stopping.set_result(None)
+
+    def configured(self, snapshot: Snapshot) -> None:
+        """Run on this snapshot. The feed is whole again."""
+        self._services.configure(snapshot)
+        self._services.principals.feed_restored()
+        if not self._configured.done():
+            self._configured.set_result(None)
+        else:
+            self._services.link.ready(snapshot.version)
+
+    def resolved(self, digest: bytes, principal: Principal | None) -> None:
+        """Control's answer to a question about a token."""
+        self._services.principals.learn(digest, principal)
+
+    def forgotten(self, digests: tuple[bytes, ...]) -> None:
+        """The change feed."""
+        self._services.principals.forget(digests)
+
+    def link_lost(self) -> None:
+        """Control went away; the supervisor brings it back."""
+        self._services.principals.feed_cut(self._services.snapshot.authentication_grace)
+
+    def _say(self, message: str) -> None:
+        sys.stderr.write(f"worker {self._options.worker}: {message}\n")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a worker; the exit status."""
+    options = parsed(arguments)
+    # A generation of 700 objects is collected within a few requests; most of what they make dies by reference count.
+    gc.set_threshold(50_000, 20, 100)
+
+    async def serve() -> None:
+        await Worker(options, asyncio.get_running_loop()).run()
+
+    try:
+        uvloop.run(serve())
+    except OSError as error:
+        sys.stderr.write(f"worker {options.worker}: {error}\n")
+        return 1
+    return 0

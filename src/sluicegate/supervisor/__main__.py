@@ -1,0 +1,37 @@
+"""`python -m sluicegate.supervisor`: what `sluicegate serve` turns into."""
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sluicegate.config.environment import process_environment
+from sluicegate.supervisor.commands import Programs
+from sluicegate.supervisor.daemon import Report, detach, report_here
+from sluicegate.supervisor.log import Log
+from sluicegate.supervisor.loop import UNUSABLE, Supervisor
+from sluicegate.supervisor.orders import Orders, parse
+
+
+def main(orders: Orders) -> int:
+    """Run a node as ordered; return the exit status."""
+    report: Report = report_here
+    if orders.daemon:
+        try:
+            report = detach(Path(orders.log_file or "sluicegate.log").absolute())
+        except OSError as error:
+            report_here(UNUSABLE, f"cannot write the log file: {error}")
+            return UNUSABLE
+    supervisor = Supervisor(
+        orders,
+        process_environment(),
+        clock=time.monotonic,
+        log=Log(sys.stderr, now=lambda: datetime.now(UTC)),
+        report=report,
+        programs=Programs(),
+    )
+    return supervisor.run()
+
+
+if __name__ == "__main__":
+    sys.exit(main(parse(sys.argv[1:])))

@@ -1,0 +1,213 @@
+"""What a node does when one of its processes is ready, dies, or must stop. Decides only; `loop` performs.
+
+Rule 1. The mock provider and control start first; the workers once control has told how many.
+Rule 2. A process that dies is started again, sooner or later (`backoff`), without end.
+Rule 3. Before the node was ready for the first time, a process that dies START_ATTEMPTS times in a row ends the start.
+Rule 4. To stop, the workers are told first and may finish their requests; then control, which still serves them
+        meanwhile, and the mock. Who does not obey in time is killed. Nothing is started again.
+Rule 5. Told to stop a second time, everything is killed at once.
+"""
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from sluicegate.supervisor.backoff import deaths_in_a_row, restart_delay
+
+CONTROL = "control"
+MOCK = "mock"
+WORKER = "worker-"
+
+START_ATTEMPTS = 3
+DRAIN_MARGIN = 2.0
+"""Seconds beyond the drain time that a worker gets to close what it cut off."""
+CLOSE_SECONDS = 10.0
+"""How long control may take to write down what it holds."""
+
+Phase = Literal["starting", "running", "draining", "closing", "over"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start the process of this name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Send a signal to the process of this name."""
+
+    name: str
+    number: signal.Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """The node is ready for the first time: tell so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Write a log line."""
+
+    level: Literal["info", "warning", "error"]
+    event: str
+    fields: dict[str, object]
+
+
+Command = Start | Kill | Announce | Note
+
+
+@dataclass(slots=True)
+class _Child:
+    name: str
+    is_up: bool = False
+    is_ready: bool = False
+    since: float = 0.0
+    deaths: int = 0
+    due: float | None = None
+
+
+def worker_name(index: int) -> str:
+    """The name of worker number `index`, from 0."""
+    return f"{WORKER}{index}"
+
+
+class Node:
+    """The state of all processes. Every method takes the time, monotonic seconds, and returns what is to be done."""
+
+    def __init__(self, *, has_mock: bool) -> None:
+        """Nothing runs yet."""
+        self._children = {name: _Child(name) for name in ([MOCK] if has_mock else []) + [CONTROL]}
+        self._phase: Phase = "starting"
+        self._drain_seconds = 0.0
+        self._deadline: float | None = None
+        self.status = 0
+        """What the supervisor shall exit with."""
+
+    def __repr__(self) -> str:
+        """Tell the phase and which processes run."""
+        states = (
+            f"{child.name}={'ready' if child.is_ready else 'up' if child.is_up else 'down'}"
+            for child in self._children.values()
+        )
+        return f"<Node {self._phase} {' '.join(states)}>"
+
+    @property
+    def phase(self) -> Phase:
+        """How far the node is; `over` means that no process is left."""
+        return self._phase
+
+    @property
+    def due(self) -> float | None:
+        """When `tick` has something to do next; None if only events count."""
+        times = [child.due for child in self._children.values() if child.due is not None]
+        return min([*times, *([] if self._deadline is None else [self._deadline])], default=None)
+
+    def begin(self, now: float) -> list[Command]:
+        """Start what needs no plan."""
+        return [self._start(child, now) for child in list(self._children.values())]
+
+    def planned(self, *, workers: int, drain_seconds: float, now: float) -> list[Command]:
+        """Control has told the plan: start the workers. The plan of a restarted control changes only the drain."""
+        self._drain_seconds = drain_seconds
+        if self._phase != "starting" or len(self._workers()) > 0:
+            return []
+        for index in range(workers):
+            self._children[worker_name(index)] = _Child(worker_name(index))
+        return [self._start(child, now) for child in self._workers()]
+
+    def drain_changed(self, seconds: float) -> list[Command]:
+        """Remember how long requests may take to end."""
+        self._drain_seconds = seconds
+        return []
+
+    def ready(self, name: str) -> list[Command]:
+        """A process does its work: a worker accepts connections, control answers."""
+        child = self._children.get(name)
+        if child is None or not child.is_up or child.is_ready:
+            return []
+        child.is_ready = True
+        notes: list[Command] = [Note("info", "process is ready", {"name": name})]
+        if (
+            self._phase == "starting"
+            and self._workers()
+            and all(child.is_ready for child in self._children.values() if child.name != MOCK)
+        ):
+            self._phase = "running"
+            notes.append(Announce())
+        return notes
+
+    def exited(self, name: str, reason: str, now: float) -> list[Command]:
+        """A process is gone; `reason` says how, in words."""
+        child = self._children[name]
+        lived = now - child.since
+        child.is_up = child.is_ready = False
+        if self._phase in ("draining", "closing"):
+            return [Note("info", "process ended", {"name": name, "reason": reason}), *self._go_on_stopping(now)]
+        child.deaths = deaths_in_a_row(child.deaths, lived)
+        fields: dict[str, object] = {"name": name, "reason": reason, "lived": round(lived, 1)}
+        if self._phase == "starting" and child.deaths >= START_ATTEMPTS:
+            fields["deaths"] = child.deaths
+            return [Note("error", "process cannot be started", fields), *self.fail(1, now)]
+        delay = restart_delay(child.deaths)
+        note = Note("error", "process died", {**fields, "restart_in": delay})
+        if delay:
+            child.due = now + delay
+            return [note]
+        return [note, self._start(child, now)]
+
+    def stop(self, now: float) -> list[Command]:
+        """Told to stop: drain, or kill everything when told before."""
+        if self._phase in ("draining", "closing"):
+            self._deadline = None
+            return [Note("warning", "killing all processes", {}), *self._kill(self._alive(), signal.SIGKILL)]
+        for child in self._children.values():
+            child.due = None
+        self._phase = "draining"
+        self._deadline = now + self._drain_seconds + DRAIN_MARGIN
+        workers = [child for child in self._workers() if child.is_up]
+        note = Note("info", "stopping", {"drain_seconds": self._drain_seconds})
+        return [note, *self._kill(workers, signal.SIGTERM), *self._go_on_stopping(now)]
+
+    def fail(self, status: int, now: float) -> list[Command]:
+        """The node cannot start: stop what runs and exit with `status`."""
+        if self._phase in ("starting", "running"):
+            self.status = status
+            return self.stop(now)
+        return []
+
+    def tick(self, now: float) -> list[Command]:
+        """Do what is due: start again, kill who did not stop in time."""
+        due = [child for child in self._children.values() if child.due is not None and child.due <= now]
+        commands: list[Command] = [self._start(child, now) for child in due]
+        if self._deadline is not None and self._deadline <= now:
+            self._deadline = None
+            late = [child for child in self._alive() if self._phase == "closing" or child.name.startswith(WORKER)]
+            commands += [Note("warning", "did not stop in time", {"name": child.name}) for child in late]
+            commands += self._kill(late, signal.SIGKILL)
+        return commands
+
+    def _go_on_stopping(self, now: float) -> Iterator[Command]:
+        if self._phase == "draining" and not any(child.is_up for child in self._workers()):
+            self._phase = "closing"
+            self._deadline = now + CLOSE_SECONDS
+            yield from self._kill(self._alive(), signal.SIGTERM)
+        if self._phase == "closing" and not self._alive():
+            self._phase = "over"
+            self._deadline = None
+
+    def _start(self, child: _Child, now: float) -> Start:
+        child.is_up, child.is_ready, child.since, child.due = True, False, now, None
+        return Start(child.name)
+
+    def _kill(self, children: list[_Child], number: signal.Signals) -> list[Command]:
+        return [Kill(child.name, number) for child in children]
+
+    def _workers(self) -> list[_Child]:
+        return [child for child in self._children.values() if child.name.startswith(WORKER)]
+
+    def _alive(self) -> list[_Child]:
+        return [child for child in self._children.values() if child.is_up]

@@ -1,0 +1,140 @@
+"""The real program, as a user runs it: only its command line, its output and its port are known here."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.polling import eventually
+
+SLUICEGATE = (sys.executable, "-P", "-m", "sluicegate")
+TOKEN = "sk-test-0123456789abcdef0123456789abcdef"
+QUESTION = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+def run(*arguments: str, seconds: float = 30.0) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*SLUICEGATE, *arguments], capture_output=True, text=True, timeout=seconds, check=False, env=environment()
+    )
+
+
+def environment() -> dict[str, str]:
+    """What of this machine's environment does not configure the gateway."""
+    return {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH", "LANG") if name in os.environ}
+
+
+def is_alive(process: int) -> bool:
+    """Whether a process runs; one that only waits to be reaped does not."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+class Gateway:
+    """A started `sluicegate serve` in the foreground."""
+
+    def __init__(self, directory: Path, *flags: str, variables: Mapping[str, str]) -> None:
+        """Start it; its output goes to files in `directory`."""
+        self._out, self._log = directory / "stdout", directory / "stderr"
+        command = [*SLUICEGATE, "serve", f"--data-dir={directory / 'data'}", *flags]
+        with self._out.open("wb") as out, self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, env={**environment(), **variables}
+            )
+        self.supervisor = self._process.pid
+
+    def __repr__(self) -> str:
+        """Show what it has printed, for the messages of failed tests."""
+        return f"<Gateway {self._out.read_text()}\n{self._log.read_text()}>"
+
+    def until_ready(self) -> "Gateway":
+        """Wait for the announcement."""
+        eventually(lambda: "is ready" in self._out.read_text() or self._process.poll() is not None, 30)
+        assert "is ready" in self._out.read_text(), repr(self)
+        return self
+
+    def announced(self, name: str) -> str:
+        """The value of one row of the announcement."""
+        rows = [text.split(maxsplit=1) for text in self._out.read_text().splitlines()]
+        return next(row[1] for row in rows if len(row) == 2 and row[0] == name)
+
+    @property
+    def output(self) -> str:
+        """What it has printed."""
+        return self._out.read_text()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self.announced("address").rpartition(":")[2])
+
+    def logged(self, event: str, **fields: object) -> list[dict[str, Any]]:
+        """The log lines of this event with these fields, so far."""
+        lines = [json.loads(text) for text in self._log.read_text().splitlines() if text.startswith("{")]
+        return [entry for entry in lines if entry.get("event") == event and fields.items() <= entry.items()]
+
+    def process(self, name: str) -> int:
+        """The id of the process of this name that was started last."""
+        return int(self.logged("process started", name=name)[-1]["pid"])
+
+    def processes(self) -> list[int]:
+        """The ids of all processes that were ever started, the supervisor first."""
+        return [self.supervisor, *(int(entry["pid"]) for entry in self.logged("process started"))]
+
+    def kill(self, name: str) -> int:
+        """Kill a process and wait until its successor is ready; return the successor's id."""
+        before, killed = len(self.logged("process is ready", name=name)), self.process(name)
+        os.kill(killed, signal.SIGKILL)
+        eventually(lambda: len(self.logged("process is ready", name=name)) > before, 15)
+        return self.process(name)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the supervisor."""
+        self._process.send_signal(number)
+
+    def wait(self, seconds: float = 20.0) -> int:
+        """Wait for its end; return the exit status."""
+        return self._process.wait(seconds)
+
+    def end(self) -> None:
+        """Kill whatever is left."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        for process in self.processes()[1:]:
+            if is_alive(process):
+                os.kill(process, signal.SIGKILL)
+
+    def connection(self, seconds: float = 10.0) -> HTTPConnection:
+        """A new connection to it."""
+        return HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+
+    def ask(self, connection: HTTPConnection, token: str = TOKEN, **fields: object) -> HTTPResponse:
+        """Send a chat completion; `fields` join its body."""
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        connection.request("POST", "/v1/chat/completions", json.dumps({**QUESTION, **fields}), headers)
+        return connection.getresponse()
+
+    def status(self, path: str = "/readyz", token: str | None = None) -> int:
+        """Status of a GET on a connection of its own."""
+        connection = self.connection()
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"} if token else {})
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    def answers(self, token: str = TOKEN) -> int:
+        """Status of a chat completion on a connection of its own."""
+        connection = self.connection()
+        response = self.ask(connection, token)
+        response.read()
+        connection.close()
+        return response.status

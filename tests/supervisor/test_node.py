@@ -1,0 +1,204 @@
+"""What a node does, told as conversations: something happens, something is to be done."""
+
+import signal
+from collections.abc import Iterable
+
+import pytest
+
+from sluicegate.supervisor.node import (
+    CLOSE_SECONDS,
+    DRAIN_MARGIN,
+    Announce,
+    Command,
+    Kill,
+    Node,
+    Note,
+    Start,
+)
+
+
+def acts(commands: Iterable[Command]) -> list[Command]:
+    """Commands without log lines."""
+    return [command for command in commands if not isinstance(command, Note)]
+
+
+def notes(commands: Iterable[Command]) -> list[str]:
+    """The log lines' events."""
+    return [command.event for command in commands if isinstance(command, Note)]
+
+
+def running(*, workers: int = 1, has_mock: bool = False, drain_seconds: float = 30) -> Node:
+    """A node that is ready at time 0."""
+    node = Node(has_mock=has_mock)
+    node.begin(0)
+    node.planned(workers=workers, drain_seconds=drain_seconds, now=0)
+    node.ready("control")
+    for index in range(workers):
+        node.ready(f"worker-{index}")
+    assert node.phase == "running"
+    return node
+
+
+def test_start_goes_by_the_plan() -> None:
+    """Mock and control start first, the workers when control has told how many; ready is who all are."""
+    node = Node(has_mock=True)
+    assert acts(node.begin(0)) == [Start("mock"), Start("control")]
+    assert acts(node.planned(workers=2, drain_seconds=30, now=0)) == [Start("worker-0"), Start("worker-1")]
+    assert acts(node.ready("worker-0")) == []
+    assert acts(node.ready("control")) == []
+    assert acts(node.ready("worker-1")) == [Announce()]
+    assert repr(node) == "<Node running mock=up control=ready worker-0=ready worker-1=ready>"
+
+
+def test_readiness_is_told_once() -> None:
+    """A worker that runs on a newer snapshot, or comes back, is no news to whoever waits for the node."""
+    node = running()
+    assert node.ready("worker-0") == []
+    node.exited("worker-0", "killed by SIGKILL", 5)
+    assert acts(node.ready("worker-0")) == []
+    assert node.ready("worker-9") == []
+
+
+def test_first_death_costs_no_time() -> None:
+    """A worker that is killed is started again at once, and its end is logged with the reason."""
+    node = running()
+    commands = node.exited("worker-0", "killed by SIGKILL", 60)
+    assert acts(commands) == [Start("worker-0")]
+    assert commands[0] == Note(
+        "error",
+        "process died",
+        {"name": "worker-0", "reason": "killed by SIGKILL", "lived": 60, "restart_in": 0.0},
+    )
+
+
+def test_repeated_death_is_waited_for() -> None:
+    """Who dies again at once is started later and later; who stayed up in between is forgiven."""
+    node = running()
+    node.exited("control", "exit status 1", 1)
+    assert acts(node.exited("control", "exit status 1", 1.1)) == []
+    assert node.due == pytest.approx(1.35)
+    assert acts(node.tick(1.3)) == []
+    assert acts(node.tick(1.35)) == [Start("control")]
+    assert node.due is None
+    assert acts(node.exited("control", "exit status 1", 100)) == [Start("control")]
+
+
+def test_restarted_control_changes_only_the_drain() -> None:
+    """The plan of a control that came back starts no second set of workers."""
+    node = running(workers=2)
+    node.exited("control", "killed by SIGKILL", 5)
+    assert node.planned(workers=4, drain_seconds=7, now=6) == []
+    assert acts(node.stop(10)) == [Kill("worker-0", signal.SIGTERM), Kill("worker-1", signal.SIGTERM)]
+    assert node.due == 10 + 7 + DRAIN_MARGIN
+
+
+def test_changed_drain_counts() -> None:
+    """After a reload, the workers get the new time to drain."""
+    node = running()
+    node.drain_changed(5)
+    node.stop(10)
+    assert node.due == 10 + 5 + DRAIN_MARGIN
+
+
+def test_stop_drains_workers_before_control() -> None:
+    """Workers are told first and control serves them to their end; then control and the mock are told."""
+    node = running(workers=2, has_mock=True)
+    assert acts(node.stop(10)) == [Kill("worker-0", signal.SIGTERM), Kill("worker-1", signal.SIGTERM)]
+    assert acts(node.exited("worker-0", "exit status 0", 11)) == []
+    assert node.phase == "draining"
+    assert acts(node.exited("worker-1", "exit status 0", 12)) == [
+        Kill("mock", signal.SIGTERM),
+        Kill("control", signal.SIGTERM),
+    ]
+    assert node.due == 12 + CLOSE_SECONDS
+    node.exited("control", "exit status 0", 13)
+    node.exited("mock", "exit status 0", 13)
+    assert (node.phase, node.due, node.status) == ("over", None, 0)
+
+
+def test_late_worker_is_killed() -> None:
+    """A worker that has not drained in time, and a margin, is killed; control is not, as it is not late."""
+    node = running(drain_seconds=3)
+    node.stop(10)
+    assert acts(node.tick(14.9)) == []
+    commands = node.tick(15)
+    assert acts(commands) == [Kill("worker-0", signal.SIGKILL)]
+    assert notes(commands) == ["did not stop in time"]
+    assert node.due is None
+    assert acts(node.exited("worker-0", "killed by SIGKILL", 15)) == [Kill("control", signal.SIGTERM)]
+
+
+def test_late_control_is_killed() -> None:
+    """Control that does not close in time is killed too."""
+    node = running()
+    node.stop(10)
+    node.exited("worker-0", "exit status 0", 11)
+    assert acts(node.tick(11 + CLOSE_SECONDS)) == [Kill("control", signal.SIGKILL)]
+
+
+def test_second_stop_kills_all() -> None:
+    """Told twice, nothing is waited for any more."""
+    node = running(has_mock=True)
+    node.stop(10)
+    assert acts(node.stop(11)) == [
+        Kill("mock", signal.SIGKILL),
+        Kill("control", signal.SIGKILL),
+        Kill("worker-0", signal.SIGKILL),
+    ]
+    assert node.due is None
+
+
+def test_nothing_is_started_again_while_stopping() -> None:
+    """A process that dies meanwhile stays dead, and one that was waiting for its restart is not started."""
+    node = running(workers=2)
+    node.exited("worker-1", "exit status 1", 1)
+    node.exited("worker-1", "exit status 1", 1)
+    assert acts(node.stop(1.1)) == [Kill("worker-0", signal.SIGTERM)]
+    assert acts(node.exited("control", "killed by SIGKILL", 1.2)) == []
+    assert acts(node.tick(5)) == []
+    assert acts(node.exited("worker-0", "exit status 0", 6)) == []
+    assert node.phase == "over"
+
+
+def test_start_that_cannot_succeed_ends() -> None:
+    """Before the node was ready for the first time, three deaths in a row are enough."""
+    node = Node(has_mock=False)
+    node.begin(0)
+    node.planned(workers=1, drain_seconds=30, now=0)
+    assert acts(node.exited("worker-0", "exit status 1", 0.1)) == [Start("worker-0")]
+    assert acts(node.exited("worker-0", "exit status 1", 0.2)) == []
+    assert acts(node.tick(0.5)) == [Start("worker-0")]
+    commands = node.exited("worker-0", "exit status 1", 0.6)
+    assert acts(commands) == [Kill("control", signal.SIGTERM)]
+    assert notes(commands) == ["process cannot be started", "stopping"]
+    assert node.exited("control", "exit status 0", 0.7)
+    assert (node.phase, node.status) == ("over", 1)
+
+
+def test_node_that_was_ready_goes_on_for_ever() -> None:
+    """Once it was ready, a process that keeps dying does not end the node."""
+    node = running()
+    for death in range(10):
+        node.exited("control", "exit status 1", 10.0 * death)
+        node.tick(10.0 * death + 9)
+    assert node.phase == "running"
+
+
+def test_refusal_is_kept_as_status() -> None:
+    """A start that is refused ends with the given status; a stop while it ends does not change that."""
+    node = Node(has_mock=False)
+    node.begin(0)
+    assert acts(node.fail(2, 0)) == [Kill("control", signal.SIGTERM)]
+    assert node.fail(1, 0) == []
+    node.exited("control", "exit status 2", 0.1)
+    assert (node.phase, node.status) == ("over", 2)
+
+
+def test_stop_before_the_plan() -> None:
+    """A node told to stop while control still loads ends it and is over; a plan that comes late starts nobody."""
+    node = Node(has_mock=False)
+    node.begin(0)
+    assert acts(node.stop(0.1)) == [Kill("control", signal.SIGTERM)]
+    assert node.planned(workers=1, drain_seconds=1, now=0.1) == []
+    node.exited("control", "killed by SIGTERM", 0.2)
+    assert (node.phase, node.status) == ("over", 0)

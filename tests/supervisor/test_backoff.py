@@ -5,9 +5,9 @@ import pytest
 from sluicegate.supervisor.backoff import STABLE_SECONDS, deaths_in_a_row, restart_delay
 
 
-@pytest.mark.parametrize(("deaths", "seconds"), [(1, 0), (2, 0.25), (3, 0.5), (4, 1), (7, 8), (8, 15), (100_000, 15)])
+@pytest.mark.parametrize(("deaths", "seconds"), [(1, 0), (2, 0.25), (3, 0.5), (4, 1), (8, 16), (9, 30), (100_000, 30)])
 def test_delay_doubles_up_to_a_bound(deaths: int, seconds: float) -> None:
-    """The first death costs no time, each further one twice as much, however often it happens never more than 15 s."""
+    """The first death costs no time, each further one twice as much, however often it happens never more than 30 s."""
     assert restart_delay(deaths) == seconds
 
 

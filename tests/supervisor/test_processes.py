@@ -26,7 +26,8 @@ def test_child_has_what_it_was_given() -> None:
     reading, writing = os.pipe()
     other, another = os.pipe()
     program = (
-        "import os, sys; there = [str(n) for n in range(3, 40) if os.path.exists(f'/proc/self/fd/{n}')]\n"
+        f"import os, sys; there = [str(n) for n in {(reading, writing, other, another)}"
+        " if os.path.exists(f'/proc/self/fd/{n}')]\n"
         f"os.write({writing}, ' '.join([*there, os.environ['WORD'], repr(sys.stdin.read())]).encode())"
     )
     process = start(program, inherited=(writing,), environment={"WORD": "hello"})
@@ -74,6 +75,16 @@ def test_reap_without_children_or_ends() -> None:
     assert list(reap()) == []
     os.kill(process, signal.SIGKILL)
     assert end_of(process) == -signal.SIGKILL
+
+
+def test_process_id_is_kept_while_its_end_is_dealt_with() -> None:
+    """A signal sent in answer to an end must not hit whoever gets the number next."""
+    process = start("pass")
+    os.waitid(os.P_PID, process, os.WEXITED | os.WNOWAIT)
+    for ended, _ in reap():
+        os.kill(ended, signal.SIGTERM)
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, signal.SIGTERM)
 
 
 @pytest.mark.parametrize(

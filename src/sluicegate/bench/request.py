@@ -42,8 +42,10 @@ def parse_target(base_url: str) -> Target:
     return Target(parts.hostname, port or (443 if is_tls else 80), is_tls, parts.path.rstrip("/"))
 
 
-def request_bytes(target: Target, endpoint: str, *, token: str, model: str, stream: bool) -> bytes:
-    """Build the whole request: head and a JSON body that suits `endpoint`."""
+def request_bytes(
+    target: Target, endpoint: str, *, token: str, model: str, stream: bool, extra: tuple[str, ...] = ()
+) -> bytes:
+    """Build the whole request: head, with lines of `extra` in it, and a JSON body that suits `endpoint`."""
     path = _joined(target.prefix, endpoint)
     body = json.dumps(_body(path, model, stream), separators=(",", ":")).encode()
     lines = [
@@ -53,6 +55,7 @@ def request_bytes(target: Target, endpoint: str, *, token: str, model: str, stre
         "accept: application/json",
         "user-agent: sluicegate-benchmark",
         f"content-length: {len(body)}",
+        *extra,
     ]
     if token:
         lines.append(f"authorization: Bearer {token}")

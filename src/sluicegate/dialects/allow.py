@@ -5,17 +5,24 @@ final `**` stands for any rest, also none.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from sluicegate.domain.snapshot import AllowRule
 
+_WITH_HEAD: Final = dict.fromkeys(("GET", "HEAD"))
+
 
 def allowed_methods(rules: Sequence[AllowRule], path: str) -> tuple[str, ...]:
-    """The methods allowed on `path`, each once, in the rules' order; () where no rule knows the path."""
+    """The methods allowed on `path`, each once, in the rules' order; () where no rule knows the path.
+
+    HEAD follows GET, of which it is the answer without the body (RFC 9110 section 9.3.2).
+    """
     segments = path.split("/")
     methods: dict[str, None] = {}
     for rule in rules:
         if _is_match(rule.path.split("/"), segments):
-            methods.update(dict.fromkeys(rule.methods))
+            for method in rule.methods:
+                methods.update(_WITH_HEAD if method == "GET" else {method: None})
     return tuple(methods)
 
 

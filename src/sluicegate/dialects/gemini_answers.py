@@ -95,9 +95,13 @@ class _Answer(Struct, gc=False, rename="camel"):
 _answers = LenientDecoder(_Answer)
 
 
+def _has_counts(reported: ReportedUsage) -> bool:
+    return reported.prompt_token_count is not None or reported.candidates_token_count is not None
+
+
 def usage_of(reported: ReportedUsage | None) -> Usage | None:
     """The report in our vocabulary; None where it holds no count."""
-    if reported is None or (reported.prompt_token_count is None and reported.candidates_token_count is None):
+    if reported is None or not _has_counts(reported):
         return None
     thoughts = count(reported.thoughts_token_count)
     return Usage(
@@ -159,11 +163,13 @@ def read_content(body: bytes) -> Reading:
 class ContentReader:
     """Reads a stream of partial answers; its last one holds the `finishReason`. Counts are cumulative."""
 
-    __slots__ = ("_capture", "_error", "_finish_reason", "_id", "_is_complete", "_model", "_usage")
+    __slots__ = ("_capture", "_error", "_finish_reason", "_id", "_is_complete", "_model", "_reported", "_usage")
 
     def __init__(self) -> None:
         """Start before the first partial answer."""
         self._capture = Capture()
+        # Every partial answer brings counts: only the last ones are worth translating.
+        self._reported: ReportedUsage | None = None
         self._usage: Usage | None = None
         self._model: str | None = None
         self._id: str | None = None
@@ -173,7 +179,7 @@ class ContentReader:
 
     def __repr__(self) -> str:
         """Tell how far the stream got."""
-        return f"<ContentReader complete={self._is_complete} usage={self._usage} {self._capture!r}>"
+        return f"<ContentReader complete={self._is_complete} usage={self._last_usage()} {self._capture!r}>"
 
     @property
     def is_complete(self) -> bool:
@@ -191,7 +197,8 @@ class ContentReader:
             return
         if answer.candidates:
             self._take_candidates(answer.candidates)
-        self._usage = usage_of(answer.usage_metadata) or self._usage
+        if answer.usage_metadata is not None and _has_counts(answer.usage_metadata):
+            self._reported = answer.usage_metadata
         self._model = answer.model_version or self._model
         self._id = answer.response_id or self._id
         if answer.prompt_feedback is not None and answer.prompt_feedback.block_reason is not None:
@@ -222,11 +229,15 @@ class ContentReader:
         self._finish_reason = interaction.status or self._finish_reason
         self._is_complete = interaction.usage is not None
 
+    def _last_usage(self) -> Usage | None:
+        return self._usage or usage_of(self._reported)
+
     def reading(self) -> Reading:
         """What was understood so far."""
-        is_counted_elsewhere = self._usage is not None
+        usage = self._last_usage()
+        is_counted_elsewhere = usage is not None
         return Reading(
-            usage=self._usage,
+            usage=usage,
             model=self._model,
             response_id=self._id,
             finish_reason=self._finish_reason,

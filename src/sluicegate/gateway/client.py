@@ -52,6 +52,7 @@ class ClientConnection(asyncio.Protocol):
         "_chunks",
         "_fed",
         "_head_bytes",
+        "_is_discarding",
         "_is_paused",
         "_kinds",
         "_listener",
@@ -88,6 +89,7 @@ class ClientConnection(asyncio.Protocol):
         self._stop: GatewayError | None = None
         self._fed = self._head_bytes = self._chunks = self._reads = self._seen_reads = 0
         self._since = 0.0
+        self._is_discarding = False
         self._is_paused = False
         self.phase = IDLE
         self.address: str | None = None
@@ -239,6 +241,10 @@ class ClientConnection(asyncio.Protocol):
             if exchange is self.current and self.phase == BODY:
                 self._enter(ANSWER)
             exchange.complete_request()
+            if self._is_discarding:
+                self._is_discarding = False
+                self.current = None
+                self._next()
 
     # -- what the exchange asks for
 
@@ -278,7 +284,6 @@ class ClientConnection(asyncio.Protocol):
                 self._say(self._stop)
             transport.close()
         elif not exchange.is_request_complete:
-            self.current = None
             self._discard(exchange)
         else:
             self._next()
@@ -334,6 +339,7 @@ class ClientConnection(asyncio.Protocol):
     def _discard(self, exchange: Exchange) -> None:
         """The answer is out, a small rest of the request is still to come: it is read and dropped."""
         self.current = exchange
+        self._is_discarding = True
         exchange.body = []
         self._enter(BODY)
         self.resume_reading()

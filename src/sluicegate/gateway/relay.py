@@ -68,6 +68,8 @@ def begin(exchange: "Exchange", connection: "UpstreamConnection", data: bytes, *
 def gateway_fields(exchange: "Exchange") -> bytes:
     """What we say of ourselves on every answer."""
     runtime = exchange.runtime_or_none
+    if runtime is exchange.services.control:
+        return b""
     return exchange.services.identity(exchange.model, runtime.name if runtime is not None else "") + (
         b"x-gateway-attempts: %d\r\nx-gateway-cache: bypass\r\nx-gateway-overhead-us: %d\r\n"
         % (exchange.attempts, max(exchange.overhead_us, 0))

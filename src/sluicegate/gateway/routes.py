@@ -154,7 +154,9 @@ class Routes:
         if runtime is not None and target.raw_path.startswith(f"/{first}"):
             return self._passthrough(method, target, runtime, first)
         if first in CONTROL_SEGMENTS:
-            return Route("control", method, target, self._generic)
+            route = Route("control", method, target, self._generic)
+            route.suffix = target.raw_path
+            return route
         route = Route("unknown", method, target, self._generic)
         route.refusal = PathUnknownError(
             f"no route begins with /{first}; there are /v1 and " + ", ".join(f"/{name}" for name in self._by_name)

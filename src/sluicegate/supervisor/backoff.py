@@ -1,10 +1,10 @@
 """How long to wait before a process that died is started again."""
 
-STABLE_SECONDS = 10.0
+STABLE_SECONDS = 60.0
 """A process that lived this long did start well: its next death counts as the first."""
 
 _FIRST = 0.25
-_LONGEST = 15.0
+_LONGEST = 30.0
 """Seconds. Long enough to leave the machine alone, short enough that whoever mends the cause need not wait."""
 
 

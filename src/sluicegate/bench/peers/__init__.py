@@ -1,0 +1,8 @@
+"""Other proxies, each started the way its users would, with all that is not needed switched off.
+
+base            what a proxy must say about itself
+table           all proxies by name
+sluicegate      ourselves
+envoy, nginx    bare proxies in C++ and C, with no feature on
+aiohttp         the obvious proxy in Python; aiohttp_proxy is its program
+"""

@@ -1,0 +1,161 @@
+"""The sections of a comparison: each loads one running proxy in one way and says what that cost it."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+import msgspec
+
+from sluicegate.bench.held import StreamsLostError, held_streams
+from sluicegate.bench.latency import Added, added, distribution
+from sluicegate.bench.load import Load, Plan, Samples
+from sluicegate.bench.measure import Memory, memory, processor_seconds
+from sluicegate.bench.request import Target, request_bytes
+
+ENDPOINT = "/v1/chat/completions"
+
+CONNECTIONS = 16
+"""Of the closed loop: enough to keep any proxy busy, few enough that nothing but work is measured."""
+
+STREAMS, STREAM_RATE, STREAM_TOKENS = 100, 100, 200
+"""Streams at once, events per second of each, events of each. Paced, as those of providers are, so that no proxy gets
+several events in one read only because it is slow."""
+
+HELD_RATE, HELD_TOKENS = 0.5, 1000
+"""Pace and length of streams held open: they are alive, do not end, and cost next to nothing to feed."""
+
+_LATENCY_CONNECTIONS = 64
+_WARM_REQUESTS, _WARM_STREAMS = 1000, 20
+_SETTLE = 1.0
+"""Seconds of rest before memory is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A running proxy: its process and how to ask it."""
+
+    process: int
+    target: Target
+    token: str
+    model: str
+
+    def request(self, *, stream: bool = False, rate: float = 0, tokens: int = 0) -> bytes:
+        """One request; `rate` (events per second) and `tokens` are told to the mock provider."""
+        extra = (f"x-mock-rate: {rate:g}", f"x-mock-tokens: {tokens}") if tokens else ()
+        return request_bytes(self.target, ENDPOINT, token=self.token, model=self.model, stream=stream, extra=extra)
+
+    def plan(
+        self,
+        request: bytes,
+        *,
+        connections: int = 8,
+        requests: int | None = None,
+        duration: float | None = None,
+        rate: float | None = None,
+    ) -> Plan:
+        """Send `request` to this proxy."""
+        return Plan(
+            request,
+            self.target.host,
+            self.target.port,
+            connections=connections,
+            requests=requests,
+            duration=duration,
+            rate=rate,
+        )
+
+
+class Cost(msgspec.Struct, frozen=True):
+    """Processor time by work done: microseconds for each unit, units per second, what went wrong."""
+
+    microseconds: float
+    per_second: float
+    errors: dict[str, int]
+
+
+class Delay(msgspec.Struct, frozen=True):
+    """Latency at a fixed rate (requests per second), in milliseconds: what the proxy adds, and its own percentiles."""
+
+    rate: float
+    added: Added
+    p50: float
+    p99: float
+    errors: dict[str, int]
+
+
+class StreamMemory(msgspec.Struct, frozen=True):
+    """Growth of the resident set for each of `streams` open streams, in kilobytes; None with a `note` if it failed."""
+
+    streams: int
+    kilobytes: float | None
+    note: str = ""
+
+
+async def warm_up(subject: Subject) -> Memory:
+    """Serve some requests and streams, which fills pools and caches; return the memory of the idle proxy then."""
+    await _run(subject.plan(subject.request(), requests=_WARM_REQUESTS))
+    stream = subject.request(stream=True)
+    await _run(subject.plan(stream, requests=_WARM_STREAMS))
+    await asyncio.sleep(_SETTLE)
+    return memory(subject.process)
+
+
+async def cost_of_requests(subject: Subject, seconds: float) -> Cost:
+    """Small chat completions, as many as go through."""
+    plan = subject.plan(subject.request(), connections=CONNECTIONS, duration=seconds)
+    used, samples = await _costed(subject, plan)
+    return _cost(used, samples.completed, samples)
+
+
+async def cost_of_events(subject: Subject, seconds: float) -> Cost:
+    """Many paced streams; the requests that open them are counted with their events."""
+    request = subject.request(stream=True, rate=STREAM_RATE, tokens=STREAM_TOKENS)
+    plan = subject.plan(request, connections=STREAMS, duration=seconds)
+    used, samples = await _costed(subject, plan)
+    return _cost(used, samples.events, samples)
+
+
+async def delay_at(subject: Subject, direct: Subject, rate: float, seconds: float) -> Delay:
+    """Latency at a fixed rate in the open loop, without and then with the proxy."""
+    found = []
+    errors: dict[str, int] = {}
+    for asked in (direct, subject):
+        plan = asked.plan(asked.request(), connections=_LATENCY_CONNECTIONS, duration=seconds, rate=rate)
+        samples = await _run(plan)
+        found.append(distribution(samples.latencies))
+        errors = dict(samples.errors)
+    without, through = found
+    if without is None or through is None:
+        return Delay(rate, Added(0, 0, 0), 0, 0, errors or {"no answer": 1})
+    return Delay(round(rate, 1), added(through, without), through.p50, through.p99, errors)
+
+
+async def memory_of_streams(subject: Subject, counts: tuple[int, ...], idle: Memory) -> list[StreamMemory]:
+    """Hold more and more streams open."""
+    request = subject.request(stream=True, rate=HELD_RATE, tokens=HELD_TOKENS)
+    found = []
+    for count in counts:
+        try:
+            async with held_streams(subject.target, request, count):
+                await asyncio.sleep(_SETTLE)
+                growth = memory(subject.process).rss - idle.rss
+        except StreamsLostError as error:
+            found.append(StreamMemory(count, None, str(error)))
+        else:
+            found.append(StreamMemory(count, round(growth / count, 2)))
+    return found
+
+
+async def _run(plan: Plan) -> Samples:
+    return await Load(plan, time.perf_counter).run()
+
+
+async def _costed(subject: Subject, plan: Plan) -> tuple[float, Samples]:
+    before = processor_seconds(subject.process)
+    samples = await _run(plan)
+    return processor_seconds(subject.process) - before, samples
+
+
+def _cost(used: float, units: int, samples: Samples) -> Cost:
+    per_second = units / samples.elapsed if samples.elapsed else 0.0
+    return Cost(round(used / units * 1e6, 2) if units else 0.0, round(per_second, 1), dict(samples.errors))

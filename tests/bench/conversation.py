@@ -22,6 +22,12 @@ def with_mock(conversation: Callable[[MockServer], Awaitable[T]], settings: Mock
     return asyncio.run(run())
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Return once the condition holds; a conversation has its own bound of time."""
+    for _ in iter(condition, True):
+        await asyncio.sleep(0)
+
+
 def request(path: str, body: bytes = b"", *headers: str, method: str = "POST") -> bytes:
     """A request that asks for the connection to be closed after it."""
     lines = [f"{method} {path} HTTP/1.1", "host: mock", "connection: close", f"content-length: {len(body)}", *headers]

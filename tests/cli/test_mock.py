@@ -1,6 +1,7 @@
 """`sluicegate mock` as a program."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -14,10 +15,8 @@ from pathlib import Path
 
 import pytest
 import trustme
-from typer.testing import CliRunner
 
 from sluicegate.cli.main import main
-from sluicegate.cli.mock import mock
 
 PROGRAM = (sys.executable, "-c", "import typer; from sluicegate.cli.mock import mock; typer.run(mock)")
 
@@ -85,6 +84,21 @@ def test_inherited_socket() -> None:
             assert ask(HTTPConnection("127.0.0.1", port, timeout=20), "/v1/chat/completions", "{}")[0] == 401
 
 
+def test_lifeline_ends_it(capfd: pytest.CaptureFixture[str]) -> None:
+    """A mock that was given a pipe ends when the other end is closed; a quiet one has nothing to say."""
+    reader, writer = os.pipe()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        options = ["--quiet", "--fd", str(listener.fileno()), "--lifeline", str(reader)]
+        with subprocess.Popen([*PROGRAM, *options], pass_fds=[listener.fileno(), reader]) as process:
+            os.close(reader)
+            connection = HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=20)
+            assert ask(connection, "/v1/chat/completions", "{}")[0] == 200
+            os.write(writer, b"still here")
+            os.close(writer)
+            assert process.wait(20) == 0
+    assert capfd.readouterr().err == ""
+
+
 def test_unix_socket(tmp_path: Path) -> None:
     """The place is told by its path."""
     path = tmp_path / "mock.sock"
@@ -102,21 +116,32 @@ def test_unix_socket(tmp_path: Path) -> None:
         (["--fd", "9999"], "--fd 9999"),
     ],
 )
-def test_wrong_options_are_told(arguments: list[str], complaint: str) -> None:
+def test_wrong_options_are_told(arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What cannot be meant is refused, as a wrong command line, before anything listens."""
-    command = [*PROGRAM, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"TERM": "dumb", "COLUMNS": "200"})
-    assert done.returncode == 2
-    assert complaint in done.stderr
+    with pytest.raises(SystemExit) as ended:
+        main(["mock", *arguments])
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err
 
 
-def test_port_in_use_is_told() -> None:
+def test_port_in_use_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """A port that is taken is an error of one line."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        done = subprocess.run([*PROGRAM, "--port", port], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert done.stderr.startswith("cannot listen: ")
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(SystemExit) as ended:
+        main(["mock", "--port", str(taken.getsockname()[1])])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("cannot listen: ")
+
+
+@pytest.mark.parametrize("quiet", [[], ["--quiet"]])
+def test_orphan_ends_at_once(quiet: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whose lifeline is cut already starts, says so unless it is to be quiet, and ends well."""
+    reader, writer = os.pipe()
+    os.close(writer)
+    with pytest.raises(SystemExit) as ended:
+        main(["mock", f"--uds={tmp_path / 'mock.sock'}", f"--lifeline={reader}", *quiet])
+    os.close(reader)
+    assert not ended.value.code
+    assert capsys.readouterr().err == ("" if quiet else f"mock provider on unix:{tmp_path / 'mock.sock'}\n")
 
 
 def test_command_is_found_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:

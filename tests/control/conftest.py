@@ -10,7 +10,10 @@ from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.config.layers import Overrides
+from sluicegate.control.configuration import Configuration
+from sluicegate.control.context import Context
 from sluicegate.control.loading import Sources
+from sluicegate.control.workers import Workers
 from sluicegate.dialects.table import DIALECTS
 
 MINIMAL = """
@@ -57,3 +60,19 @@ def write(tmp_path: Path) -> WriteSources:
 def now() -> Callable[[], datetime]:
     """A clock that stands."""
     return lambda: NOW
+
+
+@pytest.fixture
+def context(write: WriteSources, now: Callable[[], datetime], log: FilteringBoundLogger) -> Context:
+    """What the routes can reach, on the minimal configuration in version 1."""
+    sources = write(MINIMAL)
+    compiled = sources.load(1)
+    configuration = Configuration(
+        started=compiled,
+        current=compiled,
+        load=sources.load,
+        keep=lambda started, current: None,
+        now=now,
+        log=log,
+    )
+    return Context(configuration, Workers(now=now), sources.described)

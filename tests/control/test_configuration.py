@@ -87,7 +87,7 @@ def test_what_needs_a_restart_is_told(bench: Bench, captured: LogCapture) -> Non
     assert captured.entries[-1]["settings"] == ["server.workers"]
     bench.write(MINIMAL)
     bench.reload()
-    assert bench.configuration.waiting_for_restart == ()
+    assert not bench.configuration.waiting_for_restart
 
 
 def test_refusal_before_the_start_is_known(

@@ -2,7 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from hashlib import sha256
 
+import msgspec
 import pytest
 
 from sluicegate.config.show import redacted
@@ -81,10 +83,6 @@ def test_torn_memory_is_ignored(write: WriteSources, memory: int) -> None:
 @pytest.mark.parametrize("content", [b"\xc0", b"\x93\x01\x02\x03", None])
 def test_memory_of_another_version_is_ignored(content: bytes | None, write: WriteSources, memory: int) -> None:
     """A predecessor whose settings are none of ours leaves nothing."""
-    from hashlib import sha256
-
-    import msgspec
-
     if content is None:
         kept = {"version": 1, "settings": {"no_such_setting": 1}, "proxies": {}}
         content = msgspec.msgpack.encode({"started": kept, "current": kept})

@@ -11,7 +11,7 @@ OLD, EMPTY, NEW = (1, 1, 10), (1, 2, 0), (1, 3, 12)
 
 
 def test_fingerprint_changes_with_the_file(tmp_path: Path) -> None:
-    """It differs for another file in the same place, another content and no file; a link counts as what it points to."""
+    """It differs for another file, another content and no file; a link counts as what it points to."""
     path, other, link = tmp_path / "a", tmp_path / "b", tmp_path / "link"
     assert fingerprint(path) is None
     path.write_text("one")

@@ -13,8 +13,8 @@ Start = Callable[..., Gateway]
 
 @pytest.fixture(scope="session")
 def provider() -> Iterator[str]:
-    """Start a mock provider whose streams take two seconds; the base URL."""
-    command = [*SLUICEGATE, "mock", "--port=0", "--tokens=40", "--rate=20"]
+    """Start a mock provider; its base URL."""
+    command = [*SLUICEGATE, "mock", "--port=0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
         assert process.stdout
         yield process.stdout.readline().split()[-1]

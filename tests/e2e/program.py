@@ -10,6 +10,7 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
 
+from sluicegate.config.environment import process_environment
 from tests.e2e.polling import eventually
 
 SLUICEGATE = (sys.executable, "-P", "-m", "sluicegate")
@@ -26,7 +27,8 @@ def run(*arguments: str, seconds: float = 30.0) -> subprocess.CompletedProcess[s
 
 def environment() -> dict[str, str]:
     """What of this machine's environment does not configure the gateway."""
-    return {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPATH", "LANG") if name in os.environ}
+    wanted = ("PATH", "HOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in process_environment().items() if name in wanted}
 
 
 def is_alive(process: int) -> bool:
@@ -81,6 +83,11 @@ class Gateway:
         lines = [json.loads(text) for text in self._log.read_text().splitlines() if text.startswith("{")]
         return [entry for entry in lines if entry.get("event") == event and fields.items() <= entry.items()]
 
+    def errors(self) -> list[dict[str, Any]]:
+        """The log lines that tell of something wrong, so far."""
+        lines = [json.loads(text) for text in self._log.read_text().splitlines() if text.startswith("{")]
+        return [entry for entry in lines if entry.get("level") == "error"]
+
     def process(self, name: str) -> int:
         """The id of the process of this name that was started last."""
         return int(self.logged("process started", name=name)[-1]["pid"])
@@ -117,11 +124,20 @@ class Gateway:
         """A new connection to it."""
         return HTTPConnection("127.0.0.1", self.port, timeout=seconds)
 
-    def ask(self, connection: HTTPConnection, token: str = TOKEN, **fields: object) -> HTTPResponse:
-        """Send a chat completion; `fields` join its body."""
+    def ask(self, connection: HTTPConnection, token: str = TOKEN) -> HTTPResponse:
+        """Send a chat completion and wait for the head of its answer."""
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        connection.request("POST", "/v1/chat/completions", json.dumps({**QUESTION, **fields}), headers)
+        connection.request("POST", "/v1/chat/completions", json.dumps(QUESTION), headers)
         return connection.getresponse()
+
+    def stream(self, connection: HTTPConnection, *, seconds: float) -> HTTPResponse:
+        """Send a streamed chat completion that takes so long, and wait for the head and the first event."""
+        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        headers |= {"x-mock-tokens": str(int(seconds * 20)), "x-mock-rate": "20"}
+        connection.request("POST", "/v1/chat/completions", json.dumps({**QUESTION, "stream": True}), headers)
+        response = connection.getresponse()
+        assert (response.status, response.readline()[:6]) == (200, b"data: ")
+        return response
 
     def status(self, path: str = "/readyz", token: str | None = None) -> int:
         """Status of a GET on a connection of its own."""

@@ -176,3 +176,20 @@ def test_no_secret_leaves_the_gateway(node: Node) -> None:
         assert secret not in journal
     assert PROVIDER_KEY not in repr(node.services)
     assert TOKEN not in repr(node.listener.clients)
+
+
+def test_nothing_is_forwarded_before_the_caller_is_known(node: Node) -> None:
+    """A body that outgrows every bound while its token is looked up stays here, and stops being read."""
+    node.services.bounds = node.services.bounds.__class__(held_body_bytes=10)
+    node.link.is_silent = True
+    head = (
+        f"POST /v1/chat/completions HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {TOKEN}\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    )
+    client = node.client().says(head.encode() + b"50000\r\n" + b" " * 0x50000)
+    assert node.opener.peers == []
+    assert not client.transport.is_read
+    node.services.principals.learn(digest(TOKEN.encode()), node.link.tokens[digest(TOKEN.encode())])
+    node.settle()
+    assert client.transport.is_read
+    assert len(node.provider.hears()) > 0x50000

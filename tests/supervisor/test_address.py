@@ -10,7 +10,7 @@ from sluicegate.supervisor.address import AddressError, reserve, url
 
 
 def test_reserved_address_is_shared_only_with_workers() -> None:
-    """A worker, with SO_REUSEPORT, can listen on a reserved address, somebody else cannot; connecting finds the worker."""
+    """A worker, with SO_REUSEPORT, can listen on a reserved address, others cannot; connecting finds the worker."""
     with reserve("127.0.0.1", 0).socket as reserved, socket.socket() as worker, socket.socket() as other:
         bound = reserved.getsockname()
         with pytest.raises(OSError, match="in use"):
@@ -62,7 +62,7 @@ def test_unknown_name_is_told() -> None:
 
 def test_foreign_address_is_told() -> None:
     """An address of another machine is told."""
-    with pytest.raises(AddressError, match="this machine has no address 192.0.2.1"):
+    with pytest.raises(AddressError, match=r"this machine has no address 192\.0\.2\.1"):
         reserve("192.0.2.1", 0)
 
 

@@ -113,7 +113,7 @@ def test_stop_drains_workers_before_control() -> None:
     assert node.due == 12 + CLOSE_SECONDS
     node.exited("control", "exit status 0", 13)
     node.exited("mock", "exit status 0", 13)
-    assert (node.phase, node.due, node.status) == ("over", None, 0)
+    assert (repr(node.phase), node.due, node.status) == ("'over'", None, 0)
 
 
 def test_late_worker_is_killed() -> None:

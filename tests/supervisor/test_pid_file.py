@@ -23,7 +23,7 @@ def test_file_names_the_process_that_holds_it(tmp_path: Path) -> None:
 def test_second_holder_is_refused(tmp_path: Path) -> None:
     """The refusal says who holds it and what to do."""
     held = PidFile(tmp_path / "a.pid", 4711)
-    with pytest.raises(AlreadyRunningError, match="already running as process 4711: .*a.pid is locked") as refused:
+    with pytest.raises(AlreadyRunningError, match=r"already running as process 4711: .*a\.pid is locked") as refused:
         PidFile(tmp_path / "a.pid", 4712)
     assert refused.value.process == 4711
     assert running_process(tmp_path / "a.pid") == 4711

@@ -38,16 +38,15 @@ def test_second_node_on_the_same_data_learns_of_the_first(plan: Plan) -> None:
 
 def test_nothing_stays_occupied_after_a_refusal(plan: Plan, tmp_path: Path) -> None:
     """Where the address is taken, the data directory is free again."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        with pytest.raises(AddressError):
-            Site(replace(plan, port=other.getsockname()[1]), Orders(), {})
+    with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(AddressError):
+        Site(replace(plan, port=other.getsockname()[1]), Orders(), {})
     Site(plan, Orders(), {}).leave()
 
 
 def test_useless_data_directory_is_named(plan: Plan, tmp_path: Path) -> None:
     """A file where the directory should be is an error that says so."""
     (tmp_path / "data").touch()
-    with pytest.raises(OSError, match="cannot use the data directory: .*data"):
+    with pytest.raises(OSError, match=r"cannot use the data directory: .*data"):
         Site(plan, Orders(), {})
 
 

@@ -280,7 +280,8 @@ class Load:
 
     async def _start_and_wait(self, began: float) -> None:
         plan, loop = self.plan, asyncio.get_running_loop()
-        self._look_after(loop, began)
+        self._look_after(loop)
+        ending = None if plan.duration is None else loop.call_later(plan.duration, self._issue_no_more)
         try:
             if plan.rate is None:
                 idle, self._idle = self._idle, []
@@ -289,6 +290,8 @@ class Load:
                 await self._ended.wait()
             else:
                 with Metronome(1 / plan.rate) as metronome:
+                    # Requests are due by its beat: to count from any earlier would make each of them late.
+                    began = self.clock()
                     loop.add_reader(metronome.descriptor, self._beat, metronome, began, 1 / plan.rate)
                     try:
                         await self._ended.wait()
@@ -296,6 +299,8 @@ class Load:
                         loop.remove_reader(metronome.descriptor)
         finally:
             self._look_handle.cancel()
+            if ending is not None:
+                ending.cancel()
 
     def _beat(self, metronome: Metronome, began: float, interval: float) -> None:
         for _ in range(metronome.beats()):
@@ -315,19 +320,21 @@ class Load:
         self._is_over = self._issued == self.plan.requests
         return True
 
-    def _look_after(self, loop: asyncio.AbstractEventLoop, began: float) -> None:
-        """Look at the time, again and again: for the end of the run, for what hangs, and to tell how far we are."""
+    def _issue_no_more(self) -> None:
+        """The time to start requests is over."""
+        self._is_over = True
+        self._end_if_done()
+
+    def _look_after(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look, again and again, for what hangs, and tell how far we are."""
         plan, now = self.plan, self.clock()
         if self._on_progress is not None:
             self._on_progress(self.samples)
-        if plan.duration is not None and now - began >= plan.duration:
-            self._is_over = True
-            self._end_if_done()
         for client in [client for client in self._clients if client.is_busy and now - client.sent > plan.timeout]:
             client.time_out()
         if self._due and now - self._due[0] > plan.timeout:
             self._abandon("not sent in time")
-        self._look_handle = loop.call_later(_LOOK, self._look_after, loop, began)
+        self._look_handle = loop.call_later(_LOOK, self._look_after, loop)
 
     def _abandon(self, reason: str) -> None:
         """Give up on everything that is still to be sent."""

@@ -5,7 +5,7 @@ A program is a whole process tree, since proxies divide their work among process
 
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -46,13 +46,18 @@ def process_tree(root: int, proc: Path = _PROC) -> set[int]:
     return tree
 
 
-def processor_seconds(root: int, proc: Path = _PROC) -> float:
-    """User and system time the whole tree has used so far, children that ended not counted.
+def processor_seconds(root: int, proc: Path = _PROC) -> dict[int, float]:
+    """User and system time that each process of the tree has used so far; children that have ended are not in it.
 
     The kernel tells nanoseconds for each thread in `schedstat`, where it was built to, else ticks of 10 ms for each
     process in `stat`.
     """
-    return sum(_precise_seconds(proc / str(process)) for process in process_tree(root, proc))
+    return {process: _precise_seconds(proc / str(process)) for process in process_tree(root, proc)}
+
+
+def used_between(before: Mapping[int, float], after: Mapping[int, float]) -> dict[int, float]:
+    """What each process that is there `after` has used since `before`."""
+    return {process: seconds - before.get(process, 0.0) for process, seconds in after.items()}
 
 
 def memory(root: int, proc: Path = _PROC) -> Memory:
@@ -61,12 +66,12 @@ def memory(root: int, proc: Path = _PROC) -> Memory:
     return Memory(sum(one["Rss"] for one in found), sum(one["Pss"] for one in found))
 
 
-def machine(now: Callable[[], datetime], proc: Path = _PROC) -> Machine:
+def machine(now: datetime, proc: Path = _PROC) -> Machine:
     """Describe where we run."""
     models = [line for line in _lines(proc / "cpuinfo") if line.startswith("model name")]
     total = next((line for line in _lines(proc / "meminfo") if line.startswith("MemTotal")), "MemTotal: 0 kB")
     return Machine(
-        now().isoformat(timespec="seconds"),
+        now.isoformat(timespec="seconds"),
         models[0].partition(":")[2].strip() if models else platform.machine(),
         len(os.sched_getaffinity(0)),
         platform.release(),

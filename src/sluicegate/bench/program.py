@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
+import ssl
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,12 +16,22 @@ from sluicegate.bench.request import Target
 
 _PROBE_PAUSE = 0.005
 _PROBE_PATIENCE = 2.0
+_END_PATIENCE = 10.0
 _LOG_SHOWN = 2000
 """Characters of a program's last words that an error repeats."""
 
 
 class StartError(Exception):
     """A program that ended or did not become ready in time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A request that is answered with 200 by a program that is ready."""
+
+    target: Target
+    request: bytes
+    ssl_context: ssl.SSLContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,47 +53,51 @@ def free_port() -> int:
 async def running(
     launch: Launch,
     directory: Path,
-    probe: tuple[Target, bytes],
+    probe: Probe,
     *,
     environment: Mapping[str, str],
-    patience: float = 30.0,
 ) -> AsyncIterator[Program]:
-    """Start, wait until `probe` (whom to ask, with which request) is answered with 200, and end it afterwards.
-
-    Raises StartError.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, text in launch.files.items():
-        (directory / name).write_text(text, "utf-8")
+    """Start, wait until `probe` is answered with 200, and end it afterwards. Raises StartError."""
     log = directory / "output.log"
+    _prepare(directory, launch.files)
     began = time.perf_counter()
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            launch.command,
+        process = await asyncio.create_subprocess_exec(
+            *launch.command,
             cwd=directory,
             env={**environment, **launch.environment},
-            stdin=subprocess.DEVNULL,
+            stdin=asyncio.subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
     try:
-        while not await _is_answered(*probe):
-            if process.poll() is not None or time.perf_counter() - began > patience:
-                told = log.read_text("utf-8", "replace")[-_LOG_SHOWN:]
-                raise StartError(f"{launch.command[0]} did not become ready: {told.strip() or 'it said nothing'}")
+        while not await _is_answered(probe):
+            if process.returncode is not None or time.perf_counter() - began > launch.patience:
+                raise StartError(f"{launch.command[0]} did not become ready: {_last_words(log)}")
             await asyncio.sleep(_PROBE_PAUSE)
         yield Program(process.pid, time.perf_counter() - began)
     finally:
-        _end(process)
+        await _end(process)
 
 
-async def _is_answered(target: Target, request: bytes) -> bool:
+def _prepare(directory: Path, files: Mapping[str, str]) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (directory / name).write_text(text, "utf-8")
+
+
+def _last_words(log: Path) -> str:
+    return log.read_text("utf-8", "replace")[-_LOG_SHOWN:].strip() or "it said nothing"
+
+
+async def _is_answered(probe: Probe) -> bool:
+    target = probe.target
     try:
         async with asyncio.timeout(_PROBE_PATIENCE):
-            reader, writer = await asyncio.open_connection(target.host, target.port)
+            reader, writer = await asyncio.open_connection(target.host, target.port, ssl=probe.ssl_context)
             try:
-                writer.write(request)
+                writer.write(probe.request)
                 return (await reader.read(64)).startswith(b"HTTP/1.1 200")
             finally:
                 writer.transport.abort()
@@ -91,14 +105,16 @@ async def _is_answered(target: Target, request: bytes) -> bool:
         return False
 
 
-def _end(process: subprocess.Popen[bytes], patience: float = 10.0) -> None:
+async def _end(process: asyncio.subprocess.Process) -> None:
     """Ask the program to end, and make all that is left of its process group end."""
-    process.terminate()
+    if process.returncode is None:
+        process.terminate()
     try:
-        process.wait(patience)
-    except subprocess.TimeoutExpired:
+        async with asyncio.timeout(_END_PATIENCE):
+            await process.wait()
+    except TimeoutError:
         process.kill()
-        process.wait()
+        await process.wait()
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""What a comparison found: medians over its rounds, ratios to the other proxies of the same run, as JSON and Markdown."""
+"""What a comparison found: medians over its rounds and ratios within the same run, as JSON and Markdown."""
 
 from collections.abc import Iterable, Sequence
 from statistics import median
@@ -38,7 +38,9 @@ class Summary(msgspec.Struct, frozen=True):
 
     name: str
     us_per_request: float
+    us_per_request_busiest: float
     us_per_event: float
+    us_per_event_busiest: float
     requests_per_second: float
     added_p50_ms: float
     added_p99_ms: float
@@ -71,7 +73,9 @@ def summary(contender: Contender) -> Summary:
     return Summary(
         contender.name,
         us_per_request=_median(one.requests.microseconds for one in rounds),
+        us_per_request_busiest=_median(one.requests.busiest for one in rounds),
         us_per_event=_median(one.events.microseconds for one in rounds),
+        us_per_event_busiest=_median(one.events.busiest for one in rounds),
         requests_per_second=_median(one.requests.per_second for one in rounds),
         added_p50_ms=_median(one.delay.added.p50 for one in rounds),
         added_p99_ms=_median(one.delay.added.p99 for one in rounds),
@@ -149,8 +153,8 @@ def _costs(summaries: Sequence[Summary], contenders: Sequence[Contender]) -> str
         (
             one.name,
             versions[one.name],
-            f"{one.us_per_request:.1f}",
-            f"{one.us_per_event:.1f}",
+            _with_part(one.us_per_request, one.us_per_request_busiest),
+            _with_part(one.us_per_event, one.us_per_event_busiest),
             f"{one.requests_per_second:.0f}",
             f"{one.added_p50_ms:.3f}",
             f"{one.added_p99_ms:.3f}",
@@ -188,6 +192,11 @@ def _kilobytes(found: StreamMemory | None) -> str:
     if found is None or found.kilobytes is None:
         return "failed" if found else "–"
     return f"{found.kilobytes:.1f}"
+
+
+def _with_part(whole: float, busiest: float) -> str:
+    """The whole, and in brackets what of it was the busiest process's if that is not all."""
+    return f"{whole:.1f}" if busiest > 0.99 * whole else f"{whole:.1f} ({busiest:.1f})"
 
 
 def _median(values: Iterable[float]) -> float:

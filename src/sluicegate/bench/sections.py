@@ -1,7 +1,9 @@
 """The sections of a comparison: each loads one running proxy in one way and says what that cost it."""
 
 import asyncio
+import ssl
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -9,7 +11,7 @@ import msgspec
 from sluicegate.bench.held import StreamsLostError, held_streams
 from sluicegate.bench.latency import Added, added, distribution
 from sluicegate.bench.load import Load, Plan, Samples
-from sluicegate.bench.measure import Memory, memory, processor_seconds
+from sluicegate.bench.measure import Memory, memory, processor_seconds, used_between
 from sluicegate.bench.request import Target, request_bytes
 
 ENDPOINT = "/v1/chat/completions"
@@ -26,6 +28,10 @@ HELD_RATE, HELD_TOKENS = 0.5, 1000
 
 _LATENCY_CONNECTIONS = 64
 _WARM_REQUESTS, _WARM_STREAMS = 1000, 20
+_REST_LOOK, _REST_LOOKS, _RESTING = 0.25, 20, 0.05
+"""Work that is put off counts too: after a load we look every so many seconds, so many times at most, until the proxy
+uses less than this share of a processor.
+"""
 _SETTLE = 1.0
 """Seconds of rest before memory is read."""
 
@@ -36,8 +42,9 @@ class Subject:
 
     process: int
     target: Target
-    token: str
-    model: str
+    token: str = ""
+    model: str = "mock-model"
+    ssl_context: ssl.SSLContext | None = None
 
     def request(self, *, stream: bool = False, rate: float = 0, tokens: int = 0) -> bytes:
         """One request; `rate` (events per second) and `tokens` are told to the mock provider."""
@@ -58,6 +65,7 @@ class Subject:
             request,
             self.target.host,
             self.target.port,
+            self.ssl_context,
             connections=connections,
             requests=requests,
             duration=duration,
@@ -66,9 +74,12 @@ class Subject:
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """Processor time by work done: microseconds for each unit, units per second, what went wrong."""
+    """Processor time by work done: microseconds for each unit in all processes and in the busiest one, units per
+    second, what went wrong.
+    """
 
     microseconds: float
+    busiest: float
     per_second: float
     errors: dict[str, int]
 
@@ -150,12 +161,21 @@ async def _run(plan: Plan) -> Samples:
     return await Load(plan, time.perf_counter).run()
 
 
-async def _costed(subject: Subject, plan: Plan) -> tuple[float, Samples]:
+async def _costed(subject: Subject, plan: Plan) -> tuple[dict[int, float], Samples]:
+    """Run the plan; what each process used for it, what it put off until the load was over included."""
     before = processor_seconds(subject.process)
     samples = await _run(plan)
-    return processor_seconds(subject.process) - before, samples
+    last = processor_seconds(subject.process)
+    for _ in range(_REST_LOOKS):
+        await asyncio.sleep(_REST_LOOK)
+        earlier, last = last, processor_seconds(subject.process)
+        if sum(used_between(earlier, last).values()) < _REST_LOOK * _RESTING:
+            break
+    return used_between(before, last), samples
 
 
-def _cost(used: float, units: int, samples: Samples) -> Cost:
+def _cost(used: Mapping[int, float], units: int, samples: Samples) -> Cost:
+    """The cost of each unit; where nothing was done, it is that of all, and the errors say why."""
+    whole, busiest = (seconds * 1e6 / max(units, 1) for seconds in (sum(used.values()), max(used.values(), default=0)))
     per_second = units / samples.elapsed if samples.elapsed else 0.0
-    return Cost(round(used / units * 1e6, 2) if units else 0.0, round(per_second, 1), dict(samples.errors))
+    return Cost(round(whole, 2), round(busiest, 2), round(per_second, 1), dict(samples.errors))

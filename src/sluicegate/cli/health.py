@@ -15,34 +15,43 @@ _Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds to wait for th
 
 def health(url: _Url = "http://127.0.0.1:8080", timeout: _Timeout = 5.0) -> None:
     """Ask for /readyz: exit status 0 when the gateway takes requests, else 1."""
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise typer.BadParameter("must begin with http:// or https:// and name a host", param_hint="--url")
-    status, reason = _ask(parts.scheme, parts.netloc.rpartition("@")[2], timeout)
+    status, reason = _ask(*_address(url), timeout)
     if status != 200:
         typer.echo(f"not ready: {reason}", err=True)
         raise typer.Exit(NOT_READY)
     typer.echo("ready")
 
 
-def _ask(scheme: str, host: str, timeout: float) -> tuple[int | None, str]:
-    """Status of /readyz, None where there is no answer, and either in words."""
-    from http.client import HTTPConnection, HTTPException
+def _address(url: str) -> tuple[str, str]:
+    """Scheme, and host with port."""
+    from urllib.parse import urlsplit
 
     try:
-        connection = HTTPConnection(host, timeout=timeout) if scheme == "http" else _encrypted(host, timeout)
-        connection.request("GET", "/readyz")
-        response = connection.getresponse()
-        reason = f"{response.status} {response.read(200).decode('utf-8', 'replace').strip()}"
-        connection.close()
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise typer.BadParameter("must be http:// or https://, a host and maybe a port", param_hint="--url")
+    return parts.scheme, parts.netloc.rpartition("@")[2]
+
+
+def _ask(scheme: str, host: str, timeout: float) -> tuple[int | None, str]:
+    """Status of /readyz, None where there is no answer, and either in words."""
+    from contextlib import closing
+    from http.client import HTTPConnection, HTTPException
+
+    make = HTTPConnection if scheme == "http" else _encrypted
+    try:
+        with closing(make(host, timeout=timeout)) as connection:
+            connection.request("GET", "/readyz")
+            response = connection.getresponse()
+            return response.status, f"{response.status} {response.read(200).decode('utf-8', 'replace').strip()}"
     except (OSError, HTTPException) as error:
         return None, f"{host}: {str(error) or type(error).__name__}"
-    return response.status, reason
 
 
-def _encrypted(host: str, timeout: float) -> "HTTPConnection":
+def _encrypted(host: str, *, timeout: float) -> "HTTPConnection":
     import ssl
     from http.client import HTTPSConnection
 

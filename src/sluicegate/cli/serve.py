@@ -1,10 +1,14 @@
 """`sluicegate serve`: check the flags and turn into the supervisor."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from sluicegate.supervisor.orders import Orders
 
 _BESIDE = Path("sluicegate.yaml")
 """Configuration file that is used without being named."""
@@ -37,13 +41,9 @@ def serve(
     log_file: _LogFile = None,
 ) -> None:
     """Start the gateway: exit status 0 once it was stopped, 2 where it cannot start as asked, 1 where it failed to."""
-    from sluicegate.config.environment import CONFIG_VARIABLE, process_environment
-    from sluicegate.supervisor.commands import PYTHON
-    from sluicegate.supervisor.orders import Orders, written
+    from sluicegate.config.environment import process_environment
+    from sluicegate.supervisor.orders import Orders
 
-    is_named = config is not None or bool(process_environment().get(CONFIG_VARIABLE))
-    if not is_named and not demo and _BESIDE.is_file():
-        config = _BESIDE
     orders = Orders(
         config=_text(config),
         host=host,
@@ -56,9 +56,23 @@ def serve(
         pid_file=_text(pid_file),
         log_file=_text(log_file),
     )
-    command = [*PYTHON, "sluicegate.supervisor", *written(orders)]
+    command = supervisor_command(orders, process_environment())
     # In place of this process, which holds several megabytes for reading a command line.
     os.execv(command[0], command)  # noqa: S606 - no shell is wanted
+
+
+def supervisor_command(orders: "Orders", environment: Mapping[str, str]) -> list[str]:
+    """The command line of the supervisor, with the configuration file that lies here where none is named."""
+    from dataclasses import replace
+
+    from sluicegate.config.environment import CONFIG_VARIABLE
+    from sluicegate.supervisor.commands import PYTHON
+    from sluicegate.supervisor.orders import written
+
+    is_named = orders.config is not None or bool(environment.get(CONFIG_VARIABLE))
+    if not is_named and not orders.demo and _BESIDE.is_file():
+        orders = replace(orders, config=str(_BESIDE))
+    return [*PYTHON, "sluicegate.supervisor", *written(orders)]
 
 
 def _text(path: Path | None) -> str | None:

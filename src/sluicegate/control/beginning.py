@@ -8,6 +8,7 @@ import argparse
 import os
 import socket
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,15 +71,18 @@ def begin(arguments: Sequence[str], environment: Mapping[str, str], *, dialects:
     channel = socket.socket(fileno=flags.channel)
     last_good = LastGood(flags.last_good, dialects=dialects)
     seen = fingerprint(sources.file) if sources.file else None
-    try:
-        choice = choose(sources, last_good)
-    except ConfigurationError as error:
-        introduce(channel, Refused(str(error)))
-        return None
-    last_good.keep(choice.started, choice.current)
-    go = introduce(channel, _plan(choice, sources.described))
-    if go is None:
-        return None
+    with ExitStack() as undo:
+        undo.callback(channel.close)
+        try:
+            choice = choose(sources, last_good)
+        except ConfigurationError as error:
+            introduce(channel, Refused(str(error)))
+            return None
+        last_good.keep(choice.started, choice.current)
+        go = introduce(channel, _plan(choice, sources.described))
+        if go is None:
+            return None
+        undo.pop_all()
     return Begun(sources, choice, seen, last_good, channel, link=listen(Path(go.link)), web=listen(Path(go.http)))
 
 

@@ -2,9 +2,9 @@
 
 Rule 1. A count is exact for the text of OpenAI's models and near for others, whose tokenizers are not public.
 Rule 2. What a chat adds around its messages is counted as OpenAI's cookbook does ("How to count tokens with tiktoken"):
-        three tokens for each message, and three that begin the answer.
+        three tokens for each message and one for its role, and three that begin the answer.
 Rule 3. Work is bounded: of a long text a part is counted, and the rest taken to be like it.
-Rule 4. Nothing here fails: without a tokenizer, or text it can read, the length decides, and the answer says so.
+Rule 4. Nothing fails here: without a tokenizer, or text it can read, the length decides, and the answer says so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +23,12 @@ COUNTED_BYTES = 2 * 1024 * 1024
 BYTES_PER_TOKEN = 4
 """Of English text, as providers' documentation has it."""
 
-_PER_MESSAGE = 3
+_PER_MESSAGE = 3 + 1
 _PER_ANSWER = 3
 _CHATS = frozenset({"chat", "messages"})
+
+_FAULTS = (AttributeError, LookupError, MemoryError, OSError, RuntimeError, TypeError, ValueError)
+"""What may go wrong with strangers' bodies and a native library; a fault beyond these is left to the caller's log."""
 
 _LATEST = "o200k_base"
 _EARLIER = "cl100k_base"
@@ -82,7 +85,7 @@ class Counter:
         """The tokens of one exchange. Never raises; `source` is `counted`, or `length` for a guess."""
         try:
             return self._count(message)
-        except Exception:  # noqa: BLE001 - bodies are strangers' and the tokenizer is native: billing must not stop
+        except _FAULTS:
             return _guess(message)
 
     def _count(self, message: Count) -> Counted:
@@ -108,7 +111,7 @@ class Counter:
             self._is_loaded = True
             try:
                 self._tokenizer = self._load()
-            except Exception:  # noqa: BLE001 - whatever keeps a native library from loading, a guess is left
+            except (ImportError, *_FAULTS):
                 self._tokenizer = None
         return self._tokenizer
 
@@ -140,8 +143,6 @@ def _within(texts: list[bytes], size: int) -> tuple[list[str], int]:
         for text in texts:
             kept.append(text[:room])
             room -= len(kept[-1])
-            if not room:
-                break
         texts, size = kept, COUNTED_BYTES
     # A character that was cut in half counts for nothing.
     return [text.decode("utf-8", "ignore") for text in texts], size

@@ -5,14 +5,12 @@ from concurrent.futures import Executor, Future
 
 from structlog.typing import FilteringBoundLogger
 
+from sluicegate.control.counting import BYTES_PER_TOKEN
 from sluicegate.wire.link import Count, Counted
 
 LONGEST_QUEUE = 1_024
 LARGEST_QUEUE = 64 * 1024 * 1024
 """Bytes of bodies that may wait: some seconds of counting."""
-
-_BYTES_PER_TOKEN = 4
-"""Of English text in common vocabularies; a guess that says so is better than none."""
 
 
 class CountingQueue:
@@ -67,5 +65,5 @@ def guess(question: Count) -> Counted:
     """What the text's length alone says."""
     output = len(question.answer) + question.answer_dropped
     return Counted(
-        question.number, -(-len(question.request) // _BYTES_PER_TOKEN), -(-output // _BYTES_PER_TOKEN), "length"
+        question.number, -(-len(question.request) // BYTES_PER_TOKEN), -(-output // BYTES_PER_TOKEN), "length"
     )

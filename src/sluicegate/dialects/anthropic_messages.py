@@ -159,7 +159,7 @@ class MessageReader:
         elif kind == "message_delta":
             if event.usage is not None:
                 self._usage = self._usage.followed_by(event.usage)
-                self._is_final = True
+                self._is_final = self._is_final or event.usage.output_tokens is not None
             if event.delta is not None and event.delta.stop_reason is not None:
                 self._finish_reason = event.delta.stop_reason
         elif kind == "message_stop":

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Struct
 
 from sluicegate.dialects.capture import Capture
-from sluicegate.dialects.lenient import LenientDecoder, count, fitted
+from sluicegate.dialects.lenient import LenientDecoder, count, encodable, fitted
 from sluicegate.domain.usage import Reading, Usage
 
 _NO_JSON = msgspec.Raw(b"")
@@ -143,9 +143,9 @@ def array_items(body: bytes) -> list[object] | None:
             at += 1
         try:
             item, at = decode(text, at)
+            items.append(encodable(item))
         except (ValueError, RecursionError):
             return items
-        items.append(item)
 
 
 def read_content(body: bytes) -> Reading:

@@ -5,6 +5,7 @@ by field; so one field of a surprising type never loses the others.
 """
 
 import json
+import re
 from types import NoneType, UnionType
 from typing import Any, Final, Generic, TypeVar, Union, get_args, get_origin
 
@@ -19,15 +20,23 @@ _LARGEST_COUNT: Final = 2**53 - 1
 _UNREADABLE = (ValueError, RecursionError)
 """What decoders raise: msgspec's errors and UnicodeDecodeError are ValueErrors; deep nesting is a RecursionError."""
 
+_SURROGATE_ESCAPE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
 _MISFIT: Final = object()
 
 
 def parse(text: bytes) -> object:
-    """Decode JSON without types; None where it is none. Lone surrogates are accepted, as some providers send them."""
+    """Decode JSON without types; None where it is none."""
     try:
-        return json.loads(text.decode("utf-8-sig", "replace"))
+        value = json.loads(text.decode("utf-8-sig", "replace"))
+        return encodable(value) if _SURROGATE_ESCAPE.search(text) else value
     except _UNREADABLE:
         return None
+
+
+def encodable(value: Any) -> Any:
+    """A decoded value with `?` for lone surrogates (half an emoji, cut off): nothing behind us could encode them."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def count(value: int | None) -> int:
@@ -72,6 +81,8 @@ def fitted(kind: type[_S], value: object) -> _S | None:
 
 def _fit(kind: Any, value: object) -> Any:
     """`value` as a `kind` of the few sorts our Structs use, or _MISFIT."""
+    if kind is Any:
+        return value
     if get_origin(kind) in {Union, UnionType}:
         parts = (_fit(option, value) for option in get_args(kind))
         return next((part for part in parts if part is not _MISFIT), _MISFIT)

@@ -195,6 +195,7 @@ class Exchange:
         if self.expect and not self.body_size and not self.is_request_complete:
             self.client.write(CONTINUE)
         self.is_held = self._can_be_held()
+        self.client.resume_reading()
         if not self.is_held or self.is_request_complete:
             self._forward()
 
@@ -202,7 +203,7 @@ class Exchange:
         """Whether the body is kept whole: what we must read or may send twice, as long as it is small enough."""
         if not self.has_body:
             return True
-        if self.content_length > self.services.bounds.held_body_bytes or self.body_size > DISCARDED * 64:
+        if max(self.content_length, self.body_size) > self.services.bounds.held_body_bytes:
             return False
         return b"json" in self.content_type and not self.content_encoding
 
@@ -224,16 +225,14 @@ class Exchange:
             return
         self.body.append(data)
         if self.is_held:
-            if self.body_size > bounds.held_body_bytes and not self.is_request_complete and self.is_started:
+            if not self.is_admitted:
+                if self.body_size > LARGEST_UNSENT:
+                    self.client.pause_reading()
+            elif self.body_size > bounds.held_body_bytes and not self.is_forwarding:
                 self.is_held = False
                 self._forward()
         elif self.body_size > LARGEST_UNSENT:
             self.client.pause_reading()
-
-    @property
-    def is_started(self) -> bool:
-        """Whether its turn on the connection has come (a pipelined request waits for the one before)."""
-        return self.started > 0.0 and not self.is_forwarding
 
     def complete_request(self) -> None:
         """The client's request is whole."""
@@ -251,7 +250,7 @@ class Exchange:
     @property
     def is_admitted(self) -> bool:
         """Whether the stages of the head have passed."""
-        return self.principal is not NOBODY or self.route.kind == "control"
+        return self.principal is not NOBODY or (self.started > 0.0 and self.route.kind == "control")
 
     def body_sent(self) -> None:
         """What had arrived of a streaming body is on its way: let the client send on."""
@@ -326,7 +325,7 @@ class Exchange:
             return
         self.status = error.status
         dialect = self.route.dialect if hasattr(self, "route") else self.services.dialects["openai"]
-        closes = not self.keeps_alive or self._leaves_body()
+        closes = not self.keeps_alive or error.closes_connection or self._leaves_body()
         if closes:
             self.keeps_alive = False
         self._end(

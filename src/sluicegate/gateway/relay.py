@@ -83,7 +83,7 @@ def _framing(exchange: "Exchange", connection: "UpstreamConnection", size: int, 
     if exchange.method == b"HEAD" or status in (204, 304):
         exchange.framing = NO_BODY
         return b"Content-Length: %d\r\n" % length if length >= 0 and status != 204 else b""
-    if exchange.filter is None and (length >= 0 or is_complete):
+    if exchange.filter is None and (length >= 0 or (is_complete and not exchange.is_stream)):
         exchange.framing = SIZED
         return b"Content-Length: %d\r\n" % (length if length >= 0 else size)
     if exchange.is_http10:

@@ -109,19 +109,20 @@ def _window(data: bytes) -> int:
 
 
 def _decompressed(data: bytes, most: int) -> bytes:
-    """`data` without its gzip or deflate coding; empty where it is neither, or would be longer than `most` bytes."""
+    """`data` without its gzip or deflate coding; empty where it is neither, or `most` bytes long or longer."""
     inflate = zlib.decompressobj(_window(data))
     try:
         body = inflate.decompress(data, most)
     except zlib.error:
         return b""
-    return b"" if inflate.unconsumed_tail else body
+    # zlib may have taken in all of `data` and still hold back output.
+    return body if len(body) < most else b""
 
 
 class StreamTap:
     """Watches a stream of server-sent events."""
 
-    __slots__ = ("_cutter", "_dialect", "_events", "_operation", "_parts", "_pending", "_reader")
+    __slots__ = ("_cutter", "_events", "_operation", "_parts", "_pending", "_reader")
 
     def __init__(self, dialect: Dialect, operation: str) -> None:
         """Start before the first byte of the stream."""
@@ -150,8 +151,12 @@ class StreamTap:
             self._digest()
 
     def reading(self) -> Reading:
-        """What the stream has said of itself so far."""
+        """What the stream has said of itself, once it has ended.
+
+        An event that lacks nothing but its blank line is taken too, as the SDKs do; half of one is passed over.
+        """
         self._digest()
+        self._reader.feed(sse.payloads(self._cutter.take_rest()))
         return self._reader.reading()
 
     def body(self) -> bytes:
@@ -164,6 +169,8 @@ class StreamTap:
         payloads = sse.payloads(self._cutter.cut(b"".join(self._parts)))
         self._parts.clear()
         self._pending = 0
+        if self._cutter.held > sse.LARGEST_EVENT:
+            self._cutter.take_rest()
         if payloads:
             self._events += len(payloads)
             self._reader.feed(payloads)
@@ -198,12 +205,13 @@ class UsageFilter:
     Events are held until they are complete, since only then it is known which they are.
     """
 
-    __slots__ = ("_dialect", "_whole")
+    __slots__ = ("_dialect", "_return", "_whole")
 
     def __init__(self, dialect: Dialect) -> None:
         """Start before the first byte of the stream."""
         self._dialect = dialect
         self._whole = sse.EventCutter()
+        self._return = b""
 
     def __repr__(self) -> str:
         """Tell how much waits for its rest."""
@@ -211,18 +219,35 @@ class UsageFilter:
 
     def feed(self, data: bytes) -> bytes:
         """What of the stream may go to the client now; perhaps no bytes."""
+        if self._return or data.endswith(b"\r"):
+            data = self._without_half(data)
         block = self._whole.cut(data)
-        # Asked for usage, providers put `"usage":null` into every other event: only a usage that says something
-        # is worth a closer look. In a text the quotes would be escaped.
-        mentions = block.count(b'"usage"')
-        if not mentions or mentions == block.count(b'"usage":null') + block.count(b'"usage": null'):
-            return block
-        return b"".join([event for event in sse.split(block) if not self._is_usage_only(event)])
+        if self._whole.held > sse.LARGEST_EVENT:
+            # No usage is so long: better let through unchecked than held without bound.
+            block += self._whole.take_rest()
+        return self._kept(block)
 
     def flush(self) -> bytes:
         """What is left at the stream's end: an event without its end."""
+        ended = self._kept(self._whole.cut(self._return))
+        self._return = b""
         rest = self._whole.take_rest()
-        return b"" if self._is_usage_only(rest) else rest
+        return ended if self._is_usage_only(rest) else ended + rest
+
+    def _without_half(self, data: bytes) -> bytes:
+        """Hold a final CR back: perhaps half of a CRLF, whose other half must stay with the same event."""
+        data = self._return + data
+        self._return = data[-1:] if data.endswith(b"\r") else b""
+        return data.removesuffix(b"\r")
+
+    def _kept(self, block: bytes) -> bytes:
+        """A block of complete events without those that are only usage."""
+        # Asked for usage, providers put `"usage":null` into every other event: only a usage that says something
+        # is worth a closer look. In a text the quotes would be escaped.
+        mentions = block.count(b'"usage"')
+        if not mentions or mentions == (block.count(b'"usage":null') or block.count(b'"usage": null')):
+            return block
+        return b"".join([event for event in sse.split(block) if not self._is_usage_only(event)])
 
     def _is_usage_only(self, event: bytes) -> bool:
         return any(map(self._dialect.is_usage_only, sse.payloads(event)))

@@ -70,11 +70,13 @@ class UpstreamConnection(asyncio.Protocol):
         "content_length",
         "content_type",
         "fields",
+        "has_excess",
         "has_head",
-        "is_broken",
+        "fault",
         "is_chunked",
         "is_complete",
         "is_paused",
+        "keeps_alive",
         "reads",
         "receiver",
         "request_id",
@@ -113,7 +115,9 @@ class UpstreamConnection(asyncio.Protocol):
         self.is_chunked = False
         self.has_head = False
         self.is_complete = False
-        self.is_broken = ""
+        self.has_excess = False
+        self.keeps_alive = False
+        self.fault = ""
         self.body_bytes = 0
         self.chunks = 0
 
@@ -153,11 +157,11 @@ class UpstreamConnection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """An answer begins: ours, or the one behind an informational one."""
         if self.is_complete:
-            self.is_broken = "it sent a second answer"
+            self.has_excess = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Sort one field."""
-        if self.has_head:
+        if self.has_head or self.has_excess:
             return  # a trailer: dropped (RFC 9110 section 6.5.1 lets an intermediary do so)
         kind = self._kinds[name]
         if kind == headers.FORWARD:
@@ -178,7 +182,7 @@ class UpstreamConnection(asyncio.Protocol):
         elif kind == headers.TRANSFER_ENCODING:
             self.is_chunked = True
             if value.lower() != b"chunked" or self.content_length >= 0:
-                self.is_broken = "its transfer coding is not a single 'chunked'"
+                self.fault = "its transfer coding is not a single 'chunked'"
         elif kind == headers.REQUEST_ID:
             self.request_id = value
         elif kind == headers.CONNECTION:
@@ -189,6 +193,8 @@ class UpstreamConnection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head is whole; an informational one (1xx) is passed over."""
         assert self._parser is not None, "the parser calls back only while it is fed"
+        if self.has_excess:
+            return
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             fed = self._fed
@@ -198,14 +204,15 @@ class UpstreamConnection(asyncio.Protocol):
             return
         self.status = status
         if len(self.fields) > 4 * LARGEST_HEADER_COUNT:
-            self.is_broken = "its head has too many fields"
-        self.has_head = True
+            self.fault = "its head has too many fields"
+        self.has_head = not self.fault
         if self.connection_options - {b"keep-alive", b"close", b"upgrade"}:
             self.fields = headers.without(self.fields, self.connection_options)
         receiver = self.receiver
         if receiver is not None and receiver.method == b"HEAD":
             # llhttp knows nothing of the request and would wait for a body: end here, with a new parser next time.
             self.is_complete = True
+            self.keeps_alive = b"close" not in self.connection_options
 
     def on_chunk_header(self) -> None:
         """Count chunks, to bound what surrounds them."""
@@ -214,15 +221,17 @@ class UpstreamConnection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         """Collect what this read brings."""
         if self.is_complete:
-            self.is_broken = "it sent a body where there is none"
-        self._pieces.append(data)
+            self.has_excess = True
+        else:
+            self._pieces.append(data)
 
     def on_message_complete(self) -> None:
         """The answer is whole, unless it was an informational one."""
-        if self.has_head:
+        if self.has_head and not self.is_complete:
+            assert self._parser is not None, "the parser calls back only while it is fed"
             self.is_complete = True
-        else:
-            self.status = 0
+            # Asked here, since the parser forgets it when the message ends.
+            self.keeps_alive = self._parser.should_keep_alive()
 
     # -- the transport's callbacks
 
@@ -241,7 +250,10 @@ class UpstreamConnection(asyncio.Protocol):
             self._upgrade(receiver, data[upgrade.args[0] :])
             return
         except HttpParserError as error:
-            self.is_broken = self.is_broken or f"it broke the HTTP protocol ({error})"
+            if self.is_complete:
+                self.has_excess = True
+            else:
+                self.fault = self.fault or f"it broke the HTTP protocol ({error})"
         pieces = self._pieces
         if pieces:
             body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -250,26 +262,23 @@ class UpstreamConnection(asyncio.Protocol):
         else:
             body = b""
         if self._fed - self.body_bytes - (self.chunks << 4) > LARGEST_HEAD:
-            self.is_broken = self.is_broken or "its head or chunk framing is too large"
-        if self.is_broken:
+            self.fault = self.fault or "its head or chunk framing is too large"
+        if self.fault:
             self._break(receiver, body)
         elif self.has_head:
-            is_complete = self.is_complete
-            if is_complete:
-                self._released()
-            receiver.answered(self, body, is_complete=is_complete)
+            if self.is_complete:
+                self.receiver = None
+                receiver.answered(self, body, is_complete=True)
+                # Only now: whoever is served next has this connection forget the answer.
+                self._released(receiver)
+            else:
+                receiver.answered(self, body, is_complete=False)
 
     def _break(self, receiver: AnswerReceiver, body: bytes) -> None:
         """Act on a read that broke a rule: what came before the breach is still the answer's."""
-        if self.is_complete:
-            # The answer itself is whole and sound; only this connection is not to be used again.
-            self.receiver = None
-            self.close()
-            receiver.answered(self, body, is_complete=True)
-            return
-        if body and self.has_head:
+        if body and self.has_head and not self.is_complete:
             receiver.answered(self, body, is_complete=False)
-        self._fail(f"the provider's answer cannot be read: {self.is_broken}", was_read=True)
+        self._fail(f"the provider's answer cannot be read: {self.fault}", was_read=True)
         self.close()
 
     def _upgrade(self, receiver: AnswerReceiver, rest: bytes) -> None:
@@ -281,19 +290,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._pool.removed(self)
         receiver.upgraded(self, rest)
 
-    def _released(self) -> None:
+    def _released(self, receiver: AnswerReceiver) -> None:
         """The answer is complete: give the connection back, or close it where it cannot be used again."""
-        parser = self._parser
-        receiver = self.receiver
-        self.receiver = None
-        is_reusable = (
-            parser is not None
-            and (parser.should_keep_alive() or (receiver is not None and receiver.method == b"HEAD"))
-            and b"close" not in self.connection_options
-        )
-        if receiver is not None and receiver.method == b"HEAD":
+        if receiver.method == b"HEAD":
             self._parser = None
-        if is_reusable:
+        if self.keeps_alive and not self.has_excess:
             self._pool.released(self)
         else:
             self.close()

@@ -51,11 +51,16 @@ def _is_data(line: bytes) -> bool:
 
 
 def last_end(stream: bytes) -> int:
-    """Where the last whole event ends; 0 where none does."""
+    """Where the last whole event ends; 0 where none does.
+
+    A CR after LF at the very end waits: it is the first half of a CRLF, whose LF must not be cut off.
+    """
     if stream.endswith(b"\n\n"):
         return len(stream)
     if b"\r" not in stream:
         return stream.rfind(b"\n\n") + 2 if b"\n\n" in stream else 0
+    if stream.endswith(b"\n\r"):
+        stream = stream[:-1]
     at = max(stream.rfind(b"\n\n"), stream.rfind(b"\n\r"), stream.rfind(b"\r\r"))
     if at < 0:
         return 0
@@ -84,11 +89,12 @@ def event(data: bytes, name: str = "") -> bytes:
 class EventCutter:
     """Cuts a stream, in reads of any size, after its last whole event. Linear in the stream's length."""
 
-    __slots__ = ("_held", "held")
+    __slots__ = ("_held", "_tail", "held")
 
     def __init__(self) -> None:
         """Start at the beginning of a stream."""
         self._held: list[bytes] = []
+        self._tail = b""
         self.held = 0
         """Bytes of an unfinished event that wait for their rest."""
 
@@ -99,23 +105,27 @@ class EventCutter:
     def cut(self, data: bytes) -> bytes:
         """What is whole now: this read and what waited before it, up to the end of the last event."""
         held = self._held
-        # An event's end may lie across two reads: the last byte of the one before is enough to see it.
-        end = last_end(held[-1][-1:] + data) - 1 if held else last_end(data)
-        if end <= 0:
+        # An event's end may lie across reads; its longest form, LF CR LF, shows with two bytes of what is held.
+        tail = self._tail
+        end = last_end(tail + data) - len(tail)
+        if end < 0 or not (end or tail):
             if data:
                 held.append(data)
                 self.held += len(data)
+                self._tail = (tail + data)[-2:]
             return b""
         rest = data[end:]
         held.append(data[:end])
         whole = b"".join(held) if len(held) > 1 else held[0]
         self._held = [rest] if rest else []
         self.held = len(rest)
+        self._tail = rest[-2:]
         return whole
 
     def take_rest(self) -> bytes:
         """Give up what waits, whole or not."""
         rest = b"".join(self._held)
         self._held = []
+        self._tail = b""
         self.held = 0
         return rest

@@ -77,8 +77,7 @@ def test_overload_after_a_good_start_is_raised() -> None:
             model="m", max_tokens=100, messages=[{"role": "user", "content": "hi"}]
         ) as stream:
             with pytest.raises(anthropic.APIStatusError, match="Overloaded"):
-                async for _ in stream:
-                    pass
+                await stream.until_done()
 
     with_sdk(conversation, MockSettings(fault=parse_fault("error-after=3")))
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from sluicegate.bench.mock.answers import Answer, Whole
+from sluicegate.bench.mock.answers import Answer, Stream, Whole
 from sluicegate.bench.mock.request import Request
 from sluicegate.bench.mock.routes import credential_of, reply, route_of
 from sluicegate.bench.mock.settings import Fault, MockSettings
@@ -43,6 +43,7 @@ def test_error_has_the_shape_of_its_api() -> None:
 def test_unknown_path_is_not_found() -> None:
     """What no API has is answered like OpenAI does."""
     assert status(ask("/v1/thoughts")) == 404
+    assert status(ask("/v1/thoughts", "HEAD")) == 200
     assert route_of(b"/v1/models/gpt") is None
 
 
@@ -81,9 +82,28 @@ def test_echo_tells_what_arrived() -> None:
     assert json.loads(answer.body) == {
         "method": "PUT",
         "path": "/v1/echo/x",
+        "query": "q=1",
         "url": "/v1/echo/x?q=1",
         "headers": [["X-A", "1"], ["x-a", "2"]],
         "size": 3,
+        "body_length": 3,
         "body": "abc",
         "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     }
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 200_000])
+def test_big_answer_has_the_size_asked(size: int) -> None:
+    """As many bytes as wanted, in chunks that share their memory."""
+    answer = ask(f"/big?bytes={size}", "GET")
+    assert isinstance(answer, Stream)
+    wire = b"".join(answer.writes)
+    assert wire.partition(b"\r\n\r\n")[2].count(b"x") == size
+    assert wire.endswith(b"0\r\n\r\n")
+    assert len({id(frame) for frame in answer.frames}) <= 2
+
+
+@pytest.mark.parametrize("size", ["", "-1", "many", str(1 << 35)])
+def test_big_answer_of_no_size_is_refused(size: str) -> None:
+    """What is no number, or beyond all need, is a bad request."""
+    assert status(ask(f"/big?bytes={size}", "GET")) == 400

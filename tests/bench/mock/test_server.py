@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from sluicegate.bench.mock import MockServer, MockSettings, parse_fault, start_mock
-from tests.bench.conversation import answer_to, heard, request, with_mock
+from tests.bench.conversation import answer_to, heard, request, until, with_mock
 
 CHAT = "/v1/chat/completions"
 
@@ -34,8 +34,13 @@ def test_counters_are_served() -> None:
             "cancelled": 0,
             "connections": 3,
             "body_bytes": 17,
+            "requests": 2,
+            "streams_cut": 0,
+            "open_connections": 1,
         }
+        await until(lambda: not mock.open_connections)
         assert repr(mock) == f"<MockServer port={mock.port} requests=2 open=0>"
+        assert mock.stats is mock.requests
 
     with_mock(conversation, MockSettings(tokens=4))
 
@@ -128,7 +133,7 @@ def test_unix_socket_and_inherited_socket(tmp_path: Path) -> None:
             writer.close()
         listener = socket.create_server(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-        async with await start_mock(MockSettings(), listener=listener) as mock:
+        async with await start_mock(MockSettings(), sock=listener) as mock:
             assert mock.port == port
             assert status(await heard(mock, request("/health", method="GET"))) == 200
 
@@ -141,10 +146,9 @@ def test_closing_drops_everybody() -> None:
     async def conversation(mock: MockServer) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", mock.port)
         writer.write(request(CHAT, b"{}"))
-        while not mock.requests.total:
-            await asyncio.sleep(0)
+        await until(lambda: mock.requests.total > 0)
         await mock.close()
-        with pytest.raises(OSError, match="refused"):
+        with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", mock.port)
         answer = await reader.read()
         writer.close()

@@ -34,6 +34,11 @@ def test_headers_change_a_copy() -> None:
     assert settings.delay == 0
 
 
+def test_delay_in_milliseconds() -> None:
+    """The delay has a second unit, that of most tools."""
+    assert overridden(MockSettings(), {"delay-ms": "250"}) == MockSettings(delay=0.25)
+
+
 @pytest.mark.parametrize(
     "given", [{"speed": "1"}, {"tokens": "many"}, {"usage": "yes"}, {"rate": "-1"}, {"fault": "fire"}]
 )

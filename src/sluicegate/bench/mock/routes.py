@@ -133,7 +133,7 @@ def route_of(url: bytes) -> Route | None:
 def reply(request: Request, settings: MockSettings) -> Answer:
     """Answer a request that is whole: the right answer, or the error a provider would give."""
     route = route_of(request.url)
-    if request.method == "HEAD":
+    if request.method == "HEAD" and (route is None or "HEAD" not in route.methods):
         return whole(b"")
     if route is None:
         return openai.error(404, f"no such path: {request.path}", 0)

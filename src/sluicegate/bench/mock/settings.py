@@ -41,7 +41,7 @@ class Fault:
 @dataclass(frozen=True, slots=True)
 class MockSettings:
     """Defaults of a mock. Every field but `require_key` and `fault_first` can be set for one request by a header
-    `x-mock-` + its name with dashes, the faults by `x-mock-fault`.
+    `x-mock-` + its name with dashes, the faults by `x-mock-fault`, the delay in milliseconds by `x-mock-delay-ms`.
     """
 
     delay: float = 0.0

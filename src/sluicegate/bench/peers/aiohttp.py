@@ -11,7 +11,7 @@ class Aiohttp:
 
     name = "aiohttp"
 
-    def version(self) -> str:
+    async def version(self) -> str:
         """The library's."""
         try:
             return version("aiohttp")
@@ -20,7 +20,6 @@ class Aiohttp:
 
     def launch(self, site: Site) -> Launch:
         """With our own interpreter."""
-        self.version()
         authority = () if site.certificates is None else (str(site.certificates.authority),)
         module = "sluicegate.bench.peers.aiohttp_proxy"
         return Launch((sys.executable, "-m", module, str(site.port), site.upstream, *authority))

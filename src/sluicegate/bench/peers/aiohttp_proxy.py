@@ -1,4 +1,4 @@
-"""The smallest streaming proxy in aiohttp: `python -m sluicegate.bench.peers.aiohttp_proxy PORT UPSTREAM [AUTHORITY]`."""
+"""The smallest streaming proxy in aiohttp, a program of its own: its arguments are PORT UPSTREAM [AUTHORITY]."""
 
 import asyncio
 import ssl

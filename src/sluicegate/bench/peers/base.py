@@ -1,5 +1,6 @@
 """What the comparison must know of a proxy to start it, and nothing else."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,7 +40,10 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict)
     ready_path: str | None = None
     """Answers 200 once the proxy is ready; without it the first answer of the provider through the proxy counts."""
-    token: str = "sk-benchmark"  # noqa: S105 - there is no secret behind a mock provider
+    patience: float = 30.0
+    """Seconds until it counts as failed."""
+    credential: str = "sk-benchmark"
+    """What callers must send."""
     model: str = "mock-model"
 
 
@@ -50,8 +54,17 @@ class Peer(Protocol):
     def name(self) -> str:
         """Its name on the command line and in reports."""
 
-    def version(self) -> str:
+    async def version(self) -> str:
         """What exactly is measured. Raises PeerMissingError."""
 
     def launch(self, site: Site) -> Launch:
         """Say how to start it. Raises PeerMissingError."""
+
+
+async def output_of(*command: str) -> str:
+    """What a program prints on both its outputs, without space around it; it must end by itself."""
+    process = await asyncio.create_subprocess_exec(
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    told, _ = await process.communicate()
+    return told.decode("utf-8", "replace").strip()

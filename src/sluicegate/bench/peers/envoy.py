@@ -2,12 +2,11 @@
 
 import json
 import shutil
-import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sluicegate.bench.peers.base import Launch, PeerMissingError, Site
+from sluicegate.bench.peers.base import Launch, PeerMissingError, Site, output_of
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
@@ -21,10 +20,9 @@ class Envoy:
 
     name = "envoy"
 
-    def version(self) -> str:
+    async def version(self) -> str:
         """As Envoy says: commit/version/state/build/TLS library."""
-        done = subprocess.run([_binary(), "--version"], capture_output=True, text=True, check=True)
-        parts = done.stdout.rpartition("version:")[2].strip().split("/")
+        parts = (await output_of(_binary(), "--version")).rpartition("version:")[2].strip().split("/")
         return parts[1] if len(parts) > 1 else parts[0]
 
     def launch(self, site: Site) -> Launch:

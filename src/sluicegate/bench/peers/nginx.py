@@ -1,9 +1,8 @@
 """nginx: one worker process, kept connections to the provider, nothing buffered, nothing logged."""
 
 import shutil
-import subprocess
 
-from sluicegate.bench.peers.base import Launch, PeerMissingError, Site
+from sluicegate.bench.peers.base import Launch, PeerMissingError, Site, output_of
 
 _CONFIGURATION = """\
 daemon off;
@@ -51,10 +50,9 @@ class Nginx:
 
     name = "nginx"
 
-    def version(self) -> str:
+    async def version(self) -> str:
         """Like 1.22.1."""
-        done = subprocess.run([_binary(), "-v"], capture_output=True, text=True, check=True)
-        return done.stderr.strip().rpartition("/")[2]
+        return (await output_of(_binary(), "-v")).rpartition("/")[2]
 
     def launch(self, site: Site) -> Launch:
         """In the foreground, with every path inside its directory."""

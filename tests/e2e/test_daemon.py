@@ -61,11 +61,12 @@ def test_address_in_use_is_told(flags: tuple[str, ...], tmp_path: Path, data: Pa
     assert list((data / "run").iterdir()) == []
 
 
-def test_second_gateway_on_the_same_data_is_refused(start: Start) -> None:
+def test_second_gateway_on_the_same_data_is_refused(start: Start, tmp_path: Path) -> None:
     """It is told who is there, and the first one notices nothing."""
     first = start("--demo", "--port=0").until_ready()
-    second = start("--demo", "--port=0")
+    second = start("--demo", "--port=0", f"--data-dir={tmp_path / 'node' / 'data'}", name="second")
     assert second.wait() == 2
+    assert f"already running as process {first.supervisor}" in repr(second)
     assert first.answers(first.announced("token")) == 200
 
 

@@ -3,9 +3,8 @@
 import os
 import signal
 import threading
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-
-import pytest
 
 from tests.e2e.conftest import Start
 from tests.e2e.polling import eventually
@@ -31,7 +30,7 @@ class Load:
                 response = gateway.ask(connection)
                 response.read()
                 self.statuses.append(response.status)
-            except OSError as error:
+            except (OSError, HTTPException) as error:
                 self.failures.append(repr(error))
                 connection.close()
                 connection = gateway.connection()
@@ -69,11 +68,7 @@ def test_killed_worker_harms_only_its_own_connections(gateway: Gateway) -> None:
     load.more(20)
     load.end()
     for owner, answer in zip(owners, answers, strict=True):
-        if owner == killed:
-            with pytest.raises((OSError, AssertionError)):
-                assert answer.read().endswith(b"data: [DONE]\n\n")
-        else:
-            assert answer.read().endswith(b"data: [DONE]\n\n")
+        assert is_whole(answer) == (owner != killed)
     assert killed in owners
     assert set(owners) > {killed}
     assert set(load.statuses) == {200}
@@ -89,7 +84,7 @@ def test_killed_control_harms_no_request(gateway: Gateway) -> None:
     gateway.kill("control")
     load.more(20)
     load.end()
-    assert stream.read().endswith(b"data: [DONE]\n\n")
+    assert is_whole(stream)
     assert set(load.statuses) == {200}
     assert load.failures == []
     eventually(lambda: gateway.status("/") == 200)
@@ -100,7 +95,7 @@ def test_stop_lets_a_stream_finish(gateway: Gateway) -> None:
     stream = gateway.stream(gateway.connection(), seconds=1.5)
     gateway.signal(signal.SIGTERM)
     eventually(lambda: not is_open(gateway))
-    assert stream.read().endswith(b"data: [DONE]\n\n")
+    assert is_whole(stream)
     assert gateway.wait() == 0
     assert not any(is_alive(process) for process in gateway.processes())
 
@@ -111,8 +106,7 @@ def test_drain_has_an_end(start: Start, configuration: Path) -> None:
     stream = gateway.stream(gateway.connection(), seconds=30)
     gateway.signal(signal.SIGINT)
     assert gateway.wait(10) == 0
-    with pytest.raises((OSError, AssertionError)):
-        assert stream.read().endswith(b"data: [DONE]\n\n")
+    assert not is_whole(stream)
 
 
 def test_second_signal_does_not_wait(gateway: Gateway) -> None:
@@ -145,6 +139,14 @@ def test_demo_mock_comes_back(start: Start) -> None:
     os.kill(gateway.process("mock"), signal.SIGKILL)
     eventually(lambda: len(gateway.logged("process started", name="mock")) == 2)
     eventually(lambda: gateway.answers(token) == 200)
+
+
+def is_whole(stream: HTTPResponse) -> bool:
+    """Whether a stream comes to its regular end."""
+    try:
+        return stream.read().endswith(b"data: [DONE]\n\n")
+    except (OSError, HTTPException):
+        return False
 
 
 def is_open(gateway: Gateway) -> bool:

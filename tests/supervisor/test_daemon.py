@@ -47,7 +47,7 @@ def test_silent_end_is_told(tmp_path: Path) -> None:
     """A daemon that ends without a report leaves the starter with an error that names the log."""
     done = run(tmp_path / "log", "os._exit(0)")
     assert (done.returncode, done.stderr) == (
-        1,
+        2,
         f"the gateway ended while it started; see {tmp_path}/log\n",
     )
 

@@ -3,7 +3,7 @@
 import socket
 from urllib.parse import urlsplit
 
-from sluicegate.control.channel import DEMO_TOKEN_VARIABLE
+from sluicegate.control.channel import DEMO_VARIABLE
 from sluicegate.supervisor.demo import Demo
 
 
@@ -23,6 +23,6 @@ def test_each_demo_has_its_own_token() -> None:
     one, other = Demo(), Demo()
     assert one.token.startswith("sk-sg-demo-")
     assert one.token != other.token
-    assert one.environment == {DEMO_TOKEN_VARIABLE: one.token}
+    assert one.environment == {DEMO_VARIABLE: one.token}
     one.close()
     other.close()

@@ -19,6 +19,7 @@ import pytest
 from sluicegate.control.channel import DrainChanged, Plan, Refused, line
 from sluicegate.supervisor.commands import Programs
 from sluicegate.supervisor.loop import Supervisor
+from sluicegate.supervisor.node import DRAIN_MARGIN
 from sluicegate.supervisor.orders import Orders
 from sluicegate.supervisor.pid_file import PidFile
 from sluicegate.supervisor.processes import spawn
@@ -193,24 +194,24 @@ def test_second_node_is_refused_before_it_harms_the_first(stage: Stage, tmp_path
 
 
 def test_worker_that_cannot_start_ends_the_start(stage: Stage) -> None:
-    """Three deaths in a row before the node was ready: status 1, and where to look."""
+    """Three deaths in a row before the node was ready: status 2, and where to look."""
     stage.programs = replace(stage.programs, worker=(*STAND_IN, "die"))
-    assert stage.run() == 1
-    assert stage.reports == [(1, "the gateway cannot start; the log lines above say why")]
+    assert stage.run() == 2
+    assert stage.reports == [(2, "the gateway cannot start; the log lines above say why")]
     assert "process cannot be started" in stage.events()
 
 
 def test_missing_program_ends_the_start(stage: Stage) -> None:
     """A program that cannot even be started is treated as one that dies at once."""
     stage.programs = replace(stage.programs, control=("/nonexistent/program",))
-    assert stage.run() == 1
+    assert stage.run() == 2
     assert "cannot be started" in str(stage.lines)
 
 
 def test_control_that_talks_nonsense_is_replaced(tmp_path: Path) -> None:
     """A control of another version is cut off, and its end is told as any other."""
     stage = Stage(tmp_path, b"nonsense\n")
-    assert stage.run() == 1
+    assert stage.run() == 2
     assert len(stage.events(event="control cannot be understood")) == 3
 
 
@@ -253,7 +254,7 @@ def test_second_signal_kills(stage: Stage) -> None:
 
 def test_late_worker_is_killed(tmp_path: Path, plan: Plan) -> None:
     """Who does not drain in time is killed, and the rest ends in order."""
-    stage = Stage(tmp_path, replace(plan, workers=1, drain_seconds=-1.9))
+    stage = Stage(tmp_path, replace(plan, workers=1, drain_seconds=0.1 - DRAIN_MARGIN))
     stage.programs = replace(stage.programs, worker=(*STAND_IN, "stubborn"))
     assert stage.run() == 0
     assert stage.events(event="did not stop in time", name="worker-0") == ["did not stop in time"]
@@ -264,7 +265,7 @@ def test_stop_before_ready(stage: Stage) -> None:
     """A start that is interrupted says so, and is no failure."""
     stage.when(Stage.stop, event="process started", name="control")
     assert stage.run() == 0
-    assert stage.reports == [(1, "the gateway was stopped before it was ready")]
+    assert stage.reports == [(2, "the gateway was stopped before it was ready")]
 
 
 def test_demo_brings_its_mock(stage: Stage) -> None:

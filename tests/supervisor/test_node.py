@@ -113,7 +113,9 @@ def test_stop_drains_workers_before_control() -> None:
     assert node.due == 12 + CLOSE_SECONDS
     node.exited("control", "exit status 0", 13)
     node.exited("mock", "exit status 0", 13)
-    assert (repr(node.phase), node.due, node.status) == ("'over'", None, 0)
+    assert repr(node) == "<Node over mock=down control=down worker-0=down worker-1=down>"
+    assert node.status == 0
+    assert node.tick(1e9) == []
 
 
 def test_late_worker_is_killed() -> None:
@@ -172,7 +174,7 @@ def test_start_that_cannot_succeed_ends() -> None:
     assert acts(commands) == [Kill("control", signal.SIGTERM)]
     assert notes(commands) == ["process cannot be started", "stopping"]
     assert node.exited("control", "exit status 0", 0.7)
-    assert (node.phase, node.status) == ("over", 1)
+    assert (node.phase, node.status) == ("over", 2)
 
 
 def test_node_that_was_ready_goes_on_for_ever() -> None:

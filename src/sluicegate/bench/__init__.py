@@ -1,9 +1,19 @@
 """Measuring: a mock provider, a load generator, reports, and a comparison with other proxies.
 
-mock/      the provider to measure against
-load/      requests at a fixed concurrency or a fixed rate
-report/    numbers from samples, as text, JSON and a picture
-measure    CPU time and memory of a process and its children
-peers/     other proxies, each with its configuration
-compare    all of them side by side on the same mock
+mock/          the provider to measure against
+request        where the load goes and what it says
+metronome      the beat of a fixed rate
+answer_scan    where an answer ends and how many events it had
+load           requests at a fixed concurrency or a fixed rate, timed
+latency        many durations as percentiles
+report         what `sluicegate benchmark` found, as a record, JSON and text
+picture        latency percentiles as an SVG
+compare        proxies side by side on the same mock: `python -m sluicegate.bench.compare`
+peers/         other proxies, each with its configuration
+program        a proxy as a running process
+certificates   an authority for a provider behind TLS
+held           streams that are opened and left open
+measure        processor time and memory of a process and its children
+sections       what is measured of each proxy
+results        what a comparison found, as JSON and Markdown
 """

@@ -70,6 +70,7 @@ class AnswerScanner:
 
     def feed_end(self) -> bool:
         """Take the end of the connection; whether that completes the answer."""
+        self.is_kept = False
         return self._head is None and self._left == _UNTIL_CLOSE
 
     def _read_head(self, head: bytes) -> None:

@@ -47,7 +47,7 @@ def distribution(seconds: Sequence[float]) -> Distribution | None:
         return round(percentile(ordered, percent) * 1000, 4)
 
     # A percentile that no value separates from the maximum would only repeat it.
-    told = [percent for percent in CURVE if percent == 100 or len(ordered) * (100 - percent) >= 100]
+    told = [percent for percent in CURVE if percent == 100 or round(len(ordered) * (100 - percent), 6) >= 100]
     return Distribution(
         count=len(ordered),
         mean=round(sum(ordered) / len(ordered) * 1000, 4),

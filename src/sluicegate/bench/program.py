@@ -16,7 +16,8 @@ from sluicegate.bench.request import Target
 
 _PROBE_PAUSE = 0.005
 _PROBE_PATIENCE = 2.0
-_END_PATIENCE = 10.0
+_MERCY = 10.0
+"""Seconds a program has to end by itself."""
 _LOG_SHOWN = 2000
 """Characters of a program's last words that an error repeats."""
 
@@ -56,6 +57,7 @@ async def running(
     probe: Probe,
     *,
     environment: Mapping[str, str],
+    mercy: float = _MERCY,
 ) -> AsyncIterator[Program]:
     """Start, wait until `probe` is answered with 200, and end it afterwards. Raises StartError."""
     log = directory / "output.log"
@@ -78,7 +80,7 @@ async def running(
             await asyncio.sleep(_PROBE_PAUSE)
         yield Program(process.pid, time.perf_counter() - began)
     finally:
-        await _end(process)
+        await _end(process, mercy)
 
 
 def _prepare(directory: Path, files: Mapping[str, str]) -> None:
@@ -105,12 +107,12 @@ async def _is_answered(probe: Probe) -> bool:
         return False
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process, mercy: float) -> None:
     """Ask the program to end, and make all that is left of its process group end."""
     if process.returncode is None:
         process.terminate()
     try:
-        async with asyncio.timeout(_END_PATIENCE):
+        async with asyncio.timeout(mercy):
             await process.wait()
     except TimeoutError:
         process.kill()

@@ -40,7 +40,7 @@ def serve(
     pid_file: _PidFile = None,
     log_file: _LogFile = None,
 ) -> None:
-    """Start the gateway: exit status 0 once it was stopped, 2 where it cannot start as asked, 1 where it failed to."""
+    """Start the gateway: exit status 0 once it was stopped, 2 where it cannot start."""
     from sluicegate.config.environment import process_environment
     from sluicegate.supervisor.orders import Orders
 

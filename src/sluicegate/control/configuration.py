@@ -10,6 +10,7 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.config.compile import Compiled
 from sluicegate.config.problem import ConfigurationError
 from sluicegate.config.show import changes
+from sluicegate.control.last_good import is_same
 
 Follower = Callable[[Compiled, Compiled], None]
 """Told of a change, the old configuration and the new one, once the new one is in force."""
@@ -79,8 +80,12 @@ class Configuration:
         """Have every change told, to all followers in the order in which they came."""
         self._followers.append(follower)
 
-    async def reload(self, *, cause: str) -> Compiled:
-        """Load the sources again. Raises ConfigurationError, and then nothing has changed but `failure`."""
+    async def reload(self, *, cause: str, is_asked_for: bool = True) -> Compiled:
+        """Load the sources again. Raises ConfigurationError, and then nothing has changed but `failure`.
+
+        Where somebody asks for it, settings that are all the same make a new version too: files that they name, such as
+        certificates, may have changed. Where it is our own idea, they do not: somebody may have asked just before.
+        """
         async with self._turn:
             try:
                 # In a thread: files may lie on a slow disk, and the workers' questions must not wait for it.
@@ -89,7 +94,10 @@ class Configuration:
                 self._failure = Failure(error, self._now())
                 self._log.error("configuration refused, the old one stays", cause=cause, problems=str(error))
                 raise
-            old, self._current, self._failure = self._current, new, None
+            self._failure = None
+            if not is_asked_for and is_same(new, self._current):
+                return self._current
+            old, self._current = self._current, new
             self._keep(self._started, new)
             self._log.info("configuration loaded", cause=cause, version=self.version)
             if self.waiting_for_restart:

@@ -88,11 +88,13 @@ class Service:
         file = self._begun.sources.file
         if file is not None:
             watcher = Watcher(self._begun.seen)
-            await watch(lambda: fingerprint(file), watcher, changed=lambda: self._reload("changed file"))
+            await watch(
+                lambda: fingerprint(file), watcher, changed=lambda: self._reload("changed file", is_asked_for=False)
+            )
 
-    async def _reload(self, cause: str) -> None:
+    async def _reload(self, cause: str, *, is_asked_for: bool = True) -> None:
         try:
-            await self._configuration.reload(cause=cause)
+            await self._configuration.reload(cause=cause, is_asked_for=is_asked_for)
         except ConfigurationError:
             # Logged, and kept for whoever asks.
             return

@@ -12,6 +12,7 @@ from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
 from sluicegate.domain.errors import GatewayError, Kind
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading
+from sluicegate.wire import sse
 
 _LIST = ("GET", "POST")
 _ITEM = ("GET", "POST", "DELETE")
@@ -115,7 +116,7 @@ class Anthropic:
 
     def stream_error(self, error: GatewayError, request_id: str, operation: str, events: int) -> bytes:
         """An event `error`; its data is an error body."""
-        return b"event: error\ndata: " + self.error_body(error, request_id) + b"\n\n"
+        return sse.event(self.error_body(error, request_id), "error")
 
     def read_answer(self, operation: str, body: bytes) -> Reading:
         """What a whole JSON answer says of itself."""

@@ -15,6 +15,7 @@ from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
 from sluicegate.domain.errors import GatewayError
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading
+from sluicegate.wire import sse
 
 _READ = ("GET",)
 _POST = ("POST",)
@@ -160,7 +161,7 @@ class Gemini:
 
     def stream_error(self, error: GatewayError, request_id: str, operation: str, events: int) -> bytes:
         """An event whose data is an error body. A JSON array cannot be ended so: there, a cut is the error."""
-        return b"data: " + self.error_body(error, request_id) + b"\n\n"
+        return sse.event(self.error_body(error, request_id))
 
     def read_answer(self, operation: str, body: bytes) -> Reading:
         """What a whole JSON answer says of itself, or a stream in the form of a JSON array."""

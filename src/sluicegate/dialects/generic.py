@@ -12,6 +12,7 @@ from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error
 from sluicegate.domain.errors import GatewayError
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading, Usage
+from sluicegate.wire import sse
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _VERSIONED = re.compile(r".*/v[0-9][0-9A-Za-z.]*")
@@ -113,7 +114,7 @@ class Generic:
 
     def stream_error(self, error: GatewayError, request_id: str, operation: str, events: int) -> bytes:
         """An event `error`; its data is an error body."""
-        return b"event: error\ndata: " + self.error_body(error, request_id) + b"\n\n"
+        return sse.event(self.error_body(error, request_id), "error")
 
     def read_answer(self, operation: str, body: bytes) -> Reading:
         """Usage where it has a common shape."""
@@ -169,7 +170,11 @@ def _usage_of(answer: _Answer) -> Usage | None:
     usage = answer.usage
     tokens = (usage.tokens if usage else None) or (answer.meta.tokens if answer.meta else None)
     if tokens is not None:
-        return Usage(input_tokens=count(tokens.input_tokens), output_tokens=count(tokens.output_tokens))
+        return Usage(
+            input_tokens=count(tokens.input_tokens),
+            output_tokens=count(tokens.output_tokens),
+            cache_read_tokens=count(usage.cached_tokens) if usage else 0,
+        )
     if usage is None:
         return None
     if usage.bedrock_input is not None:

@@ -13,6 +13,7 @@ from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
 from sluicegate.domain.errors import GatewayError, Kind
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading
+from sluicegate.wire import sse
 
 _READ = ("GET",)
 _POST = ("POST",)
@@ -151,7 +152,7 @@ class OpenAI:
         """
         body = _error_object(error)
         if operation not in _EVENTS:
-            return b"data: " + msgspec.json.encode({"error": body}) + b"\n\n"
+            return sse.event(msgspec.json.encode({"error": body}))
         fields = {
             "type": "error",
             "sequence_number": events,
@@ -160,7 +161,7 @@ class OpenAI:
             "param": error.parameter,
             "error": body,
         }
-        return b"event: error\ndata: " + msgspec.json.encode(fields) + b"\n\n"
+        return sse.event(msgspec.json.encode(fields), "error")
 
     def read_answer(self, operation: str, body: bytes) -> Reading:
         """What a whole JSON answer says of itself."""

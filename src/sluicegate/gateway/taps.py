@@ -205,13 +205,12 @@ class UsageFilter:
     Events are held until they are complete, since only then it is known which they are.
     """
 
-    __slots__ = ("_dialect", "_return", "_whole")
+    __slots__ = ("_dialect", "_whole")
 
     def __init__(self, dialect: Dialect) -> None:
         """Start before the first byte of the stream."""
         self._dialect = dialect
         self._whole = sse.EventCutter()
-        self._return = b""
 
     def __repr__(self) -> str:
         """Tell how much waits for its rest."""
@@ -219,8 +218,6 @@ class UsageFilter:
 
     def feed(self, data: bytes) -> bytes:
         """What of the stream may go to the client now; perhaps no bytes."""
-        if self._return or data.endswith(b"\r"):
-            data = self._without_half(data)
         block = self._whole.cut(data)
         if self._whole.held > sse.LARGEST_EVENT:
             # No usage is so long: better let through unchecked than held without bound.
@@ -229,16 +226,8 @@ class UsageFilter:
 
     def flush(self) -> bytes:
         """What is left at the stream's end: an event without its end."""
-        ended = self._kept(self._whole.cut(self._return))
-        self._return = b""
         rest = self._whole.take_rest()
-        return ended if self._is_usage_only(rest) else ended + rest
-
-    def _without_half(self, data: bytes) -> bytes:
-        """Hold a final CR back: perhaps half of a CRLF, whose other half must stay with the same event."""
-        data = self._return + data
-        self._return = data[-1:] if data.endswith(b"\r") else b""
-        return data.removesuffix(b"\r")
+        return b"" if self._is_usage_only(rest) else rest
 
     def _kept(self, block: bytes) -> bytes:
         """A block of complete events without those that are only usage."""

@@ -13,7 +13,6 @@ run_directory   lock, pid file and sockets of a node
 pid_file        a file that says which process runs, and whether it still does
 signals         signals as bytes to read
 demo            a place for the mock provider, and a token
-lifeline        ends a process when the supervisor is gone
 daemon          going into the background
 announcement    what is printed once the node is ready
 log             the supervisor's own log lines

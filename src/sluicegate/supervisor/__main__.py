@@ -9,7 +9,8 @@ from sluicegate.config.environment import process_environment
 from sluicegate.supervisor.commands import Programs
 from sluicegate.supervisor.daemon import Report, detach, report_here
 from sluicegate.supervisor.log import Log
-from sluicegate.supervisor.loop import UNUSABLE, Supervisor
+from sluicegate.supervisor.loop import Supervisor
+from sluicegate.supervisor.node import UNUSABLE
 from sluicegate.supervisor.orders import Orders, parse
 
 

@@ -13,7 +13,7 @@ from typing import NoReturn
 Report = Callable[[int, str], None]
 """Told once how the start went: the exit status the starter shall have, 0 if the node is ready, and a text for it."""
 
-_LOST = 1
+_LOST = 2
 """Exit status when the background process ended without a word."""
 
 

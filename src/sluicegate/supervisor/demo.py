@@ -3,7 +3,7 @@
 import os
 import socket
 
-from sluicegate.control.channel import DEMO_TOKEN_VARIABLE
+from sluicegate.control.channel import DEMO_VARIABLE
 
 
 class Demo:
@@ -26,7 +26,7 @@ class Demo:
     @property
     def environment(self) -> dict[str, str]:
         """What control's environment holds beyond ours."""
-        return {DEMO_TOKEN_VARIABLE: self.token}
+        return {DEMO_VARIABLE: self.token}
 
     def close(self) -> None:
         """Stop listening."""

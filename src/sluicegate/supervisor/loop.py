@@ -15,15 +15,24 @@ from sluicegate.supervisor.announcement import announcement
 from sluicegate.supervisor.control_line import ControlLine
 from sluicegate.supervisor.daemon import Report
 from sluicegate.supervisor.demo import Demo
-from sluicegate.supervisor.node import CONTROL, MOCK, WORKER, Announce, Command, Kill, Node, Note, Start, worker_name
+from sluicegate.supervisor.node import (
+    CONTROL,
+    MOCK,
+    UNUSABLE,
+    WORKER,
+    Announce,
+    Command,
+    Kill,
+    Node,
+    Note,
+    Start,
+    worker_name,
+)
 from sluicegate.supervisor.orders import Orders
 from sluicegate.supervisor.pid_file import AlreadyRunningError
 from sluicegate.supervisor.processes import end_in_words, reap, spawn
 from sluicegate.supervisor.signals import SignalPipe
 from sluicegate.supervisor.site import Site
-
-UNUSABLE = 2
-"""Exit status where what was asked for cannot be had: configuration, address or data directory."""
 
 
 class Log(Protocol):
@@ -77,7 +86,7 @@ class Supervisor:
                     self._wait()
             finally:
                 self._close()
-        self._tell(1, "the gateway was stopped before it was ready")
+        self._tell(UNUSABLE, "the gateway was stopped before it was ready")
         return self._node.status
 
     def _wait(self) -> None:

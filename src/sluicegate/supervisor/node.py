@@ -2,7 +2,8 @@
 
 Rule 1. The mock provider and control start first; the workers once control has told how many.
 Rule 2. A process that dies is started again, sooner or later (`backoff`), without end.
-Rule 3. Before the node was ready for the first time, a process that dies START_ATTEMPTS times in a row ends the start.
+Rule 3. Before the node was ready for the first time, a process that dies START_ATTEMPTS times in a row ends the start,
+        and the supervisor exits with UNUSABLE.
 Rule 4. To stop, the workers are told first and may finish their requests; then control, which still serves them
         meanwhile, and the mock. Who does not obey in time is killed. Nothing is started again.
 Rule 5. Told to stop a second time, everything is killed at once.
@@ -19,6 +20,8 @@ CONTROL = "control"
 MOCK = "mock"
 WORKER = "worker-"
 
+UNUSABLE = 2
+"""Exit status where the node cannot start: configuration, address, data directory, or a process that keeps dying."""
 START_ATTEMPTS = 3
 DRAIN_MARGIN = 2.0
 """Seconds beyond the drain time that a worker gets to close what it cut off."""
@@ -151,7 +154,7 @@ class Node:
         fields: dict[str, object] = {"name": name, "reason": reason, "lived": round(lived, 1)}
         if self._phase == "starting" and child.deaths >= START_ATTEMPTS:
             fields["deaths"] = child.deaths
-            return [Note("error", "process cannot be started", fields), *self.fail(1, now)]
+            return [Note("error", "process cannot be started", fields), *self.fail(UNUSABLE, now)]
         delay = restart_delay(child.deaths)
         note = Note("error", "process died", {**fields, "restart_in": delay})
         if delay:

@@ -56,6 +56,7 @@ _decode_peek = msgspec.json.Decoder(Peek).decode
 _decode_members = msgspec.json.Decoder(dict[str, Raw]).decode
 
 _MEMBER = re.compile(rb'[ \t\n\r]*"([^"\\]*)"[ \t\n\r]*:[ \t\n\r]*')
+_NAME_END = re.compile(rb":[ \t\n\r]*")
 _TO_NEXT = re.compile(rb"[ \t\n\r]*(?:,|}[ \t\n\r]*)")
 _ESCAPED_LETTER = re.compile(rb"\\u00[4-7]")
 """An escape that could stand for a letter or underscore of a field's name. No encoder writes such; they are rare."""
@@ -156,7 +157,15 @@ def _find(text: bytes, name: str) -> tuple[int, int] | None:
         members = _decode_members(text)
     except (ValueError, RecursionError):
         return _scan(text, name)
-    return _walk(text, members, name) if name in members else None
+    if name not in members:
+        return None
+    quoted = b'"%b"' % name.encode()
+    if len(text) <= _SMALL and text.count(quoted) == 1 and not _may_escape_names(text):
+        # It is written only once and not otherwise, so that once is the member's name.
+        start = _NAME_END.search(text, text.index(quoted) + len(quoted))
+        assert start is not None, "a member's name is followed by a colon"
+        return start.end(), start.end() + len(bytes(members[name]))
+    return _walk(text, members, name)
 
 
 def _walk(text: bytes, members: dict[str, Raw], name: str) -> tuple[int, int] | None:

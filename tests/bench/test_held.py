@@ -21,8 +21,8 @@ def test_streams_are_held() -> None:
     async def hold(mock: MockServer) -> None:
         target = Target("127.0.0.1", mock.port)
         async with held_streams(target, stream_request(target, "x-mock-rate: 0.5"), 5):
-            assert mock.stats.open_streams == 5
-        await until(lambda: mock.stats.open_streams == 0)
+            assert mock.open_connections == 5
+        await until(lambda: mock.open_connections == 0)
 
     with_mock(hold)
 
@@ -32,12 +32,14 @@ def test_streams_that_end_early() -> None:
 
     async def hold(mock: MockServer) -> None:
         target = Target("127.0.0.1", mock.port)
+        streams = held_streams(target, stream_request(target, "x-mock-fault: reset-after=2"), 1)
+        await streams.__aenter__()
+        await until(lambda: mock.open_connections == 0)
+        # The news travels to the other end of the connection.
+        for _ in range(100):
+            await asyncio.sleep(0)
         with pytest.raises(StreamsLostError, match="1 of 1 streams ended early"):
-            async with held_streams(target, stream_request(target, "x-mock-fault: reset-after=2"), 1):
-                await until(lambda: mock.stats.open_connections == 0)
-                # The news travels to the other end of the connection.
-                for _ in range(100):
-                    await asyncio.sleep(0)
+            await streams.__aexit__(None, None, None)
 
     with_mock(hold)
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from sluicegate.bench.measure import Memory, machine, memory, process_tree, processor_seconds, used_between
 
 
-def write_process(proc: Path, number: int, parent: int, *, ticks: int = 0, threads: Mapping[int, int] | None = None) -> None:
+def write_process(
+    proc: Path, number: int, parent: int, *, ticks: int = 0, threads: Mapping[int, int] | None = None
+) -> None:
     """A process as /proc shows it; its name is as bad as names can be."""
     own = proc / str(number)
     own.mkdir()
     fields = ["S", str(parent), *["0"] * 9, str(ticks), str(ticks), *["0"] * 10]
-    (own / "stat").write_text(f"{number} (a) (b {' '.join(fields)}\n")
+    (own / "stat").write_text(f"{number} (a) (b) {' '.join(fields)}\n")
     (own / "smaps_rollup").write_text("0-1 ---p 00000000 00:00 0 [rollup]\nRss: 10 kB\nPss: 4 kB\nLocked: 1 kB\n")
     for thread, nanoseconds in (threads or {}).items():
         (own / "task" / str(thread)).mkdir(parents=True)

@@ -17,7 +17,7 @@ def event(kind: str, **fields: Any) -> bytes:
 
 def start(**usage: int | None) -> bytes:
     """The first event, with what it reports."""
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1",
         "type": "message",
         "role": "assistant",

@@ -14,7 +14,7 @@ def test_parts_are_joined_in_order() -> None:
 
 
 def test_bound_is_in_bytes_of_utf8() -> None:
-    """Text that fills the bound exactly is kept; one more byte is dropped and measured, and so is all that does not fit."""
+    """Text that fills the bound exactly is kept; all that comes after it is dropped and measured."""
     capture = Capture()
     capture.add(["ü" * (LARGEST_TEXT // 2)])
     assert capture.dropped == 0

@@ -1,6 +1,7 @@
-"""A client's connection: keep-alive, pipelining, half-close, disconnects, backpressure, deadlines, draining, tunnels."""
+"""A client's connection: keep-alive, pipelining, half-close, disconnects, pace, deadlines, draining, tunnels."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
@@ -27,13 +28,13 @@ def test_pipelined_requests_are_answered_in_order(node: Node) -> None:
     """The second waits although its answer is known at once."""
     client = node.client().says(a_request() + HEALTH + a_request())
     assert client.hears() == b""
-    assert not client.transport.is_read
+    assert not client.transport.is_reading()
     node.provider.says(an_answer(b'{"n":1}'))
     heard = client.hears()
     assert heard.index(b'{"n":1}') < heard.index(b"\r\n\r\nok")
     node.provider.says(an_answer(b'{"n":2}'))
     assert parts(client.hears())[2] == b'{"n":2}'
-    assert client.transport.is_read
+    assert client.transport.is_reading()
 
 
 def test_a_pipelined_request_in_two_reads(node: Node) -> None:
@@ -127,9 +128,9 @@ def test_a_slow_reader_slows_its_provider(node: Node) -> None:
     client = node.client().says(STREAM)
     node.provider.says(a_stream_head())
     client.transport.protocol.pause_writing()
-    assert not node.provider.transport.is_read
+    assert not node.provider.transport.is_reading()
     client.transport.protocol.resume_writing()
-    assert node.provider.transport.is_read
+    assert node.provider.transport.is_reading()
 
 
 def test_a_slow_provider_slows_an_upload(node: Node) -> None:
@@ -137,9 +138,9 @@ def test_a_slow_provider_slows_an_upload(node: Node) -> None:
     head = f"POST /v1/files HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 100\r\n\r\n"
     client = node.client().says(head.encode() + b"x" * 10)
     node.provider.transport.protocol.pause_writing()
-    assert not client.transport.is_read
+    assert not client.transport.is_reading()
     node.provider.transport.protocol.resume_writing()
-    assert client.transport.is_read
+    assert client.transport.is_reading()
 
 
 def test_an_upload_before_its_connection_is_bounded(node: Node) -> None:
@@ -148,10 +149,10 @@ def test_an_upload_before_its_connection_is_bounded(node: Node) -> None:
     head = f"POST /v1/files HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 900000\r\n\r\n"
     client = node.client().says(head.encode())
     client.says(b"x" * 300_000)
-    assert not client.transport.is_read
+    assert not client.transport.is_reading()
     node.opener.connect(node.opener.asked[0][1])
     node.settle()
-    assert client.transport.is_read
+    assert client.transport.is_reading()
     assert node.provider.hears().endswith(b"x" * 300_000)
 
 
@@ -219,7 +220,7 @@ def test_draining_ends_idle_connections_and_waits_for_the_rest(node: Node) -> No
     async def tick(_seconds: float) -> None:
         if node.provider.is_connected and streaming.is_connected and not streaming.hears().endswith(b"0\r\n\r\n"):
             data = a_chunk(b'data: {"choices":[{"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n') + b"0\r\n\r\n"
-            node.provider.transport.protocol.data_received(data)
+            cast("asyncio.Protocol", node.provider.transport.protocol).data_received(data)
         await asyncio.sleep(0)
 
     node.loop.run_until_complete(node.listener.drain(30, wait=tick))
@@ -325,9 +326,9 @@ def test_a_tunnel_has_backpressure(node: Node) -> None:
     """A side that does not take is not fed."""
     client, provider = tunnel(node)
     client.transport.protocol.pause_writing()
-    assert not provider.transport.is_read
+    assert not provider.transport.is_reading()
     client.transport.protocol.resume_writing()
-    assert provider.transport.is_read
+    assert provider.transport.is_reading()
 
 
 def test_a_tunnel_ends_with_draining(node: Node) -> None:

@@ -278,11 +278,11 @@ def test_a_client_that_reads_slowly_is_not_the_providers_stall(node: Node) -> No
     client = node.client().says(STREAM)
     node.provider.says(a_stream_head() + a_chunk(EVENT))
     client.transport.protocol.pause_writing()
-    assert not node.provider.transport.is_read
+    assert not node.provider.transport.is_reading()
     node.passes(15)
     assert b"upstream_timeout" not in client.hears()
     client.transport.protocol.resume_writing()
-    assert node.provider.transport.is_read
+    assert node.provider.transport.is_reading()
 
 
 def test_an_answer_that_never_ends_is_ended(node: Node) -> None:

@@ -188,8 +188,8 @@ def test_nothing_is_forwarded_before_the_caller_is_known(node: Node) -> None:
     )
     client = node.client().says(head.encode() + b"50000\r\n" + b" " * 0x50000)
     assert node.opener.peers == []
-    assert not client.transport.is_read
+    assert not client.transport.is_reading()
     node.services.principals.learn(digest(TOKEN.encode()), node.link.tokens[digest(TOKEN.encode())])
     node.settle()
-    assert client.transport.is_read
+    assert client.transport.is_reading()
     assert len(node.provider.hears()) > 0x50000

@@ -186,15 +186,16 @@ class Node:
         self.now = 1000.0
         self.opener = ScriptedOpener(self)
         self.directory = directory
+        turn = Turn(schedule=self.loop.call_soon)
         self.journal = Journal(
-            directory, 0, "0193a5b0c0de", schedule=self.loop.call_soon, on_error=lambda state, reason: None
+            directory, 0, "0193a5b0c0de", schedule=turn.write_first, on_error=lambda state, reason: None
         )
         self.services = Services(
             dialects=DIALECTS,
             opener=self.opener,
             control_socket="/run/control.sock",
             journal=self.journal,
-            turn=Turn(schedule=self.loop.call_soon, flush=self.journal.flush),
+            turn=turn,
             clock=lambda: self.now,
             wall=lambda: 1_700_000_000.0 + self.now,
             salt=7,

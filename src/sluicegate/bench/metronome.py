@@ -34,8 +34,10 @@ class Metronome:
         self.descriptor: int = library.timerfd_create(_CLOCK_MONOTONIC, _NONBLOCK_CLOEXEC)
         """Readable once an interval has passed."""
         setting = _TimerSpec(beat, beat)
-        if self.descriptor < 0 or library.timerfd_settime(self.descriptor, 0, ctypes.byref(setting), None) < 0:
+        if self.descriptor < 0:
             raise OSError(ctypes.get_errno(), "the kernel has no timer for us")
+        # Cannot fail: the descriptor is a timer's and the nanoseconds are below a second (timerfd_settime(2)).
+        library.timerfd_settime(self.descriptor, 0, ctypes.byref(setting), None)
 
     def __repr__(self) -> str:
         return f"<Metronome descriptor={self.descriptor}>"

@@ -19,7 +19,7 @@ ENDPOINT = "/v1/chat/completions"
 CONNECTIONS = 16
 """Of the closed loop: enough to keep any proxy busy, few enough that nothing but work is measured."""
 
-STREAMS, STREAM_RATE, STREAM_TOKENS = 100, 100, 200
+STREAMS, STREAM_RATE, STREAM_TOKENS = 100, 100, 100
 """Streams at once, events per second of each, events of each. Paced, as those of providers are, so that no proxy gets
 several events in one read only because it is slow."""
 
@@ -32,7 +32,7 @@ _REST_LOOK, _REST_LOOKS, _RESTING = 0.25, 20, 0.05
 """Work that is put off counts too: after a load we look every so many seconds, so many times at most, until the proxy
 uses less than this share of a processor.
 """
-_SETTLE = 1.0
+_SETTLE = 0.5
 """Seconds of rest before memory is read."""
 
 

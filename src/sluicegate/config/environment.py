@@ -63,4 +63,4 @@ SETTING_VARIABLES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 def process_environment() -> dict[str, str]:
     """A copy of this process's environment."""
-    return dict(os.environ)  # noqa: TID251 - this is the place the rule names
+    return dict(os.environ)

@@ -1,9 +1,17 @@
 """What differs between provider APIs, one file per API; the core never says "openai".
 
 base        what the core may ask of a dialect
-openai      chat, completions, responses, embeddings and the rest of that family
-anthropic   messages
-gemini      generateContent
-generic     any HTTP API: passed through, nothing known
 table       the dialects by name
+allow       which methods an allowlist grants a path
+
+openai      chat, completions, responses, embeddings and the rest of that family; of its answers and streams:
+            openai_chat (chunks), openai_events (typed events), openai_usage (the object `usage` in all spellings)
+anthropic   messages; of its answers and streams: anthropic_messages
+gemini      generateContent; of its answers and streams: gemini_answers
+generic     any HTTP API: passed through, usage read where it has a common shape
+
+lenient     JSON read by shape, so that a surprising type costs only its own field
+texts       the texts inside requests and answers that a tokenizer would see
+capture     the text of a stream, kept within a bound
+silent      the reader of streams that nothing is known about
 """

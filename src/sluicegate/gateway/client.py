@@ -66,6 +66,8 @@ class ClientConnection(asyncio.Protocol):
         "_tunnel",
         "_waiting",
         "address",
+        "credential",
+        "credential_digest",
         "current",
         "good_hosts",
         "must_abort",
@@ -94,6 +96,9 @@ class ClientConnection(asyncio.Protocol):
         self.phase = IDLE
         self.address: str | None = None
         self.good_hosts: tuple[bytes, ...] = ()
+        self.credential = b""
+        """The credential sent last, with its digest: connections rarely change theirs."""
+        self.credential_digest = b""
         self.must_abort = False
 
     def __repr__(self) -> str:
@@ -132,7 +137,8 @@ class ClientConnection(asyncio.Protocol):
         elif self.phase == HEAD:
             self._check_head()
         elif self.phase == BODY and self._reading is not None:
-            if self._fed - self._reading.body_size - 16 * self._chunks > LARGEST_FRAMING + self._head_bytes:
+            framing = self._fed - self._head_bytes - self._reading.body_size - 16 * self._chunks
+            if self._reading.is_chunked and framing > LARGEST_FRAMING:
                 self._stopped(MalformedRequestError("the body's chunk extensions or trailers are too long"))
 
     def eof_received(self) -> bool:
@@ -184,9 +190,8 @@ class ClientConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """Sort one field."""
         exchange = self._reading
-        if exchange is None or (self.phase == BODY and exchange is self.current):
+        if exchange is None or exchange.method:
             return  # a trailer: dropped (RFC 9110 section 6.5.1 lets an intermediary do so)
-        self._head_bytes += len(name) + len(value)
         kind = self._kinds[name]
         if kind == headers.FORWARD:
             exchange.fields += (name, b": ", value, b"\r\n")
@@ -202,12 +207,16 @@ class ClientConnection(asyncio.Protocol):
         bounds = self.services.bounds
         if len(exchange.raw_target) > bounds.request_line:
             self._stop = TargetTooLongError(f"the request's target is longer than {bounds.request_line} bytes")
-        elif self._head_bytes > bounds.header_bytes or len(exchange.fields) > 4 * bounds.header_count:
+        elif len(exchange.fields) > 4 * bounds.header_count or (
+            self._fed > bounds.header_bytes and exchange.head_bytes() > bounds.header_bytes
+        ):
             self._stop = HeadTooLargeError(
                 f"the header fields exceed {bounds.header_bytes} bytes or {bounds.header_count} fields"
             )
         if self._stop is not None:
             return
+        if exchange.is_chunked:
+            self._head_bytes = len(exchange.raw_target) + exchange.head_bytes()
         exchange.method = parser.get_method()
         exchange.is_http10 = parser.get_http_version() == "1.0"
         if exchange.is_http10:

@@ -269,11 +269,16 @@ class Exchange:
             self.body = body = [b"".join(body)]
         return body[0]
 
+    def head_bytes(self) -> int:
+        """Bytes of the fields that are kept."""
+        noted = sum(len(name) + len(value) for _, name, value in self.credentials)
+        return sum(map(len, self.fields)) + noted + sum(map(len, self.hosts)) + sum(map(len, self.cookies))
+
     def credential(self) -> bytes:
         """The caller's credential: `Authorization`, else `x-api-key`, else `api-key`, else `x-goog-api-key`."""
         if not self.credentials:
             return b""
-        kind, _, value = min(self.credentials)
+        kind, _, value = self.credentials[0] if len(self.credentials) == 1 else min(self.credentials)
         return headers.bearer(value) if kind == headers.AUTHORIZATION else value.strip()
 
     def control_fields(self) -> list[bytes]:

@@ -92,7 +92,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     listening.bind(address)
-    listening.setblocking(False)  # noqa: FBT003  # the socket module takes no keyword
+    listening.settimeout(0)
     return listening
 
 

@@ -4,7 +4,7 @@ from sluicegate.dialects.base import Dialect
 from sluicegate.domain.snapshot import Provider, Snapshot
 from sluicegate.gateway.connector import Opener
 from sluicegate.gateway.pool import Pool
-from sluicegate.wire.headers import HeaderKinds
+from sluicegate.wire.headers import CREDENTIAL_NAMES, HeaderKinds
 
 
 class ProviderRuntime:
@@ -19,8 +19,9 @@ class ProviderRuntime:
         self.dialect = dialect
         self.pool = pool
         self.head = f"Host: {provider.authority}\r\n".encode() + b"".join(map(_field, provider.headers))
-        self.overridden = frozenset(name.encode() for name, _ in provider.headers)
-        """Lower-case names whose value is the provider's, whatever a client sends."""
+        names = frozenset(name.encode() for name, _ in provider.headers)
+        self.overridden = names - CREDENTIAL_NAMES
+        """Lower-case names whose value is the provider's, whatever a client sends; credentials never travel anyway."""
         self.defaults = tuple((name.encode(), _field((name, value))) for name, value in provider.default_headers)
 
     def __repr__(self) -> str:

@@ -54,11 +54,12 @@ class Worker:
         self._configured: asyncio.Future[None] = loop.create_future()
         self._stopping: asyncio.Future[None] = loop.create_future()
         self._connector = Connector(loop)
+        turn = Turn(schedule=loop.call_soon)
         self._journal = Journal(
             options.events,
             options.worker,
-            boot_id(int(time.time() * 1000), salt),  # noqa: TID251  # the composition root is where the clock comes in
-            schedule=loop.call_soon,
+            boot_id(int(time.time() * 1000), salt),
+            schedule=turn.write_first,
             on_error=lambda state, reason: self._say(f"journal {state}: {reason}"),
         )
         self._services = services = Services(
@@ -66,9 +67,9 @@ class Worker:
             opener=self._connector,
             control_socket=options.control,
             journal=self._journal,
-            turn=Turn(schedule=loop.call_soon, flush=self._journal.flush),
+            turn=turn,
             clock=time.monotonic,
-            wall=time.time,  # noqa: TID251  # see above
+            wall=time.time,
             salt=salt,
             version=__version__,
         )

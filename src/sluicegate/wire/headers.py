@@ -75,6 +75,9 @@ _CONTROL_ANSWER_KINDS = {
 }
 """The control process is ours: its cookies (of the admin pages) and caching rules travel."""
 
+CREDENTIAL_NAMES = frozenset(name for name, kind in _REQUEST_KINDS.items() if kind >= AUTHORIZATION)
+"""Fields a caller's credential may come in."""
+
 _OWN_PREFIX = b"x-gateway-"
 _LARGEST_MEMO = 4096
 """Spellings remembered; a peer that invents more names pays for a lower-casing each time, and memory stays bounded."""

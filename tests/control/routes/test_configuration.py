@@ -37,4 +37,4 @@ def test_refused_reload_tells_every_problem(context: Context, write: WriteSource
     assert "version 1 stays in force" in answer.json["detail"]
     shown = manage(context, "GET", "/admin/config").json
     assert shown["version"] == 1
-    assert shown["last_error"] == {"at": "2026-11-21T12:00:00+00:00", "problems": answer.json["errors"]}
+    assert shown["last_error"] == {"at": "2026-11-21T12:00:00Z", "problems": answer.json["errors"]}

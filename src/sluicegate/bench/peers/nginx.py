@@ -1,6 +1,7 @@
 """nginx: one worker process, kept connections to the provider, nothing buffered, nothing logged."""
 
 import shutil
+from collections.abc import Callable
 
 from sluicegate.bench.peers.base import Launch, PeerMissingError, Site, output_of
 
@@ -50,21 +51,28 @@ class Nginx:
 
     name = "nginx"
 
+    def __init__(self, find: Callable[[], str] | None = None) -> None:
+        self._find = find or find_nginx
+
     async def version(self) -> str:
         """Like 1.22.1."""
-        return (await output_of(_binary(), "-v")).rpartition("/")[2]
+        return (await output_of(self._find(), "-v")).rpartition("/")[2]
 
     def launch(self, site: Site) -> Launch:
         """In the foreground, with every path inside its directory."""
         tls = "" if site.certificates is None else _TLS.format(authority=site.certificates.authority)
         scheme = "http" if site.certificates is None else "https"
         text = _CONFIGURATION.format(port=site.port, upstream_port=site.upstream_port, scheme=scheme, tls=tls)
-        command = (_binary(), "-p", f"{site.directory}/", "-c", "nginx.conf", "-e", "stderr")
+        command = (self._find(), "-p", f"{site.directory}/", "-c", "nginx.conf", "-e", "stderr")
         return Launch(command, {"nginx.conf": text})
 
 
-def _binary() -> str:
-    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+def find_nginx(path: str | None = None) -> str:
+    """The first of `path` (this process's and the system's own when not given). Raises PeerMissingError."""
+    found = shutil.which("nginx", path=path)
+    if found is None and path is None:
+        # Where Debian puts it, and where the path of those who are not root does not lead.
+        found = shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if found is None:
         raise PeerMissingError("nginx is not installed: it comes with the system's packages")
     return found

@@ -4,6 +4,8 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+
 from sluicegate.config.problem import ConfigurationError
 from sluicegate.config.show import redacted
 from sluicegate.control.context import Context, Reached
@@ -13,7 +15,7 @@ from sluicegate.control.problems import ProblemError
 async def show_configuration(context: Reached) -> dict[str, Any]:
     """What is in force, without secrets; why a newer one was refused; what waits for a restart."""
     failure = context.configuration.failure
-    error = failure and {"at": failure.at.isoformat(), "problems": _problems(failure.error)}
+    error = failure and {"at": msgspec.to_builtins(failure.at), "problems": _problems(failure.error)}
     return {
         **_summary(context),
         "source": context.source,

@@ -32,7 +32,12 @@ def authenticate(exchange: "Exchange") -> "asyncio.Future[Principal | None] | No
             "no API key was sent: use the header 'Authorization: Bearer <token>', or x-api-key"
         )
     services = exchange.services
-    key = digest(credential)
+    client = exchange.client
+    if client.credential == credential:
+        key = client.credential_digest
+    else:
+        key = client.credential_digest = digest(credential)
+        client.credential = credential
     principal = services.principals.get(key, exchange.started)
     if principal is None:
         # The future's result is not looked at: a stage that waited runs again, and finds the entry or its refusal.

@@ -6,6 +6,6 @@ if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
 
 
-def budget(exchange: "Exchange") -> None:  # noqa: ARG001  # every stage takes the exchange
+def budget(_exchange: "Exchange") -> None:
     """Admit."""
     return

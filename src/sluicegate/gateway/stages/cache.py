@@ -6,6 +6,6 @@ if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
 
 
-def cache(exchange: "Exchange") -> None:  # noqa: ARG001  # every stage takes the exchange
+def cache(_exchange: "Exchange") -> None:
     """Go on."""
     return

@@ -65,7 +65,7 @@ def test_markdown_is_a_page() -> None:
     assert "| processor time | request / envoy's | event / envoy's |\n| --- | --: | --: |\n" in page
     assert "| sluicegate | 0.50 | 0.50 |" in page
     assert "| sluicegate | 9.5 | failed | – |\n| envoy | 40.0 | – | 30.0 |" in page
-    assert "- nginx: nginx is not installed\n" in page
+    assert "- sluicegate: 1000 streams: lost\n- nginx: nginx is not installed\n" in page
     assert page.endswith("## Method\n\n- One sentence.\n")
 
 

@@ -2,11 +2,15 @@
 
 import os
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
+
+import pytest
 
 from sluicegate.bench.latency import Added
 from sluicegate.bench.measure import Memory
 from sluicegate.bench.mock import MockServer, MockSettings, parse_fault, start_mock
+from sluicegate.bench.program import free_port
 from sluicegate.bench.request import Target
 from sluicegate.bench.sections import (
     STREAM_TOKENS,
@@ -15,6 +19,7 @@ from sluicegate.bench.sections import (
     cost_of_requests,
     delay_at,
     memory_of_streams,
+    paced,
     warm_up,
 )
 from tests.bench.conversation import with_mock
@@ -47,7 +52,7 @@ def test_cost_of_requests() -> None:
 
 def test_cost_of_events() -> None:
     """Events are counted one by one, at the pace that was asked for."""
-    cost = measured(lambda subject: cost_of_events(subject, 0.1))
+    cost = measured(lambda subject: cost_of_events(subject, subject, 0.1))
     assert cost.busiest > 0
     assert cost.per_second > STREAM_TOKENS
     assert cost.errors == {}
@@ -75,19 +80,30 @@ def test_delay_of_errors() -> None:
 
 
 def test_memory_of_streams() -> None:
-    """Growth is told for each number of streams, by the stream; where streams were lost it is said instead."""
+    """Growth is told by the stream; where streams were lost it is said instead."""
 
     async def held(mock: MockServer) -> None:
         subject = Subject(os.getpid(), Target("127.0.0.1", mock.port))
-        found = await memory_of_streams(subject, (2, 4), Memory(0, 0))
-        assert [one.streams for one in found] == [2, 4]
-        assert found[0].kilobytes is not None
-        assert found[0].kilobytes > 1000
-        await mock.close()
-        lost = await memory_of_streams(subject, (2,), Memory(0, 0))
-        assert (lost[0].kilobytes, lost[0].note) == (None, "0 of 2 streams connected, 0 lost")
+        found = await memory_of_streams(subject, subject, 4, Memory(0, 0))
+        assert found.streams == 4
+        assert found.kilobytes is not None
+        assert found.kilobytes > 1000
+        nowhere = replace(subject, target=Target("127.0.0.1", free_port()))
+        lost = await memory_of_streams(nowhere, subject, 2, Memory(0, 0))
+        assert (lost.kilobytes, lost.note) == (None, "0 of 2 streams connected, 0 lost")
 
     with_mock(held)
+
+
+def test_provider_that_is_none() -> None:
+    """What does not let itself be paced cannot be measured with, and that is said."""
+
+    async def pace(mock: MockServer) -> None:
+        async with paced(Subject(os.getpid(), Target("127.0.0.1", mock.port)), -1, 16):
+            pytest.fail("there is no such pace")
+
+    with pytest.raises(ConnectionError, match="status 400"):
+        with_mock(pace)
 
 
 def test_nothing_done() -> None:

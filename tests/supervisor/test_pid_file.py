@@ -1,7 +1,7 @@
 """Files that say which process runs."""
 
 import os
-from pathlib import Path
+from pathlib import Path, PosixPath
 
 import pytest
 
@@ -67,4 +67,23 @@ def test_children_do_not_hold_it(tmp_path: Path) -> None:
     """An orphaned worker must not make the node look alive."""
     held = PidFile(tmp_path / "a.pid", 1)
     assert not os.get_inheritable(held._descriptor)
+    held.remove()
+
+
+def test_file_removed_between_opening_and_locking(tmp_path: Path) -> None:
+    """A lock on a file that has lost its name is worth nothing: the file is made anew."""
+    unlinked: list[int] = []
+
+    class Vanishing(PosixPath):
+        """A path whose file is removed by its last owner just before we look."""
+
+        def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+            """Remove it, once."""
+            if not unlinked:
+                unlinked.append(1)
+                os.unlink(self)
+            return super().stat(follow_symlinks=follow_symlinks)
+
+    held = PidFile(Vanishing(tmp_path / "a.pid"), 7)
+    assert running_process(tmp_path / "a.pid") == 7
     held.remove()

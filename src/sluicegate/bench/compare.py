@@ -28,6 +28,7 @@ from sluicegate.bench.results import Comparison, Contender, Round, as_json, as_m
 from sluicegate.bench.sections import (
     CONNECTIONS,
     HELD_RATE,
+    MOCK_TOKENS,
     STREAM_RATE,
     STREAMS,
     StreamMemory,
@@ -45,7 +46,6 @@ _SECONDS, _QUICK_SECONDS = 5.0, 2.0
 _STREAMS = "100,1000,4000"
 _OPEN_FILES = 65_536
 """A proxy needs two for each stream."""
-_MOCK_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class _Bench:
     async def provider(self) -> AsyncIterator[None]:
         """Run the mock provider all proxies stand before."""
         port, command = free_port(), [sys.executable, "-m", "sluicegate", "mock", "--quiet"]
-        command += ["--port", str(port), "--tokens", str(_MOCK_TOKENS)]
+        command += ["--port", str(port), "--tokens", str(MOCK_TOKENS)]
         context = None
         if self.options.is_tls:
             self._certificates = made = make_certificates(self._directory)
@@ -123,14 +123,17 @@ class _Bench:
         async with self.started(peer) as (subject, program):
             idle = await warm_up(subject)
             requests = await cost_of_requests(subject, seconds)
-            events = await cost_of_events(subject, seconds)
+            events = await cost_of_events(subject, self._provider, seconds)
             delay = await delay_at(subject, self._provider, max(1.0, requests.per_second / 2), seconds)
             return Round(program.ready, idle, requests, events, delay)
 
     async def streams(self, peer: Peer) -> list[StreamMemory]:
-        """Measure the memory of one proxy's streams, in a process that has served next to nothing before."""
-        async with self.started(peer) as (subject, _):
-            return await memory_of_streams(subject, self.options.streams, await warm_up(subject))
+        """Measure the memory of one proxy's streams, each number of them in a new process."""
+        found = []
+        for count in self.options.streams:
+            async with self.started(peer) as (subject, _):
+                found.append(await memory_of_streams(subject, self._provider, count, await warm_up(subject)))
+        return found
 
 
 async def compare(
@@ -181,13 +184,13 @@ def _method(options: Options) -> tuple[str, ...]:
         "Processor time is user and system time of the proxy's whole process tree, from /proc/PID/task/*/schedstat, "
         f"over {options.seconds:g} s for each section and until the proxy is at rest again, divided by the work done; "
         "in brackets what of it is the busiest process's.",
-        f"Requests: chat completions of {_MOCK_TOKENS} tokens over {CONNECTIONS} kept connections, closed loop.",
+        f"Requests: chat completions of {MOCK_TOKENS} tokens over {CONNECTIONS} kept connections, closed loop.",
         f"Events: {STREAMS} streams at once of {STREAM_RATE} events per second each; the requests that open them are "
         "counted with their events.",
         "Added latency: open loop at half the throughput this proxy reached in this round, latency counted from when "
         "a request was due; percentile through the proxy minus the same percentile without it at the same rate.",
         f"Memory of streams: growth of RSS over the idle proxy for streams of {HELD_RATE:g} events per second that "
-        "stay open. Idle: after 1000 requests and 20 streams.",
+        "stay open, in a process started anew. Idle: after 1000 requests and 20 streams.",
         "Ready: from the start of the process to its first good answer, asked for every 5 ms.",
         "Sluicegate runs with all its features on, the bare proxies with none.",
     )

@@ -1,6 +1,6 @@
 """What a comparison found: medians over its rounds and ratios within the same run, as JSON and Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 import msgspec
@@ -121,7 +121,7 @@ def as_markdown(comparison: Comparison) -> str:
         _costs(summaries, comparison.contenders),
         *([_ratios(summaries)] if ratios(summaries) else []),
         *([_streams(comparison.contenders)] if any(one.streams for one in comparison.contenders) else []),
-        "\n".join(f"- {one.name}: {one.note}" for one in comparison.contenders if one.note),
+        "\n".join(f"- {name}: {note}" for name, note in _notes(comparison.contenders)),
         "## Method",
         "\n".join(f"- {sentence}" for sentence in comparison.method),
     ]
@@ -186,6 +186,15 @@ def _streams(contenders: Sequence[Contender]) -> str:
             by_count = {one.streams: one for one in contender.streams}
             rows.append([contender.name, *(_kilobytes(by_count.get(count)) for count in counts)])
     return table(["KB / open stream", *(f"{count} streams" for count in counts)], rows)
+
+
+def _notes(contenders: Sequence[Contender]) -> Iterator[tuple[str, str]]:
+    for contender in contenders:
+        if contender.note:
+            yield contender.name, contender.note
+        for found in contender.streams:
+            if found.note:
+                yield contender.name, f"{found.streams} streams: {found.note}"
 
 
 def _kilobytes(found: StreamMemory | None) -> str:

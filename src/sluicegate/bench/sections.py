@@ -1,9 +1,11 @@
 """The sections of a comparison: each loads one running proxy in one way and says what that cost it."""
 
 import asyncio
+import json
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import msgspec
@@ -22,6 +24,9 @@ CONNECTIONS = 16
 STREAMS, STREAM_RATE, STREAM_TOKENS = 100, 100, 100
 """Streams at once, events per second of each, events of each. Paced, as those of providers are, so that no proxy gets
 several events in one read only because it is slow."""
+
+MOCK_TOKENS = 16
+"""Of all other answers: small, since a proxy's own cost shows best with them."""
 
 HELD_RATE, HELD_TOKENS = 0.5, 1000
 """Pace and length of streams held open: they are alive, do not end, and cost next to nothing to feed."""
@@ -46,10 +51,9 @@ class Subject:
     model: str = "mock-model"
     ssl_context: ssl.SSLContext | None = None
 
-    def request(self, *, stream: bool = False, rate: float = 0, tokens: int = 0) -> bytes:
-        """One request; `rate` (events per second) and `tokens` are told to the mock provider."""
-        extra = (f"x-mock-rate: {rate:g}", f"x-mock-tokens: {tokens}") if tokens else ()
-        return request_bytes(self.target, ENDPOINT, token=self.token, model=self.model, stream=stream, extra=extra)
+    def request(self, *, stream: bool = False) -> bytes:
+        """One request."""
+        return request_bytes(self.target, ENDPOINT, token=self.token, model=self.model, stream=stream)
 
     def plan(
         self,
@@ -118,11 +122,11 @@ async def cost_of_requests(subject: Subject, seconds: float) -> Cost:
     return _cost(used, samples.completed, samples)
 
 
-async def cost_of_events(subject: Subject, seconds: float) -> Cost:
+async def cost_of_events(subject: Subject, provider: Subject, seconds: float) -> Cost:
     """Many paced streams; the requests that open them are counted with their events."""
-    request = subject.request(stream=True, rate=STREAM_RATE, tokens=STREAM_TOKENS)
-    plan = subject.plan(request, connections=STREAMS, duration=seconds)
-    used, samples = await _costed(subject, plan)
+    plan = subject.plan(subject.request(stream=True), connections=STREAMS, duration=seconds)
+    async with paced(provider, STREAM_RATE, STREAM_TOKENS):
+        used, samples = await _costed(subject, plan)
     return _cost(used, samples.events, samples)
 
 
@@ -141,20 +145,40 @@ async def delay_at(subject: Subject, direct: Subject, rate: float, seconds: floa
     return Delay(round(rate, 1), added(through, without), through.p50, through.p99, errors)
 
 
-async def memory_of_streams(subject: Subject, counts: tuple[int, ...], idle: Memory) -> list[StreamMemory]:
-    """Hold more and more streams open."""
-    request = subject.request(stream=True, rate=HELD_RATE, tokens=HELD_TOKENS)
-    found = []
-    for count in counts:
-        try:
-            async with held_streams(subject.target, request, count):
-                await asyncio.sleep(_SETTLE)
-                growth = memory(subject.process).rss - idle.rss
-        except StreamsLostError as error:
-            found.append(StreamMemory(count, None, str(error)))
-        else:
-            found.append(StreamMemory(count, round(growth / count, 2)))
-    return found
+async def memory_of_streams(subject: Subject, provider: Subject, count: int, idle: Memory) -> StreamMemory:
+    """Hold many streams open; the proxy should have held none before, whose memory it would use again."""
+    try:
+        async with (
+            paced(provider, HELD_RATE, HELD_TOKENS),
+            held_streams(subject.target, subject.request(stream=True), count),
+        ):
+            await asyncio.sleep(_SETTLE)
+            growth = memory(subject.process).rss - idle.rss
+    except StreamsLostError as error:
+        return StreamMemory(count, None, str(error))
+    return StreamMemory(count, round(growth / count, 2))
+
+
+@asynccontextmanager
+async def paced(provider: Subject, rate: float, tokens: int) -> AsyncIterator[None]:
+    """Let the mock provider answer with `tokens`, `rate` of them per second; afterwards as fast as it can again.
+
+    Told to the provider itself, since not every proxy passes on the headers that would do the same for one request.
+    """
+    await _set(provider, rate, tokens)
+    try:
+        yield
+    finally:
+        await _set(provider, 0, MOCK_TOKENS)
+
+
+async def _set(provider: Subject, rate: float, tokens: int) -> None:
+    """Raises ConnectionError if the provider does not do it."""
+    body = json.dumps({"rate": f"{rate:g}", "tokens": str(tokens)})
+    head = f"POST /__settings HTTP/1.1\r\nhost: {provider.target.authority}\r\ncontent-length: {len(body)}\r\n\r\n"
+    samples = await _run(provider.plan((head + body).encode(), connections=1, requests=1))
+    if not samples.completed:
+        raise ConnectionError(f"the mock provider refuses its settings: {dict(samples.errors)}")
 
 
 async def _run(plan: Plan) -> Samples:

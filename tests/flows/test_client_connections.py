@@ -289,6 +289,13 @@ def test_control_paths_travel_with_credentials_to_control(node: Node) -> None:
     assert node.events() == []
 
 
+def test_an_error_of_control_is_the_gateways(node: Node) -> None:
+    """The control process is a part of us."""
+    client = node.client().says(a_request("/admin/config", b"", method="GET", token=None))
+    node.provider.says(an_answer(status="403 Forbidden"))
+    assert parts(client.hears())[1]["x-gateway-error-source"] == "gateway"
+
+
 UPGRADE = (
     f"GET /openai/realtime?model=m HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {TOKEN}\r\n"
     "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: k\r\nSec-WebSocket-Version: 13\r\n\r\n"

@@ -25,7 +25,7 @@ from sluicegate.gateway.exchange import Exchange
 from sluicegate.gateway.replies import error_reply
 from sluicegate.gateway.services import Services
 from sluicegate.gateway.tunnel import Tunnel
-from sluicegate.gateway.upstream import UpstreamConnection
+from sluicegate.gateway.upstream import FRAMED, UpstreamConnection
 from sluicegate.wire import headers
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 LARGEST_PIPELINE = 16
 """Requests waiting behind the present one. SDKs send none; more than a few is a flood."""
 LARGEST_FRAMING = 16_384
-"""Bytes of chunk framing and trailers beyond 16 a chunk: no client sends chunk extensions."""
+"""Bytes of chunk framing and trailers beyond FRAMED times the body: no client sends chunk extensions."""
 LINGER_SECONDS = 2.0
 """How long a refused client may finish sending, so that it reads our answer before its connection is reset."""
 
@@ -49,7 +49,6 @@ class ClientConnection(asyncio.Protocol):
     """See the module."""
 
     __slots__ = (
-        "_chunks",
         "_fed",
         "_head_bytes",
         "_is_discarding",
@@ -89,7 +88,7 @@ class ClientConnection(asyncio.Protocol):
         self._tunnel: Tunnel | None = None
         self._rest = b""
         self._stop: GatewayError | None = None
-        self._fed = self._head_bytes = self._chunks = self._reads = self._seen_reads = 0
+        self._fed = self._head_bytes = self._reads = self._seen_reads = 0
         self._since = 0.0
         self._is_discarding = False
         self._is_paused = False
@@ -137,7 +136,7 @@ class ClientConnection(asyncio.Protocol):
         elif self.phase == HEAD:
             self._check_head()
         elif self.phase == BODY and self._reading is not None:
-            framing = self._fed - self._head_bytes - self._reading.body_size - 16 * self._chunks
+            framing = self._fed - self._head_bytes - FRAMED * self._reading.body_size
             if self._reading.is_chunked and framing > LARGEST_FRAMING:
                 self._stopped(MalformedRequestError("the body's chunk extensions or trailers are too long"))
 
@@ -178,7 +177,6 @@ class ClientConnection(asyncio.Protocol):
                 return
             self._reading = Exchange(self, self.services)
             self._head_bytes = 0
-            self._chunks = 0
             if self.current is None:
                 self._enter(HEAD)
 
@@ -231,10 +229,6 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._waiting.append(exchange)
             self.pause_reading()
-
-    def on_chunk_header(self) -> None:
-        """Count chunks, to bound what surrounds them."""
-        self._chunks += 1
 
     def on_body(self, data: bytes) -> None:
         """A piece of a request's body."""

@@ -372,7 +372,10 @@ class Exchange:
             self.response_bytes += len(data)
             if self.tap is not None:
                 self.tap.feed(data)
-            data = relay.framed(self, data)
+            if self.framing == relay.CHUNKED and self.filter is None:
+                data = b"%x\r\n%b\r\n" % (len(data), data)
+            else:
+                data = relay.framed(self, data)
         if is_complete:
             self.connection = None
             self._complete(head, data)

@@ -22,6 +22,10 @@ _STREAM_FIELDS = (
 )
 """What keeps browsers, proxies and CDNs behind us from holding events back."""
 
+_FROM_UPSTREAM = b"x-gateway-error-source: upstream\r\n"
+_FROM_GATEWAY = b"x-gateway-error-source: gateway\r\n"
+"""Who failed; the control process is a part of the gateway."""
+
 _ENDED_STREAMS = frozenset({"chat", "completions", "responses", "messages", "generate"})
 """Operations whose streams have a last event; a clean close without it would look like success to an SDK."""
 
@@ -58,7 +62,7 @@ def begin(exchange: "Exchange", connection: "UpstreamConnection", data: bytes, *
         parts.append(b"Connection: keep-alive\r\n")
     exchange.overhead_us = int((exchange.sent - exchange.ready + services.clock() - now) * 1e6)
     if status >= 400:
-        parts.append(b"x-gateway-error-source: upstream\r\n")
+        parts.append(_FROM_GATEWAY if is_control else _FROM_UPSTREAM)
     parts.append(gateway_fields(exchange))
     identity = exchange.request_id.encode()
     parts.append(b"x-request-id: %b\r\nrequest-id: %b\r\n\r\n" % (identity, identity))
@@ -94,7 +98,7 @@ def _framing(exchange: "Exchange", connection: "UpstreamConnection", size: int, 
 
 
 def framed(exchange: "Exchange", data: bytes) -> bytes:
-    """One read of the provider's body as the client gets it."""
+    """One read of the provider's body as the client gets it, where it is more than a chunk of its own."""
     if exchange.filter is not None:
         data = exchange.filter.feed(data)
     if exchange.framing == CHUNKED:

@@ -22,8 +22,11 @@ if TYPE_CHECKING:
     from sluicegate.gateway.pool import Pool
 
 LARGEST_HEAD = 131_072
-"""Bytes of an answer's head, and of whatever chunk framing and trailers exceed 16 bytes a chunk; providers send heads
+"""Bytes of an answer's head, and of whatever chunk framing and trailers exceed the body by FRAMED; providers send heads
 of 1–3 KB, some CDNs up to 16, and no chunk extensions."""
+FRAMED = 17
+"""Bytes on the wire that one byte of a body may take: chunks of one byte each take six, chunks of a page 1.002. Bounding
+the sum costs a multiplication a read, counting chunks would cost a call for each."""
 LARGEST_HEADER_COUNT = 256
 
 
@@ -64,7 +67,6 @@ class UpstreamConnection(asyncio.Protocol):
         "_pool",
         "body_bytes",
         "cache_control",
-        "chunks",
         "connection_options",
         "content_encoding",
         "content_length",
@@ -119,7 +121,6 @@ class UpstreamConnection(asyncio.Protocol):
         self.keeps_alive = False
         self.fault = ""
         self.body_bytes = 0
-        self.chunks = 0
 
     def __repr__(self) -> str:
         """Tell what the connection is doing."""
@@ -214,10 +215,6 @@ class UpstreamConnection(asyncio.Protocol):
             self.is_complete = True
             self.keeps_alive = b"close" not in self.connection_options
 
-    def on_chunk_header(self) -> None:
-        """Count chunks, to bound what surrounds them."""
-        self.chunks += 1
-
     def on_body(self, data: bytes) -> None:
         """Collect what this read brings."""
         if self.is_complete:
@@ -261,7 +258,7 @@ class UpstreamConnection(asyncio.Protocol):
             self.body_bytes += len(body)
         else:
             body = b""
-        if self._fed - self.body_bytes - (self.chunks << 4) > LARGEST_HEAD:
+        if self._fed - FRAMED * self.body_bytes > LARGEST_HEAD:
             self.fault = self.fault or "its head or chunk framing is too large"
         if self.fault:
             self._break(receiver, body)

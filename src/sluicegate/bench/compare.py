@@ -202,11 +202,16 @@ def parse(arguments: Sequence[str]) -> tuple[Options, Path]:
     parser.add_argument("--peers", default="sluicegate,envoy,nginx,aiohttp", help="names with commas between them")
     parser.add_argument("--tls", action="store_true", help="put the provider behind TLS")
     parser.add_argument("--quick", action="store_true", help="one short round, and only 100 streams")
-    parser.add_argument("--rounds", type=int, help="rounds over all proxies; 3 when not given, 1 if quick")
+    parser.add_argument("--rounds", "--repeat", type=int, help="rounds over all proxies; 3 when not given, 1 if quick")
     parser.add_argument("--seconds", type=float, help="length of a section; 5 when not given, 2 if quick")
     parser.add_argument("--streams", help=f"streams to hold open; {_STREAMS} when not given, empty for none")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="directory of the results")
-    parser.add_argument("--environments", type=Path, default=Path("~/.cache/sluicegate-bench"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        default=Path("~/.cache/sluicegate-bench"),
+        help="where environments of further proxies are kept",
+    )
     given = parser.parse_args(arguments)
     try:
         peers = tuple(named(given.peers))

@@ -1,6 +1,7 @@
 """Opens connections to providers: TCP, TLS, Unix sockets, and through a proxy that is asked to CONNECT."""
 
 import asyncio
+import re
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 from sluicegate.domain.errors import GatewayError, UpstreamTimeoutError, UpstreamUnreachableError
 from sluicegate.domain.snapshot import Provider
+
+_PROXY_AGREES = re.compile(rb"HTTP/1\.[01] 2\d\d(?: |$)")
+"""Any 2xx makes the tunnel (RFC 9110 section 9.3.6)."""
 
 LARGEST_PROXY_ANSWER = 16_384
 """Bytes of a proxy's answer to CONNECT; real ones have a few hundred."""
@@ -76,7 +80,10 @@ class Connector:
                     f"provider {provider.name}: its TLS certificate is not trusted: {error.verify_message}"
                 )
             )
-        except (OSError, ConnectionError) as error:
+        except (
+            OSError,
+            UnicodeError,
+        ) as error:  # UnicodeError: a host that is no name (RFC 5890: labels up to 63 bytes)
             failed(UpstreamUnreachableError(f"provider {provider.name} cannot be reached: {_reason(error)}"))
 
     async def _connect(self, provider: Provider, make: Callable[[], asyncio.Protocol]) -> None:
@@ -149,9 +156,9 @@ class ProxyHandshake(asyncio.Protocol):
             if len(self._received) > LARGEST_PROXY_ANSWER:
                 self._fail("the proxy's answer is too long")
             return
-        status = head.split(b" ", 2)[1:2]
-        if not head.startswith(b"HTTP/1.") or status != [b"200"]:
-            self._fail(f"the proxy answered {head.splitlines()[0][:80].decode('latin-1')!r} to CONNECT")
+        line = head.partition(b"\r\n")[0]
+        if _PROXY_AGREES.match(line) is None:
+            self._fail(f"the proxy answered {line[:80].decode('latin-1')!r} to CONNECT")
         elif rest:
             self._fail("the proxy sent bytes before the tunnel was used")
         elif not self._answered.done():
@@ -166,6 +173,8 @@ class ProxyHandshake(asyncio.Protocol):
             self._answered.set_exception(ConnectionError(reason))
 
 
-def _reason(error: OSError) -> str:
-    """An operating system's error in words, without addresses or secrets of ours."""
+def _reason(error: OSError | UnicodeError) -> str:
+    """An error in the operating system's words, which name no address and no secret of ours."""
+    if isinstance(error, UnicodeError):
+        return "its host is not a name"
     return error.strerror or str(error) or type(error).__name__

@@ -58,6 +58,11 @@ class Pool:
             f" limit={self.provider.max_connections} waiting={len(self._waiting)}>"
         )
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no connection, is opening none, and nobody waits."""
+        return not self.all and not self._waiting and not self._connecting
+
     def take(self) -> UpstreamConnection | None:
         """An idle connection, or None: then `wait`."""
         return self._idle.pop() if self._idle else None

@@ -36,13 +36,14 @@ def _field(field: tuple[str, str]) -> bytes:
 class Providers:
     """The runtimes of a snapshot. What did not change keeps its connections when the snapshot does."""
 
-    __slots__ = ("_dialects", "_kinds", "_opener", "by_name")
+    __slots__ = ("_dialects", "_kinds", "_opener", "_retired", "by_name")
 
     def __init__(self, dialects: dict[str, Dialect], opener: Opener, kinds: HeaderKinds) -> None:
         """`kinds` sorts the fields of answers."""
         self._dialects = dialects
         self._opener = opener
         self._kinds = kinds
+        self._retired: list[Pool] = []
         self.by_name: dict[str, ProviderRuntime] = {}
 
     def __repr__(self) -> str:
@@ -59,13 +60,21 @@ class Providers:
                 self.by_name[provider.name] = before
                 continue
             if before is not None:
-                before.pool.close()
+                self._retire(before.pool)
             pool = Pool(provider, self._opener, self._kinds)
             self.by_name[provider.name] = ProviderRuntime(provider, self._dialects[provider.dialect], pool)
         for runtime in old.values():
-            runtime.pool.close()
+            self._retire(runtime.pool)
+
+    def _retire(self, pool: Pool) -> None:
+        """Requests that hold or await one of its connections finish on it; then it is forgotten."""
+        pool.close()
+        self._retired.append(pool)
 
     def sweep(self, now: float) -> None:
         """Let every pool look at its deadlines."""
         for runtime in self.by_name.values():
             runtime.pool.sweep(now)
+        for pool in self._retired:
+            pool.sweep(now)
+        self._retired = [pool for pool in self._retired if not pool.is_empty]

@@ -25,8 +25,8 @@ LARGEST_HEAD = 131_072
 """Bytes of an answer's head, and of whatever chunk framing and trailers exceed the body by FRAMED; providers send heads
 of 1–3 KB, some CDNs up to 16, and no chunk extensions."""
 FRAMED = 17
-"""Bytes on the wire that one byte of a body may take: chunks of one byte each take six, chunks of a page 1.002. Bounding
-the sum costs a multiplication a read, counting chunks would cost a call for each."""
+"""Bytes on the wire that one byte of a body may take: chunks of one byte each take six, chunks of a page 1.002.
+Bounding the sum costs a multiplication a read, counting chunks would cost a call for each."""
 LARGEST_HEADER_COUNT = 256
 
 

@@ -9,6 +9,12 @@ def test_proxies_by_name() -> None:
     """In the order that was asked for, each once."""
     assert [peer.name for peer in named("nginx, envoy,nginx,")] == ["nginx", "envoy"]
     assert len({peer.name for peer in PEERS}) == len(PEERS)
+    assert [peer.name for peer in named("litellm,smg,vllm-router,ferrogw")] == [
+        "litellm",
+        "smg",
+        "vllm-router",
+        "ferrogw",
+    ]
 
 
 def test_unknown_proxy() -> None:

@@ -5,4 +5,9 @@ table           all proxies by name
 sluicegate      ourselves
 envoy, nginx    bare proxies in C++ and C, with no feature on
 aiohttp         the obvious proxy in Python; aiohttp_proxy is its program
+environments    where gateways that come as packages are installed when they are first asked for:
+ferrogw         … in Go
+smg             … in Rust
+vllm_router     … in Rust
+litellm         … in Python
 """

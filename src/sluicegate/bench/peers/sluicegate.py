@@ -20,7 +20,13 @@ class Sluicegate:
 
     def launch(self, site: Site) -> Launch:
         """One worker, one declared token."""
-        provider = {"dialect": "openai", "base_url": f"{site.upstream}/v1", "api_key": "sk-benchmark"}
+        provider: dict[str, str | int] = {
+            "dialect": "openai",
+            "base_url": f"{site.upstream}/v1",
+            "api_key": "sk-benchmark",
+            # Above what any run opens, as for Envoy: each stream holds a connection.
+            "max_connections": 20_000,
+        }
         if site.certificates is not None:
             provider["ca_file"] = str(site.certificates.authority)
         configuration = {

@@ -3,10 +3,23 @@
 from sluicegate.bench.peers.aiohttp import Aiohttp
 from sluicegate.bench.peers.base import Peer
 from sluicegate.bench.peers.envoy import Envoy
+from sluicegate.bench.peers.ferrogw import Ferrogw
+from sluicegate.bench.peers.litellm import Litellm
 from sluicegate.bench.peers.nginx import Nginx
 from sluicegate.bench.peers.sluicegate import Sluicegate
+from sluicegate.bench.peers.smg import Smg
+from sluicegate.bench.peers.vllm_router import VllmRouter
 
-PEERS: tuple[Peer, ...] = (Sluicegate(), Envoy(), Nginx(), Aiohttp())
+PEERS: tuple[Peer, ...] = (
+    Sluicegate(),
+    Envoy(),
+    Nginx(),
+    Aiohttp(),
+    Ferrogw(),
+    Smg(),
+    VllmRouter(),
+    Litellm(),
+)
 """In the order of reports."""
 
 

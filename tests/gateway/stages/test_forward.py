@@ -1,0 +1,156 @@
+"""Which provider a request goes to, and the bytes it gets."""
+
+import json
+
+import pytest
+
+from sluicegate.domain.principal import Principal
+from sluicegate.domain.snapshot import Snapshot
+from sluicegate.domain.tokens import digest
+from tests.gateway.node import PROVIDER_KEY, TOKEN, Node, a_provider, a_request, a_snapshot, an_answer, parts
+
+
+def sent(node: Node, *arguments: object, **named: object) -> bytes:
+    """What the provider gets of a request."""
+    node.client().says(a_request(*arguments, **named))  # type: ignore[arg-type]  # passed through as they are
+    return node.provider.hears()
+
+
+def refused(node: Node, request: bytes) -> tuple[int, bytes]:
+    """Status and body of a refusal that no provider has heard of."""
+    status, _, body = parts(node.client().says(request).hears())
+    assert node.opener.peers == []
+    return status, body
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [(b'{"model":"a",', b"not a JSON object"), (b"[]", b"not a JSON object"), (b'{"model":5}', b"model")],
+)
+def test_a_body_that_cannot_be_read_is_refused(node: Node, body: bytes, words: bytes) -> None:
+    """Where the model decides the provider, the gateway must be able to read it."""
+    status, answer = refused(node, a_request(body=body))
+    assert status == 400
+    assert words in answer
+
+
+def test_a_passthrough_body_need_not_be_json(node: Node) -> None:
+    """Where the path names the provider, the body is the provider's concern."""
+    assert sent(node, "/openai/chat/completions", b"not json").endswith(b"not json")
+
+
+def test_a_model_that_nobody_serves_is_not_found(node: Node) -> None:
+    """Without a default provider the answer says how to name one."""
+    node.services.configure(Snapshot(version=2, providers=(a_provider("anthropic", "anthropic"),)))
+    status, body = refused(node, a_request(body=b'{"model":"gpt-4o","messages":[]}'))
+    assert status == 404
+    assert b"provider/model" in body
+
+
+def test_without_a_provider_of_the_dialect_there_is_no_service(node: Node) -> None:
+    """A request that names no model cannot choose another provider."""
+    node.services.configure(Snapshot(version=2, providers=(a_provider("anthropic", "anthropic"),)))
+    status, body = refused(node, a_request("/v1/files", b"", method="GET"))
+    assert status == 503
+    assert b"no_provider" in body
+
+
+def test_a_model_outside_the_tokens_list_is_forbidden(node: Node) -> None:
+    """The list is compared with the name the client used, before any alias is looked up; it is told."""
+    node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", models=("gpt-4o", "other"))
+    status, body = refused(node, a_request(body=b'{"model":"smart","messages":[]}'))
+    assert status == 403
+    assert b"it may use gpt-4o, other" in body
+    assert b"gpt-4o" in sent(node, body=b'{"model":"gpt-4o","messages":[]}')
+
+
+def test_a_model_in_the_path_is_checked_too(node: Node) -> None:
+    """Gemini's paths name the model; a body without one is no way around the list."""
+    node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", models=("gemini-pro",))
+    for body in (b"", b'{"contents":[]}'):
+        assert refused(node, a_request("/v1beta/models/gemini-ultra:generateContent", body))[0] == 403
+    assert b"gemini-pro" in sent(node, "/v1beta/models/gemini-pro:generateContent", b'{"contents":[]}')
+
+
+def test_what_the_allowlist_lacks_takes_no_connection(node: Node) -> None:
+    """The provider's own list is asked before a connection is."""
+    assert refused(node, a_request("/openai/no/such/thing"))[0] == 404
+
+
+def test_an_allowed_model_keeps_every_other_byte(node: Node) -> None:
+    """An alias replaces the model's value only; the length follows."""
+    body = b'{ "messages": [{"role":"user","content":"smart"}],  "model" : "smart" }'
+    got = sent(node, body=body)
+    edited = body.replace(b': "smart" }', b': "gpt-large" }')
+    assert got.endswith(b"\r\n\r\n" + edited)
+    assert f"Content-Length: {len(edited)}\r\n".encode() in got
+
+
+def test_a_large_body_is_not_copied_behind_the_head(node: Node) -> None:
+    """Head and body reach the provider whole and in order, however they are written."""
+    body = json.dumps({"model": "gpt-4o", "messages": [], "pad": "x" * 70_000}).encode()
+    head, _, rest = sent(node, body=body).partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert rest == body
+
+
+def test_an_empty_body_has_a_length_only_where_one_was_said(node: Node) -> None:
+    """A GET goes up without Content-Length; a chunked body that turned out empty has the length 0."""
+    assert b"Content-Length" not in sent(node, "/v1/models", b"", method="GET")
+    fields = ("Content-Type: application/json", "Transfer-Encoding: chunked")
+    node.client().says(a_request("/openai/chat/completions", b"", fields=fields) + b"0\r\n\r\n")
+    assert b"Content-Length: 0\r\n\r\n" in node.provider.hears()
+
+
+@pytest.mark.parametrize(
+    ("offered", "asked"),
+    [
+        ("gzip, deflate, br, zstd", b"Accept-Encoding: gzip, deflate\r\n"),
+        ("br", b"Accept-Encoding: identity\r\n"),
+        ("deflate", b"Accept-Encoding: deflate\r\n"),
+    ],
+)
+def test_only_encodings_we_can_read_are_asked_for(node: Node, offered: str, asked: bytes) -> None:
+    """Usage is read from the answer, so br and zstd are not offered; what the client did not offer is not added."""
+    assert asked in sent(node, fields=(f"Accept-Encoding: {offered}",))
+
+
+def test_nothing_is_offered_where_the_client_offers_nothing(node: Node) -> None:
+    """No field, no encoding."""
+    assert b"accept-encoding" not in sent(node).lower()
+
+
+def test_a_stream_is_not_encoded(node: Node) -> None:
+    """An encoder would hold events back."""
+    got = sent(node, body=b'{"model":"m","stream":true}', fields=("Accept-Encoding: gzip",))
+    assert b"Accept-Encoding: identity\r\n" in got
+
+
+def test_controls_answers_may_be_encoded_as_the_client_likes(node: Node) -> None:
+    """They are not read here."""
+    got = sent(node, "/admin/config", b"", method="GET", fields=("Accept-Encoding: br",))
+    assert b"Accept-Encoding: br\r\n" in got
+
+
+def test_a_configured_field_replaces_the_clients(node: Node) -> None:
+    """What the configuration sets on every request cannot be set otherwise by a client."""
+    provider = a_provider()
+    headers = (*provider.headers, ("openai-organization", "org-ours"))
+    changed = provider.__class__(
+        **{name: getattr(provider, name) for name in provider.__struct_fields__} | {"headers": headers}
+    )
+    node.services.configure(a_snapshot(providers=(changed,)))
+    got = sent(node, fields=("OpenAI-Organization: org-theirs", "x-kept: yes")).lower()
+    assert got.count(b"openai-organization:") == 1
+    assert b"org-ours" in got
+    assert b"x-kept: yes" in got
+    assert PROVIDER_KEY.encode() in got
+
+
+def test_the_event_tells_both_names_of_a_model(node: Node) -> None:
+    """The alias the client asked for, and the provider's own name for what answered."""
+    alias = node.services.snapshot.models[0]
+    node.client().says(a_request(body=b'{"model":"smart","messages":[]}'))
+    node.provider.says(an_answer(b'{"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'))
+    (event,) = node.events()
+    assert (event.requested_model, event.model, event.provider) == ("smart", alias.targets[0].model, "openai")

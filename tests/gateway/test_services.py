@@ -1,0 +1,31 @@
+"""What an exchange can reach."""
+
+from sluicegate.gateway.services import printable
+from tests.gateway.node import PROVIDER_KEY, Node
+
+
+def test_identities_are_remembered_up_to_a_bound(node: Node) -> None:
+    """Model names come from clients: inventing them fills nothing."""
+    for number in range(5000):
+        node.services.identity(f"model-{number}", "openai")
+    assert len(node.services._identities) <= 4096
+    assert node.services.identity("m", "p") == b"x-gateway-model: m\r\nx-gateway-provider: p\r\n"
+
+
+def test_names_in_headers_are_printable() -> None:
+    """Line breaks and other bytes become question marks; length is bounded."""
+    assert printable("a\r\nb\u00e4\x00") == "a??b??"
+    assert len(printable("x" * 1000)) == 256
+
+
+def test_timestamps_are_utc_with_milliseconds(node: Node) -> None:
+    """RFC 3339; the second's text is made once."""
+    assert node.services.timestamp(0.0) == "1970-01-01T00:00:00.000Z"
+    assert node.services.timestamp(0.25) == "1970-01-01T00:00:00.250Z"
+    assert node.services.timestamp(1_700_000_000.5) == "2023-11-14T22:13:20.500Z"
+
+
+def test_the_repr_tells_no_secret(node: Node) -> None:
+    """Names and sizes only."""
+    assert "openai" in repr(node.services)
+    assert PROVIDER_KEY not in repr(node.services)

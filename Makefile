@@ -40,7 +40,7 @@ fix: .venv/test.stamp ## correct what the linter can correct, and format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: .venv/bench.stamp ## compare with other proxies; more arguments in BENCH_ARGS
+bench: .venv/test.stamp .venv/bench.stamp ## compare with other proxies; more arguments in BENCH_ARGS
 	$(BIN)/python -m sluicegate.bench.compare --peers $(PEERS) $(BENCH_ARGS)
 
 venv: .venv/test.stamp ## set up without running anything

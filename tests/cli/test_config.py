@@ -34,7 +34,7 @@ def file(tmp_path: Path) -> Path:
 def test_check_accepts(file: Path) -> None:
     """A valid configuration gives status 0 and a line of what is in it."""
     result = run("check", "--config", str(file), KEY="hunter2", PROXY_TOKEN="hunter2hunter2")
-    assert (result.exit_code, result.stdout) == (0, "valid: providers 1, models 0, tokens 1\n")
+    assert (result.exit_code, result.stdout) == (0, f"valid: providers 1, models 0, tokens 1, from {file}\n")
 
 
 def test_check_refuses(file: Path) -> None:
@@ -47,10 +47,20 @@ def test_check_refuses(file: Path) -> None:
     ]
 
 
-def test_the_environment_names_the_file(file: Path) -> None:
+def test_the_environment_names_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an option SLUICEGATE_CONFIG counts; without either, the environment alone is checked."""
+    monkeypatch.chdir(file.parent)
     assert run("check", SLUICEGATE_CONFIG=str(file), KEY="hunter2").stdout.startswith("valid: providers 1")
-    assert run("check").stdout == "valid: providers 0, models 0, tokens 0\n"
+    assert run("check").stdout == "valid: providers 0, models 0, tokens 0, from the environment alone\n"
+
+
+def test_the_file_in_the_working_directory_counts(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`check` and `show` take ./sluicegate.yaml as `serve` does, unless another file is named."""
+    monkeypatch.chdir(file.parent)
+    Path("sluicegate.yaml").write_text("server: {port: 81}")
+    assert run("check").stdout.endswith(", from sluicegate.yaml\n")
+    assert yaml.safe_load(run("show").stdout)["server"]["port"] == 81
+    assert run("check", "--config", str(file), KEY="hunter2").stdout.endswith(f", from {file}\n")
 
 
 @pytest.mark.parametrize("flags", [(), ("--redacted",)])

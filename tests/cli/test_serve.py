@@ -29,7 +29,7 @@ def test_flags_reach_the_supervisor() -> None:
         (Orders(), {}, "sluicegate.yaml"),
         (Orders(), {"SLUICEGATE_CONFIG": ""}, "sluicegate.yaml"),
         (Orders(config="other.yaml"), {}, "other.yaml"),
-        (Orders(), {"SLUICEGATE_CONFIG": "/named.yaml"}, None),
+        (Orders(), {"SLUICEGATE_CONFIG": "/named.yaml"}, "/named.yaml"),
         (Orders(demo=True), {}, None),
     ],
 )
@@ -38,7 +38,8 @@ def test_file_in_the_working_directory_is_found(
 ) -> None:
     """`./sluicegate.yaml` is used unless another is named, by flag or variable, or a demo needs none."""
     monkeypatch.chdir(tmp_path)
-    assert ordered(supervisor_command(orders, environment)).config == orders.config
+    without = config if environment.get("SLUICEGATE_CONFIG") else orders.config
+    assert ordered(supervisor_command(orders, environment)).config == without
     Path("sluicegate.yaml").touch()
     assert ordered(supervisor_command(orders, environment)).config == config
 

@@ -27,6 +27,7 @@ providers:
     timeouts: {{connect: 1, first_byte: 2, between_bytes: 3, total: 4.5}}
     max_connections: 5
     max_wait: 0
+    ask_usage: false
     verify_tls: false
     ca_file: {tmp_path}/ca.pem
     proxy: user:pass@proxy:3128
@@ -47,6 +48,7 @@ providers:
             timeouts=Timeouts(1, 2, 3, 4.5),
             max_connections=5,
             max_wait=0,
+            ask_usage=False,
             verify_tls=False,
             ca_file=f"{tmp_path}/ca.pem",
             proxy="http://user:pass@proxy:3128",

@@ -3,9 +3,9 @@
 import pytest
 
 from sluicegate.config.addresses import parse_base
-from sluicegate.config.environment import KNOWN_PROVIDERS, SETTING_VARIABLES, process_environment
-from sluicegate.config.fields import RESERVED_NAMES
+from sluicegate.config.environment import KNOWN_PROVIDERS, NEVER_EMPTY, SETTING_VARIABLES, process_environment
 from sluicegate.config.reference import settings_reference
+from sluicegate.domain.paths import RESERVED_SEGMENTS
 
 
 def test_the_environment_is_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +22,7 @@ def test_known_providers_are_valid_and_distinct() -> None:
     variables = [name for known in KNOWN_PROVIDERS for name in known.key_variables]
     assert len({*names}) == len(names)
     assert len({*variables}) == len(variables)
-    assert RESERVED_NAMES.isdisjoint(names)
+    assert RESERVED_SEGMENTS.isdisjoint(names)
     assert {parse_base(known.base_url).origin.scheme for known in KNOWN_PROVIDERS} == {"https"}
 
 
@@ -30,3 +30,4 @@ def test_variables_set_settings_that_exist() -> None:
     """Every variable that overrides a setting leads to one."""
     paths = {setting.path for setting in settings_reference()}
     assert {".".join(location) for _, location in SETTING_VARIABLES} <= paths
+    assert {name for name, _ in SETTING_VARIABLES} >= NEVER_EMPTY

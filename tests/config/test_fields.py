@@ -27,6 +27,8 @@ def accepted(kind: Any, value: object) -> Any:
         (fields.SecondsOrNone, 0, 0.0),
         (fields.Secret, "sk with space", "sk with space"),
         (fields.Token, "12345678", "12345678"),
+        (fields.MasterKey, "0f" * 31 + "00", "0f" * 31 + "00"),
+        (fields.TokenPrefix, "gw_live_", "gw_live_"),
         (fields.HeaderName, "X-Title", "x-title"),
         (fields.HeaderValue, "", ""),
         (fields.ProviderName, "my-llm_2.local", "my-llm_2.local"),
@@ -55,6 +57,9 @@ def test_accepted(kind: Any, value: object, result: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "value", "message"),
     [
+        (fields.MasterKey, "", "is empty"),
+        (fields.MasterKey, "hunter2", "must be 32 bytes"),
+        (fields.TokenPrefix, "sk", "end in - or _"),
         (fields.Count, True, "must be a number"),
         (fields.Count, 0, "greater than or equal to 1"),
         (fields.Port, 65_536, "less than or equal to 65535"),

@@ -1,7 +1,9 @@
 """Flags override variables, variables override the file; what configures itself makes way for what is declared."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -53,6 +55,19 @@ def test_other_variables_and_flags(load_text: LoadText) -> None:
     assert (server.host, server.workers) == ("localhost", 4)
 
 
+def test_every_flag_is_a_setting_and_has_a_variable(load_text: LoadText) -> None:
+    """Each setting that the command line may say can be said by a variable of the same name; the flag counts."""
+    said: dict[str, Any] = {"host": "::1", "port": 5, "workers": 6, "data_dir": Path("/d"), "drain_seconds": 7.5}
+    assert {field.name for field in fields(Overrides)} == {*said, "demo"}
+    variables = {f"SLUICEGATE_{name.upper()}": str(value) for name, value in said.items()}
+    less = {f"SLUICEGATE_{name.upper()}": "1" for name in said}
+    by_flags = load_text("", environment=less, overrides=Overrides(**said))
+    assert by_flags.settings == load_text("", environment=variables).settings
+    server = by_flags.server
+    assert (server.host, server.port, server.workers, server.data_dir) == ("::1", 5, 6, Path("/d"))
+    assert by_flags.snapshot.drain_seconds == 7.5
+
+
 def test_an_empty_variable_counts_as_unset(load_text: LoadText) -> None:
     """`PORT=` changes nothing, nor does an empty key or token."""
     environment = {"PORT": "", "OPENAI_API_KEY": "", "PROXY_TOKEN": "", "MANAGEMENT_TOKEN": ""}
@@ -77,6 +92,22 @@ def test_problems_name_the_variable_or_flag(load_text: LoadText) -> None:
         "environment: ANTHROPIC_VERSION: must be printable ASCII without spaces at its ends",
         "environment: PROXY_TOKEN: must have at least 8 characters",
     ]
+
+
+def test_an_empty_master_key_is_refused(load_text: LoadText) -> None:
+    """Unlike other variables: who sets this one does not want a key to be made up beside the data."""
+    with pytest.raises(ConfigurationError) as caught:
+        load_text("", environment={"SLUICEGATE_MASTER_KEY": "", "DATA_FILE": "", "PORT": ""})
+    assert str(caught.value) == "environment: SLUICEGATE_MASTER_KEY: is empty"
+
+
+def test_key_file_and_master_key_come_from_the_environment(load_text: LoadText) -> None:
+    """Their variables override the file."""
+    environment = {"SLUICEGATE_MASTER_KEY": "0f" * 31 + "00", "DATA_FILE": "/data/keys.json"}
+    settings = load_text("key_file: other.json", environment=environment).settings
+    assert settings.key_file == "/data/keys.json"
+    assert settings.master_key is not None
+    assert settings.master_key.get_secret_value() == "0f" * 31 + "00"
 
 
 def test_keys_configure_known_providers(load_text: LoadText) -> None:
@@ -130,14 +161,25 @@ def test_proxy_token(load_text: LoadText, text: str, names: list[str]) -> None:
     assert [principal.name for principal in compiled.tokens.values()] == names
 
 
+@pytest.mark.parametrize("field", ["name", "token"])
+def test_proxy_token_beside_a_value_of_the_wrong_kind(load_text: LoadText, field: str) -> None:
+    """A list or mapping where a token has text is told as any other problem."""
+    for wrong in ("[a]", "{a: b}"):
+        token = {"name": "lan", "token": "lan-token-5678"} | {field: wrong}
+        text = f"tokens: [{{name: {token['name']}, token: {token['token']}}}]"
+        with pytest.raises(ConfigurationError, match=rf"tokens\[0\]\.{field}"):
+            load_text(text, environment={"PROXY_TOKEN": "lan-token-1234"})
+
+
 def test_lan_proxy(dialects: Dialects) -> None:
-    """Its five variables alone start it: every interface, port 33000, both providers, any path and method."""
+    """Its five variables alone start it: every interface, port 33000, both providers, any path, method and body."""
     compiled = load(None, LAN | {"MISTRAL_API_KEY": "not part of it"}, Overrides(), dialects=dialects)
     assert (compiled.server.host, compiled.server.port) == ("0.0.0.0", 33_000)
     assert [principal.name for principal in compiled.tokens.values()] == ["proxy"]
     openai, anthropic = compiled.snapshot.providers
     assert (openai.name, openai.authority, openai.base_path, openai.allow) == ("openai", "10.0.0.1:8000", "/v1", None)
     assert (anthropic.name, anthropic.authority, anthropic.allow) == ("anthropic", "10.0.0.2", None)
+    assert {openai.ask_usage, anthropic.ask_usage} == {False}
 
 
 def test_lan_proxy_can_be_moved(dialects: Dialects) -> None:

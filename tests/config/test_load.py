@@ -7,7 +7,7 @@ import pytest
 
 from sluicegate.config.compile import Compiled
 from sluicegate.config.layers import Overrides
-from sluicegate.config.load import config_path, demo_settings, load, read_text
+from sluicegate.config.load import demo_settings, load, read_text
 from sluicegate.config.problem import ConfigurationError
 from sluicegate.dialects.base import Dialect
 
@@ -28,13 +28,12 @@ def test_the_version_is_the_callers(dialects: Dialects) -> None:
 
 
 def test_the_file_is_named_by_flag_or_environment(tmp_path: Path, dialects: Dialects) -> None:
-    """The command line comes before SLUICEGATE_CONFIG."""
+    """The command line comes before SLUICEGATE_CONFIG; a file that nobody names is not looked for here."""
     environment = {"SLUICEGATE_CONFIG": str(tmp_path / "a.yaml")}
-    assert config_path(Path("b"), environment) == Path("b")
-    assert config_path(None, environment) == tmp_path / "a.yaml"
-    assert config_path(None, {"SLUICEGATE_CONFIG": ""}) is None
     (tmp_path / "a.yaml").write_text("server: {port: 9}")
+    (tmp_path / "b.yaml").write_text("server: {port: 10}")
     assert load(None, environment, Overrides(), dialects=dialects).server.port == 9
+    assert load(tmp_path / "b.yaml", environment, Overrides(), dialects=dialects).server.port == 10
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path, dialects: Dialects) -> None:

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from sluicegate.config.environment import CALLER_VARIABLE, CONFIG_VARIABLE, KNOWN_PROVIDERS, SETTING_VARIABLES
-from sluicegate.config.fields import RESERVED_NAMES
 from sluicegate.config.problem import Location
 from sluicegate.config.reference import json_schema, keys_at, markdown, paths_ending_in, settings_reference
 from sluicegate.config.schema import Section, Settings
+from sluicegate.domain.paths import RESERVED_SEGMENTS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/configuration.md").read_text()
@@ -98,7 +98,7 @@ def test_the_page_names_every_known_provider_and_reserved_name() -> None:
     """What configures itself, and which names are taken, can be looked up."""
     for provider in KNOWN_PROVIDERS:
         assert f"| `{provider.name}` | `{provider.dialect}` | `{provider.base_url}` |" in PAGE
-    assert all(f"`{name}`" in PAGE for name in RESERVED_NAMES)
+    assert all(f"`{name}`" in PAGE for name in RESERVED_SEGMENTS)
 
 
 def test_the_examples_of_the_page_are_yaml() -> None:

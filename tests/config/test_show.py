@@ -18,6 +18,7 @@ CANARY = "c4n4ry-s3cret"
 
 EVERYWHERE = f"""\
 management_token: {CANARY}-management
+master_key: "${{MASTER}}"
 providers:
   a:
     dialect: openai
@@ -32,6 +33,7 @@ tokens:
 """
 ENVIRONMENT = {
     "KEY": f"{CANARY}-variable",
+    "MASTER": f"{CANARY.encode().hex():0>64}",
     "HTTPS_PROXY": f"http://user:{CANARY}-environment@proxy:1",
     "MISTRAL_API_KEY": f"{CANARY}-mistral",
     "PROXY_TOKEN": f"{CANARY}-lan",
@@ -43,6 +45,7 @@ def test_no_secret_is_shown(load_text: LoadText) -> None:
     compiled = load_text(EVERYWHERE, environment=ENVIRONMENT)
     for shown in (str(redacted(compiled)), redacted_yaml(compiled), repr(compiled), repr(compiled.settings)):
         assert CANARY not in shown
+        assert CANARY.encode().hex() not in shown
     assert CANARY not in repr(compiled.snapshot)
     assert CANARY in str([provider.headers for provider in compiled.snapshot.providers]), "the workers do need them"
 
@@ -122,6 +125,7 @@ def test_no_error_repeats_a_value(load_text: LoadText, line: str, environment: d
         ("server: {host: '::'}", ("server.host",)),
         ("server: {port: 1, workers: 2}", ("server.port", "server.workers")),
         ("data_dir: /x", ("data_dir",)),
+        (f"master_key: {'0f1e' * 16}\nkey_file: keys.json", ("master_key", "key_file")),
         ("server: {drain_seconds: 1, limits: {body_bytes: 1}}", ()),
         ("providers: {a: {dialect: openai, base_url: 'http://h'}}\ntokens: [{name: a, token: abcdefgh}]", ()),
     ],

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import json
 from msgspec.structs import replace
 
-from sluicegate.control.counting import COUNTED_BYTES, Counter, Tokenizer, encoding_of
+from sluicegate.control.counting import COUNTED_BYTES, Counter, Tokenizer, encoding_of, guess
 from sluicegate.dialects.openai import OpenAI
 from sluicegate.dialects.table import DIALECTS
 from sluicegate.wire.link import Count, Counted
@@ -252,3 +252,10 @@ def test_counting_never_fails(
     assert counted.source in {"counted", "length"}
     assert min(counted.input_tokens, counted.output_tokens) >= 0
     assert counted.output_tokens >= dropped // 64
+
+
+def test_guess_goes_by_length() -> None:
+    """Four bytes are a token, rounded up; what was not captured of an answer counts too."""
+    asked = Count(5, "openai", "chat", "m", b"123456789", b"12", is_text=True, answer_dropped=3)
+    assert guess(asked) == Counted(5, 3, 2, "length")
+    assert guess(replace(asked, request=b"", answer=b"", answer_dropped=0)) == Counted(5, 0, 0, "length")

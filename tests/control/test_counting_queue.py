@@ -9,7 +9,7 @@ from typing import Any
 from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
-from sluicegate.control.counting_queue import LARGEST_QUEUE, LONGEST_QUEUE, CountingQueue, guess
+from sluicegate.control.counting_queue import LARGEST_QUEUE, LONGEST_QUEUE, CountingQueue
 from sluicegate.wire.link import Count, Counted
 
 
@@ -122,9 +122,3 @@ def test_end_of_the_process_answers_nobody(log: FilteringBoundLogger) -> None:
     executor.work[0][0].cancel()
     executor.work[0][0].set_running_or_notify_cancel()
     assert answers == []
-
-
-def test_guess_goes_by_length() -> None:
-    """Four bytes are a token, rounded up; what was not captured of an answer counts too."""
-    assert guess(question(5, request=b"123456789", answer=b"12", dropped=3)) == Counted(5, 3, 2, "length")
-    assert guess(question(6)) == Counted(6, 0, 0, "length")

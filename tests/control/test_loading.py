@@ -23,7 +23,7 @@ def test_drain_time_of_the_command_line_counts(write: WriteSources, tmp_path: Pa
     write(MINIMAL + "server: {drain_seconds: 5}\n")
     path = tmp_path / "sluicegate.yaml"
     for given, expected in ((None, 5), (0.5, 0.5)):
-        compiled = Sources(path, {}, Overrides(), DIALECTS, given).load(1)
+        compiled = Sources(path, {}, Overrides(drain_seconds=given), DIALECTS).load(1)
         assert compiled.snapshot.drain_seconds == compiled.settings.server.drain_seconds == expected
 
 

@@ -172,4 +172,4 @@ def test_reader_shows_its_state() -> None:
     """A reader tells whether it is complete, whether its usage is final, and what it holds."""
     reader = MessageReader()
     reader.feed([delta(type="text_delta", text="abc"), end(output_tokens=3), STOP])
-    assert repr(reader) == "<MessageReader complete=True final_usage=True <Capture bytes=3 dropped=0>>"
+    assert repr(reader) == "<MessageReader final_usage=True <Findings complete=True <Capture bytes=3 dropped=0>>>"

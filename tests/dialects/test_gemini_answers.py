@@ -166,4 +166,4 @@ def test_reader_shows_its_state() -> None:
     """A reader tells whether it is complete, and what it holds."""
     reader = ContentReader()
     reader.feed([encoded(partial({"text": "abc"}))])
-    assert repr(reader) == "<ContentReader complete=False usage=None <Capture bytes=3 dropped=0>>"
+    assert repr(reader) == "<ContentReader usage=None <Findings complete=False <Capture bytes=3 dropped=0>>>"

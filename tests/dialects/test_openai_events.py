@@ -148,4 +148,4 @@ def test_reader_shows_its_state() -> None:
     """A reader tells whether it is complete, and what it holds."""
     reader = EventReader()
     reader.feed([event("response.output_text.delta", delta="abc")])
-    assert repr(reader) == "<EventReader complete=False usage=None <Capture bytes=3 dropped=0>>"
+    assert repr(reader) == "<EventReader usage=None <Findings complete=False <Capture bytes=3 dropped=0>>>"

@@ -26,6 +26,7 @@ def test_travels_to_a_worker_unchanged() -> None:
         is_active=False,
         models=("smart",),
         tags=("a", "b"),
+        credentials=(("openai", "sk-hunter2"),),
     )
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(principal), type=Principal) == principal
 
@@ -33,3 +34,11 @@ def test_travels_to_a_worker_unchanged() -> None:
 def test_defaults_are_not_sent() -> None:
     """Thousands of principals cross the link; each is only what it differs in."""
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(Principal("tok_1"))) == {"token_id": "tok_1"}
+
+
+def test_a_key_of_the_project_is_not_shown() -> None:
+    """Whoever prints a principal sees which providers it has keys for, and no key."""
+    principal = Principal("tok_1", name="lan", credentials=(("openai", "sk-hunter2"), ("mistral", "")))
+    assert "hunter2" not in f"{principal} {principal!r} {(principal,)}"
+    assert repr(principal).startswith("Principal(token_id='tok_1', name='lan', ")
+    assert repr(principal).endswith(", credentials=['openai', 'mistral'])")

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from typing import Any
@@ -43,13 +43,21 @@ def is_alive(process: int) -> bool:
 class Gateway:
     """A started `sluicegate serve` in the foreground."""
 
-    def __init__(self, directory: Path, *flags: str, variables: Mapping[str, str]) -> None:
-        """Start it; its output goes to files in `directory`."""
+    def __init__(self, directory: Path, *flags: str, variables: Mapping[str, str], command: Sequence[str] = ()) -> None:
+        """Start it; its output goes to files in `directory`. `command` starts it there, as a user's shell would."""
         self._out, self._log = directory / "stdout", directory / "stderr"
-        command = [*SLUICEGATE, "serve", f"--data-dir={directory / 'data'}", *flags]
+        self.data = directory / "data"
+        self._is_job = bool(command)
+        started = command or [*SLUICEGATE, "serve", f"--data-dir={self.data}"]
         with self._out.open("wb") as out, self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=log, env={**environment(), **variables}
+                [*started, *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                env={**environment(), **variables},
+                cwd=directory if command else None,
+                process_group=0 if command else None,
             )
         self.supervisor = self._process.pid
         self._open: list[HTTPConnection | HTTPResponse] = []
@@ -77,12 +85,25 @@ class Gateway:
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self.announced("address").rpartition(":")[2])
+        return int(self.announced("address").split()[0].rpartition(":")[2])
 
     def logged(self, event: str, **fields: object) -> list[dict[str, Any]]:
         """The log lines of this event with these fields, so far."""
         lines = [json.loads(text) for text in self._log.read_text().splitlines() if text.startswith("{")]
         return [entry for entry in lines if entry.get("event") == event and fields.items() <= entry.items()]
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines of the journal, so far; one that is still being written is left out."""
+        texts = [path.read_text() for path in sorted((self.data / "events").glob("*.jsonl"))]
+        return [json.loads(line) for text in texts for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def events(self) -> list[dict[str, Any]]:
+        """The final events of the journal, so far."""
+        return [line for line in self.lines() if line["kind"] == "exchange"]
+
+    def event(self, request_id: str) -> dict[str, Any]:
+        """Wait for the final event of a request."""
+        return eventually(lambda: [one for one in self.events() if one["request_id"] == request_id])[0]
 
     def errors(self) -> list[dict[str, Any]]:
         """The log lines that tell of something wrong, so far."""
@@ -108,6 +129,10 @@ class Gateway:
         """Send a signal to the supervisor."""
         self._process.send_signal(number)
 
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does: signal every process of the job that `command` is."""
+        os.killpg(self._process.pid, signal.SIGINT)
+
     def wait(self, seconds: float = 20.0) -> int:
         """Wait for its end; return the exit status."""
         return self._process.wait(seconds)
@@ -117,6 +142,8 @@ class Gateway:
         for thing in self._open:
             thing.close()
         if self._process.poll() is None:
+            if self._is_job:
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.kill()
             self._process.wait()
         for process in self.processes()[1:]:

@@ -13,6 +13,7 @@ from sluicegate.events.checkpoint import (
     Waiting,
     decoded,
     encoded,
+    kept_checkpoints,
 )
 
 CHECKPOINT = Checkpoint({"000-a": Progress(3, 120, (Waiting("req_1", 2, 17),)), "001-b": Progress(1, 0)})
@@ -86,3 +87,13 @@ def test_damaged_file_is_named(tmp_path: Path) -> None:
 def test_repr_tells_the_file(tmp_path: Path) -> None:
     """A log line can name the store."""
     assert repr(CheckpointFile(tmp_path / "x")) == f"<CheckpointFile {tmp_path}/x>"
+
+
+def test_checkpoints_of_a_directory(tmp_path: Path) -> None:
+    """All consumers' are found; a damaged one counts as that of a consumer that has read nothing."""
+    assert kept_checkpoints(tmp_path / "checkpoints") == ()
+    CheckpointFile(tmp_path / "a.json").store(CHECKPOINT)
+    (tmp_path / "b.json").write_text("{")
+    (tmp_path / ".c.json.new").write_text("{")
+    (tmp_path / ".d.json").write_text("{")
+    assert kept_checkpoints(tmp_path) == (CHECKPOINT, Checkpoint())

@@ -4,6 +4,7 @@ import pytest
 
 from sluicegate.domain.snapshot import Timeouts
 from sluicegate.gateway.exchange import DISCARDED, Exchange
+from sluicegate.gateway.heads import RequestHead
 from tests.gateway.node import TOKEN, Node, a_chunk, a_provider, a_request, a_snapshot, a_stream_head, an_answer, parts
 
 STREAM = a_request(body=b'{"model":"m","stream":true}')
@@ -34,7 +35,7 @@ def test_a_request_that_waits_for_a_connection_says_so(node: Node) -> None:
 
 def test_a_provider_must_have_been_chosen(node: Node) -> None:
     """To ask for it earlier is a defect of ours, and is told as one."""
-    exchange = Exchange(node.listener.make(), node.services)
+    exchange = Exchange(node.listener.make(), node.services, RequestHead(), -1)
     with pytest.raises(AssertionError, match="no provider"):
         _ = exchange.runtime
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import trustme
 
+from sluicegate.domain.snapshot import ClientBounds
 from sluicegate.gateway.client import ClientConnection
-from sluicegate.gateway.listener import Listener, listening_socket, server_tls
+from sluicegate.gateway.listener import Listener, TurnedAway, listening_socket, server_tls
 from tests.gateway.node import FakeTransport, Node, a_request, parts
 
 HEALTHZ = a_request("/healthz", b"", method="GET", token=None, fields=("Connection: close",))
@@ -59,15 +60,15 @@ def test_clients_are_served_until_draining(node: Node) -> None:
     async def main() -> None:
         listening = listening_socket("127.0.0.1", 0)
         port = listening.getsockname()[1]
-        assert repr(node.listener) == "<Listener closed clients=0>"
+        assert repr(node.listener) == "<Listener closed clients=0 handshakes=0>"
         await node.listener.open(listening, None)
-        assert repr(node.listener) == "<Listener open clients=0>"
+        assert repr(node.listener) == "<Listener open clients=0 handshakes=0>"
         status, _, body = parts((await ask(port))[0])
         assert (status, body) == (200, b"ok")
         await node.listener.drain(1, wait=at_once)
         with pytest.raises(ConnectionRefusedError):
             await ask(port)
-        assert repr(node.listener) == "<Listener closed clients=0>"
+        assert repr(node.listener) == "<Listener closed clients=0 handshakes=0>"
 
     run(node, main())
 
@@ -131,3 +132,216 @@ def test_a_client_that_is_gone_makes_room(node: Node) -> None:
     node.client().leaves()
     assert node.client().is_connected
     assert len(node.listener.clients) == 1
+
+
+def test_a_client_too_many_is_told(node: Node) -> None:
+    """Without TLS it gets the answer that was made beforehand, and is not counted."""
+    node.services.bounds = ClientBounds(connections=1)
+    node.client()
+    second = node.client()
+    assert second.hears() == node.listener.refusal
+    assert not second.is_connected
+    assert len(node.listener.clients) == 1
+
+
+def test_every_client_looks_at_its_deadlines(node: Node) -> None:
+    """An idle one is cut when its time is over."""
+    client = node.client()
+    node.passes(node.services.bounds.idle_seconds)
+    assert client.is_connected
+    node.passes(1)
+    assert client.transport.is_aborted
+
+
+def test_a_client_that_finishes_while_draining_is_closed(node: Node) -> None:
+    """It is looked at again in every step of the wait, and nobody waits on once all are gone."""
+    client = node.client().says(a_request())
+    waits: list[float] = []
+
+    async def note(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            client.transport.lose(None)
+        await asyncio.sleep(0)
+
+    run(node, node.listener.drain(5, wait=note))
+    assert len(waits) == 2
+    assert not node.listener.clients
+
+
+class Gone(asyncio.Protocol):
+    """A stranger's side of a connection: tells when it is over, and what came before."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.received = b""
+        self.over: asyncio.Future[bytes] = loop.create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.over.set_result(self.received)
+
+
+class Watched(Listener):
+    """Says when somebody came, before anything is read from him, and when a client left."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node.services)
+        self.came = asyncio.Event()
+        self.left = asyncio.Event()
+
+    def gone(self, client: ClientConnection) -> None:
+        super().gone(client)
+        self.left.set()
+
+    def _make_secured(self, tls: ssl.SSLContext) -> asyncio.Protocol:
+        self.came.set()
+        return super()._make_secured(tls)
+
+
+async def opened(node: Node, certificate: tuple[str, str]) -> tuple[Watched, tuple[str, int]]:
+    """A listener for TLS, and its address."""
+    listener = Watched(node)
+    listening = listening_socket("127.0.0.1", 0)
+    await listener.open(listening, server_tls(*certificate))
+    return listener, listening.getsockname()
+
+
+async def stranger(node: Node, listener: Watched, address: tuple[str, int], first: bytes = b"") -> Gone:
+    """Somebody who connects, says a little and waits."""
+    listener.came.clear()
+    transport, gone = await node.loop.create_connection(lambda: Gone(node.loop), *address)
+    transport.write(first)
+    await listener.came.wait()
+    return gone
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """One for all: keys cost time."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def certificate(authority: trustme.CA, tmp_path: Path) -> tuple[str, str]:
+    """Paths of a certificate's chain and its key."""
+    issued = authority.issue_cert("127.0.0.1")
+    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
+    issued.private_key_pem.write_to_path(str(key))
+    for part in issued.cert_chain_pems:
+        part.write_to_path(str(chain), append=True)
+    return str(chain), str(key)
+
+
+@pytest.fixture
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    """A client's context."""
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+def test_a_handshake_takes_a_place(node: Node, certificate: tuple[str, str], trusting: ssl.SSLContext) -> None:
+    """Where strangers hold all places nobody else is let in, over TLS or at all; a place that is left can be taken."""
+    node.services.bounds = ClientBounds(connections=2)
+
+    async def main() -> None:
+        listener, address = await opened(node, certificate)
+        held = [await stranger(node, listener, address), await stranger(node, listener, address, b"\x16\x03\x01")]
+        assert repr(listener) == "<Listener open clients=0 handshakes=2>"
+        turned_away = await stranger(node, listener, address)
+        assert await turned_away.over == b""
+        assert repr(listener) == "<Listener open clients=0 handshakes=2>"
+        for handshake in list(listener._handshakes):
+            handshake.abort()
+        for gone in held:
+            await gone.over
+        assert repr(listener) == "<Listener open clients=0 handshakes=0>"
+        assert parts((await ask(address[1], trusting))[0])[0] == 200
+        await listener.drain(1, wait=at_once)
+
+    run(node, main())
+
+
+def test_a_handshake_that_is_done_frees_its_place_for_the_client(
+    node: Node, certificate: tuple[str, str], trusting: ssl.SSLContext
+) -> None:
+    """One connection is counted once: the only place there is serves a client after the other."""
+    node.services.bounds = ClientBounds(connections=1)
+
+    async def main() -> None:
+        listener, address = await opened(node, certificate)
+        reader, writer = await asyncio.open_connection(*address, ssl=trusting)
+        writer.write(a_request("/healthz", b"", method="GET", token=None))
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        assert repr(listener) == "<Listener open clients=1 handshakes=0>"
+        await (await stranger(node, listener, address)).over
+        writer.transport.abort()
+        await listener.left.wait()
+        assert parts((await ask(address[1], trusting))[0])[0] == 200
+        await listener.drain(1, wait=at_once)
+
+    run(node, main())
+
+
+@pytest.mark.parametrize("first", [b"", b"\x16\x03\x01\x02\x00\x01\x00\x01"], ids=["silent", "half a greeting"])
+def test_a_handshake_that_takes_too_long_is_cut(node: Node, certificate: tuple[str, str], first: bytes) -> None:
+    """It has as long as a request's head, from the first sweep that sees it; who talks on gains nothing."""
+
+    async def main() -> None:
+        listener, address = await opened(node, certificate)
+        gone = await stranger(node, listener, address, first)
+        slowest = node.services.bounds.head_seconds
+        for now in (100.0, 101.0, 100.0 + slowest):
+            listener.sweep(now)
+            assert repr(listener) == "<Listener open clients=0 handshakes=1>"
+        listener.sweep(100.1 + slowest)
+        assert await gone.over == b""
+        assert repr(listener) == "<Listener open clients=0 handshakes=0>"
+        await listener.drain(1, wait=at_once)
+
+    run(node, main())
+
+
+@pytest.mark.parametrize("garbage", [b"GET /healthz HTTP/1.1\r\nHost: g\r\n\r\n", b"\x00" * 64], ids=["HTTP", "zeros"])
+def test_a_stranger_to_tls_gets_an_alert(node: Node, certificate: tuple[str, str], garbage: bytes) -> None:
+    """And no answer in clear; his place is free again."""
+
+    async def main() -> None:
+        listener, address = await opened(node, certificate)
+        gone = await stranger(node, listener, address, garbage)
+        assert (await gone.over)[:1] in (b"\x15", b"")
+        assert repr(listener) == "<Listener open clients=0 handshakes=0>"
+        await listener.drain(1, wait=at_once)
+
+    run(node, main())
+
+
+def test_draining_cuts_handshakes(node: Node, certificate: tuple[str, str]) -> None:
+    """They have asked for nothing yet, and hold nobody up."""
+
+    async def main() -> None:
+        listener, address = await opened(node, certificate)
+        gone = await stranger(node, listener, address)
+        waits: list[float] = []
+
+        async def note(seconds: float) -> None:
+            waits.append(seconds)
+
+        await listener.drain(5, wait=note)
+        assert await gone.over == b""
+        assert waits == []
+        assert repr(listener) == "<Listener closed clients=0 handshakes=0>"
+
+    run(node, main())
+
+
+def test_who_is_turned_away_is_cut_at_once(node: Node) -> None:
+    """Before a byte is read or written."""
+    turned_away = TurnedAway()
+    transport = FakeTransport(node.loop, turned_away)
+    turned_away.connection_made(transport)
+    assert transport.is_aborted
+    assert transport.take() == b""
+    node.settle()

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from sluicegate.gateway.local import LOCAL_PATHS, local_answer
+from sluicegate.domain.paths import LOCAL_PATHS
+from sluicegate.gateway.local import local_answer
 
 
 def answer(path: str, *, is_ready: bool = True) -> tuple[int, bytes, bytes]:

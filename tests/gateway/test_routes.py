@@ -15,6 +15,9 @@ from tests.gateway.node import Node, a_provider, a_snapshot
         (b"HEAD", b"/", "local", None, ""),
         (b"GET", b"/", "control", None, ""),
         (b"GET", b"/admin/config", "control", None, ""),
+        (b"GET", b"/v1/key", "control", None, ""),
+        (b"GET", b"/v1/key/usage?a=b", "control", None, ""),
+        (b"GET", b"/v1/keys", "model", "openai", "keys"),
         (b"POST", b"/v1/chat/completions", "model", "openai", "chat"),
         (b"POST", b"/v1/embeddings?x=1", "model", "openai", "embeddings"),
         (b"POST", b"/v1/messages?beta=true", "model", "anthropic", "messages"),
@@ -59,6 +62,15 @@ def test_an_encoded_slash_is_checked_as_a_slash(node: Node) -> None:
     assert route.rest == "chat/completions"
     with pytest.raises(TargetError):
         node.services.routes.find(b"POST", b"/openai/chat%2f..%2fadmin")
+
+
+def test_a_credential_in_the_query_stays_here(node: Node) -> None:
+    """`?key=`, however it is spelled, is a Gemini client's credential; what else it asks keeps its bytes."""
+    target = b"/gemini/v1beta/models/g:generateContent?alt=sse&key=sk-canary&%6bey=sk-canary&x=a%20b&keys=1"
+    route = node.services.routes.find(b"POST", target)
+    assert route.provider is not None
+    line = route.head_for(route.provider).partition(b"\r\n")[0]
+    assert line == b"POST /v1beta/models/g:generateContent?alt=sse&x=a%20b&keys=1 HTTP/1.1"
 
 
 def test_a_base_url_with_version_is_not_doubled(node: Node) -> None:

@@ -3,7 +3,7 @@
 `stand_in.py control DIRECTORY …`: says what is in DIRECTORY/plan, line by line, and ends if that is a refusal. With a
 plan it waits for the word to begin, tells which workers come to its link, and writes down what it hears.
 `stand_in.py worker …`: introduces itself at the link and lives until a signal or the end of its lifeline.
-`stand_in.py mock …`, `stand_in.py die`: live so too, or do not.
+`stand_in.py mock …`, `stand_in.py die`: live so too, or do not. `stand_in.py mute`: a control that says nothing.
 """
 
 import json
@@ -81,6 +81,8 @@ if __name__ == "__main__":
         case "stubborn":
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             worker()
+        case "mute":
+            signal.pause()
         case "mock":
             live()
         case _:

@@ -54,6 +54,16 @@ def test_ipv6_address() -> None:
     assert reservation.host == "::1"
 
 
+def test_every_interface_is_that_of_ipv4_too() -> None:
+    """`::` takes the port for both: an IPv4 program that has it already is told, and none gets it later."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(AddressError, match=rf"address already in use: \[::\]:{port}"):
+            reserve("::", port)
+    with reserve("::", 0).socket as reserved, socket.socket() as late, pytest.raises(OSError, match="in use"):
+        late.bind(("127.0.0.1", reserved.getsockname()[1]))
+
+
 def test_unknown_name_is_told() -> None:
     """A name that is no address is told with the setting that holds it."""
     with pytest.raises(AddressError, match=r"cannot listen on no\.such\.name\.invalid: .*server\.host"):

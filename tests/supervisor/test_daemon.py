@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sluicegate.supervisor.daemon import report_here
+from sluicegate.supervisor.daemon import log_path, report_here
 
 PROGRAM = """
 import os, sys
@@ -24,6 +24,12 @@ def run(log_file: Path, then: str) -> subprocess.CompletedProcess[str]:
     """Run a program that detaches and then does something; its starter's end."""
     command = [sys.executable, "-c", PROGRAM.format(then=then), str(log_file)]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+
+@pytest.mark.parametrize(("named", "expected"), [(None, "sluicegate.log"), ("", "sluicegate.log"), ("a/b", "a/b")])
+def test_log_is_named_in_full(named: str | None, expected: str) -> None:
+    """Whoever is told of the log may be elsewhere by then."""
+    assert log_path(named) == Path.cwd() / expected
 
 
 def test_starter_exits_with_the_report(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ It runs in this very process; a test acts when something is logged or reported, 
 
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -42,6 +43,7 @@ class Stage:
         self.reports: list[tuple[int, str]] = []
         self.on_ready: Action = Stage.stop
         self._answers: list[tuple[Entry, Action]] = []
+        self._skipped = 0.0
         self.programs = Programs(
             control=(*STAND_IN, "control", str(directory)), worker=(*STAND_IN, "worker"), mock=(*STAND_IN, "mock")
         )
@@ -74,7 +76,7 @@ class Stage:
     def run(self, orders: Orders | None = None) -> int:
         """Run to the end."""
         self.supervisor = Supervisor(
-            orders or Orders(), {}, clock=time.monotonic, log=self.log, report=self.report, programs=self.programs
+            orders or Orders(), {}, clock=self.clock, log=self.log, report=self.report, programs=self.programs
         )
         return self.supervisor.run()
 
@@ -89,6 +91,14 @@ class Stage:
     def heard(self) -> list[Entry]:
         """What the stand-ins for control were told."""
         return [json.loads(text) for text in (self.directory / "heard").read_text().splitlines()]
+
+    def clock(self) -> float:
+        """The supervisor's clock."""
+        return time.monotonic() + self._skipped
+
+    def skip(self, seconds: float) -> None:
+        """Let so much time pass at once."""
+        self._skipped += seconds
 
     def stop(self) -> None:
         """Stop it as a terminal or an init system does."""
@@ -213,7 +223,13 @@ def test_worker_that_cannot_start_ends_the_start(stage: Stage) -> None:
     """Three deaths in a row before the node was ready: status 2, and where to look."""
     stage.programs = replace(stage.programs, worker=(*STAND_IN, "die"))
     assert stage.run() == 2
-    assert stage.reports == [(2, "the gateway cannot start; the log lines above say why")]
+    [(status, text)] = stage.reports
+    assert status == 2
+    assert re.fullmatch(
+        r"worker-\d ended 3 times in a row while it started, the last time with: exit status 3;"
+        r" the log lines above say more",
+        text,
+    )
     assert "process cannot be started" in stage.events()
 
 
@@ -299,6 +315,27 @@ def test_daemon_tells_where_its_log_is(stage: Stage) -> None:
     assert stage.run(Orders(daemon=True, log_file="/var/log/a.log")) == 0
     assert "/var/log/a.log" in stage.reports[0][1]
     assert "sluicegate stop" in stage.reports[0][1]
+
+
+def test_control_that_never_says_anything_is_not_waited_for(stage: Stage, tmp_path: Path) -> None:
+    """After the time to start, whoever waits learns why it failed and where the log is; nothing is left by then."""
+    stage.programs = replace(stage.programs, control=(*STAND_IN, "mute"))
+    log_file = str(tmp_path / "a.log")
+    stage.when(lambda stage: stage.skip(45), event="process started", name="control")
+    assert stage.run(Orders(daemon=True, log_file=log_file, start_seconds=45)) == 2
+    reason = f"the gateway was not ready within 45 s: still waiting for control; see {log_file}"
+    assert stage.reports == [(2, reason)]
+    assert stage.events(event="process ended", name="control") == ["process ended"]
+
+
+def test_worker_that_never_gets_ready_is_not_waited_for(stage: Stage, tmp_path: Path) -> None:
+    """The same where control has told its plan: the run directory is free again when the failure is told."""
+    stage.programs = replace(stage.programs, worker=(*STAND_IN, "mock"))
+    stage.when(lambda stage: stage.skip(60), event="process is ready", name="control")
+    assert stage.run() == 2
+    reason = "the gateway was not ready within 60 s: still waiting for worker-0, worker-1; the log lines above say more"
+    assert stage.reports == [(2, reason)]
+    assert list((tmp_path / "data" / "run").iterdir()) == []
 
 
 def test_stranger_is_reaped(stage: Stage) -> None:

@@ -175,6 +175,43 @@ def test_start_that_cannot_succeed_ends() -> None:
     assert notes(commands) == ["process cannot be started", "stopping"]
     assert node.exited("control", "exit status 0", 0.7)
     assert (node.phase, node.status) == ("over", 2)
+    assert node.failure == "worker-0 ended 3 times in a row while it started, the last time with: exit status 1"
+
+
+def test_start_takes_no_longer_than_it_may() -> None:
+    """A node that is not ready in time gives up, tells who was missing, and kills who does not end either."""
+    node = Node(has_mock=True, start_seconds=20)
+    node.begin(100)
+    assert node.due == 120
+    assert node.tick(119.9) == []
+    commands = node.tick(120)
+    assert acts(commands) == [Kill("mock", signal.SIGTERM), Kill("control", signal.SIGTERM)]
+    assert commands[0] == Note("error", "not ready in time", {"seconds": 20, "missing": ["control"]})
+    assert node.failure == "the gateway was not ready within 20 s: still waiting for control"
+    node.exited("mock", "exit status 0", 121)
+    assert acts(node.tick(120 + CLOSE_SECONDS)) == [Kill("control", signal.SIGKILL)]
+    node.exited("control", "killed by SIGKILL", 131)
+    assert repr(node) == "<Node over mock=down control=down>"
+    assert (node.status, node.tick(1e9)) == (2, [])
+
+
+def test_late_workers_are_missed_by_name() -> None:
+    """Of a start that is given up, only those count as missing that were; nothing is drained for long."""
+    node = Node(has_mock=False, start_seconds=20)
+    node.begin(0)
+    node.planned(workers=2, drain_seconds=300, now=1)
+    node.ready("control")
+    node.ready("worker-1")
+    assert acts(node.tick(20)) == [Kill("worker-0", signal.SIGTERM), Kill("worker-1", signal.SIGTERM)]
+    assert node.failure.endswith("still waiting for worker-0")
+    assert node.due == 20 + DRAIN_MARGIN
+
+
+def test_time_to_start_ends_with_the_start() -> None:
+    """A node that was ready in time may run as long as it likes."""
+    node = running()
+    assert node.due is None
+    assert node.tick(1e9) == []
 
 
 def test_node_that_was_ready_goes_on_for_ever() -> None:

@@ -19,6 +19,7 @@ orders = st.builds(
     daemon=st.booleans(),
     pid_file=text,
     log_file=text,
+    start_seconds=st.none() | st.floats(0.1, 1e6),
 )
 
 
@@ -30,7 +31,9 @@ def test_written_orders_are_read_back(given_orders: Orders) -> None:
 
 def test_control_gets_what_concerns_the_configuration() -> None:
     """Flags that are the supervisor's own business do not travel further."""
-    flags = configuration_flags(Orders(config="a.yaml", port=0, daemon=True, demo=True, pid_file="p", log_file="l"))
+    flags = configuration_flags(
+        Orders(config="a.yaml", port=0, daemon=True, demo=True, pid_file="p", log_file="l", start_seconds=5)
+    )
     assert flags == ["--config=a.yaml", "--port=0"]
 
 

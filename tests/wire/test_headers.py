@@ -46,8 +46,8 @@ def test_connection_options_are_split_and_lowered() -> None:
 
 def test_nominated_fields_are_taken_out() -> None:
     """Fields named by Connection are removed, in any spelling; the others keep their order and bytes."""
-    fields = [b"A", b": ", b"1", b"\r\n", b"X-Secret", b": ", b"2", b"\r\n", b"B", b": ", b"3", b"\r\n"]
-    assert b"".join(headers.without(fields, frozenset({b"x-secret"}))) == b"A: 1\r\nB: 3\r\n"
+    fields = [b"A: 1", b"X-Secret: 2", b"B: 3"]
+    assert headers.without(fields, frozenset({b"x-secret"})) == [b"A: 1", b"B: 3"]
     assert headers.has_field(fields, b"x-secret")
     assert not headers.has_field(fields, b"c")
 

@@ -15,18 +15,22 @@ _INVALID = 2
 
 _File = Annotated[
     Path | None,
-    typer.Option("--config", help="Configuration file; SLUICEGATE_CONFIG when not given.", show_default=False),
+    typer.Option(
+        "--config",
+        help="Configuration file; else SLUICEGATE_CONFIG, ./sluicegate.yaml, or the environment alone.",
+        show_default=False,
+    ),
 ]
 
 
 @app.command()
 def check(config: _File = None) -> None:
     """Say whether the configuration can be used: exit status 0, or 2 with every problem on a line of its own."""
-    compiled = _load_or_exit(config)
+    file = _chosen(config)
+    compiled = _load_or_exit(file)
     snapshot = compiled.snapshot
-    typer.echo(
-        f"valid: providers {len(snapshot.providers)}, models {len(snapshot.models)}, tokens {len(compiled.tokens)}"
-    )
+    counts = f"providers {len(snapshot.providers)}, models {len(snapshot.models)}, tokens {len(compiled.tokens)}"
+    typer.echo(f"valid: {counts}, from {file or 'the environment alone'}")
 
 
 @app.command()
@@ -38,7 +42,7 @@ def show(
     from sluicegate.config.show import redacted_yaml
 
     del redacted
-    typer.echo(redacted_yaml(_load_or_exit(config)), nl=False)
+    typer.echo(redacted_yaml(_load_or_exit(_chosen(config))), nl=False)
 
 
 @app.command()
@@ -51,7 +55,15 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), indent=2))
 
 
-def _load_or_exit(config: Path | None) -> "Compiled":
+def _chosen(config: Path | None) -> Path | None:
+    """The file that `serve` would take."""
+    from sluicegate.config.environment import process_environment
+    from sluicegate.config.source import chosen_file
+
+    return chosen_file(config, process_environment())
+
+
+def _load_or_exit(file: Path | None) -> "Compiled":
     """Load as `serve` would, or print the problems and leave."""
     from sluicegate.config.environment import process_environment
     from sluicegate.config.layers import Overrides
@@ -60,7 +72,7 @@ def _load_or_exit(config: Path | None) -> "Compiled":
     from sluicegate.dialects.table import DIALECTS
 
     try:
-        return load(config, process_environment(), Overrides(), dialects=DIALECTS)
+        return load(file, process_environment(), Overrides(), dialects=DIALECTS)
     except ConfigurationError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(_INVALID) from None

@@ -10,9 +10,6 @@ import typer
 if TYPE_CHECKING:
     from sluicegate.supervisor.orders import Orders
 
-_BESIDE = Path("sluicegate.yaml")
-"""Configuration file that is used without being named."""
-
 _File = Annotated[
     Path | None,
     typer.Option(help="Configuration file; else SLUICEGATE_CONFIG, ./sluicegate.yaml, or the environment alone."),
@@ -26,6 +23,10 @@ _Demo = Annotated[bool, typer.Option("--demo", help="Use a built-in mock provide
 _Daemon = Annotated[bool, typer.Option("--daemon", help="Run in the background; return once it is ready.")]
 _PidFile = Annotated[Path | None, typer.Option(help="Another file for the process id, beside DATA_DIR/run.")]
 _LogFile = Annotated[Path | None, typer.Option(help="Where a daemon's log goes; ./sluicegate.log if not given.")]
+_Start = Annotated[
+    float | None,
+    typer.Option(min=0.1, help="Seconds within which it must be ready, else it gives up; 60 if not given."),
+]
 
 
 def serve(
@@ -39,6 +40,7 @@ def serve(
     daemon: _Daemon = False,
     pid_file: _PidFile = None,
     log_file: _LogFile = None,
+    start_seconds: _Start = None,
 ) -> None:
     """Start the gateway: exit status 0 once it was stopped, 2 where it cannot start."""
     from sluicegate.config.environment import process_environment
@@ -55,6 +57,7 @@ def serve(
         daemon=daemon,
         pid_file=_text(pid_file),
         log_file=_text(log_file),
+        start_seconds=start_seconds,
     )
     command = supervisor_command(orders, process_environment())
     # In place of this process, which holds several megabytes for reading a command line.
@@ -62,16 +65,16 @@ def serve(
 
 
 def supervisor_command(orders: "Orders", environment: Mapping[str, str]) -> list[str]:
-    """The command line of the supervisor, with the configuration file that lies here where none is named."""
+    """The command line of the supervisor, with the configuration file that counts."""
     from dataclasses import replace
 
-    from sluicegate.config.environment import CONFIG_VARIABLE
+    from sluicegate.config.source import chosen_file
     from sluicegate.supervisor.commands import PYTHON
     from sluicegate.supervisor.orders import written
 
-    is_named = orders.config is not None or bool(environment.get(CONFIG_VARIABLE))
-    if not is_named and not orders.demo and _BESIDE.is_file():
-        orders = replace(orders, config=str(_BESIDE))
+    if not orders.demo:
+        named = None if orders.config is None else Path(orders.config)
+        orders = replace(orders, config=_text(chosen_file(named, environment)))
     return [*PYTHON, "sluicegate.supervisor", *written(orders)]
 
 

@@ -1,9 +1,11 @@
 """One YAML file, the environment and flags → validated settings → the compiled snapshot a worker runs on.
 
 load          the way through all of it; what other packages call
+source        which file counts
 environment   the one reader of the environment, and the variables that mean something
 document      YAML → plain values and their lines
 references    `${VAR}`, `${VAR:-default}`, `file:/path`
+master_keys   how keys that encrypt secrets are written
 draft         values by location, each with the place it came from
 layers        what environment and flags lay over the file
 schema        every setting, declared once; `fields` holds the kinds of values, `addresses` reads URLs

@@ -120,6 +120,7 @@ def _provider(name: str, settings: ProviderSettings, dialect: Dialect, environme
         timeouts=Timeouts(**settings.timeouts.model_dump()),
         max_connections=settings.max_connections,
         max_wait=settings.max_wait,
+        ask_usage=settings.ask_usage,
         verify_tls=settings.verify_tls,
         ca_file=settings.ca_file,
         proxy=_proxy(settings.proxy, environment_proxy),

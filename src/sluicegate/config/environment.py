@@ -56,9 +56,16 @@ SETTING_VARIABLES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("SLUICEGATE_PORT", ("server", "port")),
     ("SLUICEGATE_WORKERS", ("server", "workers")),
     ("SLUICEGATE_DATA_DIR", ("data_dir",)),
+    ("SLUICEGATE_DRAIN_SECONDS", ("server", "drain_seconds")),
     ("MANAGEMENT_TOKEN", ("management_token",)),
+    ("SLUICEGATE_MASTER_KEY", ("master_key",)),
+    ("DATA_FILE", ("key_file",)),
 )
 """Variables that override a setting; of two for the same one, the later wins."""
+
+NEVER_EMPTY = frozenset({"SLUICEGATE_MASTER_KEY"})
+"""Of these, those that are refused when they are set and empty. Whoever sets this one means to keep the key elsewhere:
+to make one up in its stead would put it where it shall not be, or where the next start does not find it."""
 
 
 def process_environment() -> dict[str, str]:

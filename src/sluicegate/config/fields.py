@@ -10,16 +10,12 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from sluicegate.config.addresses import parse_base, parse_proxy
+from sluicegate.config.master_keys import parse_master_keys
+from sluicegate.domain.issuing import recipe
+from sluicegate.domain.paths import RESERVED_SEGMENTS
 
 SHORTEST_TOKEN = 8
 """Characters. No measure of strength: it catches the placeholder and the half-pasted value."""
-
-RESERVED_NAMES = frozenset(
-    {"admin", "api", "auth", "docs", "favicon.ico", "health", "healthz", "livez", "login", "logout", "manage"}
-    | {"metrics", "openapi.json", "readyz", "redoc", "robots.txt", "static", "stats", "ui"}
-    | {"v1", "v1alpha", "v1beta", "v1beta1", "v2"}
-)
-"""First path segments that are the gateway's own: `/<provider>/…` must not hide them."""
 
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _OWNER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
@@ -57,6 +53,16 @@ def _token(value: SecretStr) -> SecretStr:
     return value
 
 
+def _master_key(value: SecretStr) -> SecretStr:
+    parse_master_keys(value.get_secret_value())
+    return value
+
+
+def _token_prefix(prefix: str) -> str:
+    recipe(prefix)
+    return prefix
+
+
 def _header_value(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if text != text.strip() or not text.isascii() or not text.isprintable():
@@ -76,7 +82,7 @@ def _header_name(name: str) -> str:
 def _provider_name(name: str) -> str:
     if _PROVIDER_NAME.fullmatch(name) is None:
         raise ValueError("is no name for a provider: lower-case letters, digits, and . _ - after the first")
-    if name in RESERVED_NAMES:
+    if name in RESERVED_SEGMENTS:
         raise ValueError(f"is no name for a provider: /{name} is a path of the gateway itself")
     return name
 
@@ -149,6 +155,8 @@ Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, allow_inf_n
 SecondsOrNone = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, allow_inf_nan=False)]
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 Token = Annotated[SecretStr, AfterValidator(_secret), AfterValidator(_token)]
+MasterKey = Annotated[SecretStr, AfterValidator(_master_key)]
+TokenPrefix = Annotated[str, AfterValidator(_token_prefix)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 ProviderName = Annotated[str, AfterValidator(_provider_name)]

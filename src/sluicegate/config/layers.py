@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluicegate.config.draft import Draft, Place
-from sluicegate.config.environment import CALLER_VARIABLE, KNOWN_PROVIDERS, SETTING_VARIABLES, KnownProvider
+from sluicegate.config.environment import (
+    CALLER_VARIABLE,
+    KNOWN_PROVIDERS,
+    NEVER_EMPTY,
+    SETTING_VARIABLES,
+    KnownProvider,
+)
 from sluicegate.config.problem import Problem
 
 ENVIRONMENT = "environment"
@@ -43,6 +49,7 @@ class Overrides:
     port: int | None = None
     workers: int | None = None
     data_dir: Path | None = None
+    drain_seconds: float | None = None
     demo: Demo | None = None
 
 
@@ -57,7 +64,7 @@ def is_lan_proxy(environment: Mapping[str, str]) -> bool:
 
 
 def add_lan_proxy(draft: Draft, environment: Mapping[str, str]) -> None:
-    """Configure the LAN proxy: both providers, every path and method, on every interface."""
+    """Configure the LAN proxy: both providers, every path and method, bodies as they are, on every interface."""
     for name in _LAN_REQUIRED:
         if not environment.get(name):
             others = ", ".join(other for other in _LAN_REQUIRED if other != name)
@@ -70,6 +77,7 @@ def add_lan_proxy(draft: Draft, environment: Mapping[str, str]) -> None:
         if any(environment.get(name) for name in known.key_variables):
             _add_provider(draft, known, environment)
             draft.put(("providers", known.name, "allow"), "all", place)
+            draft.put(("providers", known.name, "ask_usage"), value=False, place=place)
 
 
 def add_known_providers(draft: Draft, environment: Mapping[str, str]) -> None:
@@ -83,16 +91,17 @@ def add_known_providers(draft: Draft, environment: Mapping[str, str]) -> None:
 def add_proxy_token(draft: Draft, environment: Mapping[str, str]) -> None:
     """Declare PROXY_TOKEN as a token, unless the file did."""
     secret = environment.get(CALLER_VARIABLE)
-    names = {name for _, name in draft.find("tokens", ..., "name")}
-    secrets = {token for _, token in draft.find("tokens", ..., "token")}
+    # Lists: what a file has there is not checked yet, and may be anything.
+    names = [name for _, name in draft.find("tokens", ..., "name")]
+    secrets = [token for _, token in draft.find("tokens", ..., "token")]
     if secret and "proxy" not in names and secret not in secrets:
         draft.append("tokens", {"name": "proxy", "token": secret}, Place(ENVIRONMENT, name=CALLER_VARIABLE))
 
 
 def add_variables(draft: Draft, environment: Mapping[str, str]) -> None:
-    """Override single settings from the environment; an empty variable counts as unset."""
+    """Override single settings from the environment; an empty variable counts as unset, but for a few."""
     for name, location in SETTING_VARIABLES:
-        if environment.get(name):
+        if environment.get(name) or (name in environment and name in NEVER_EMPTY):
             draft.put(location, environment[name], Place(ENVIRONMENT, name=name))
 
 
@@ -103,6 +112,7 @@ def add_overrides(draft: Draft, overrides: Overrides) -> None:
         ("--port", ("server", "port"), overrides.port),
         ("--workers", ("server", "workers"), overrides.workers),
         ("--data-dir", ("data_dir",), None if overrides.data_dir is None else str(overrides.data_dir)),
+        ("--drain-seconds", ("server", "drain_seconds"), overrides.drain_seconds),
     )
     for flag, location, value in flags:
         if value is not None:

@@ -11,11 +11,11 @@ from sluicegate.config.addresses import parse_base
 from sluicegate.config.compile import Compiled, compile_settings
 from sluicegate.config.document import parse
 from sluicegate.config.draft import Draft, Place
-from sluicegate.config.environment import CONFIG_VARIABLE
 from sluicegate.config.layers import ENVIRONMENT, Demo, Overrides
 from sluicegate.config.problem import ConfigurationError, Problem
 from sluicegate.config.proxies import ProxyVariableError, proxy_for
 from sluicegate.config.schema import Settings
+from sluicegate.config.source import named_file
 from sluicegate.config.validate import validate
 from sluicegate.dialects.base import Dialect
 from sluicegate.domain.snapshot import Origin
@@ -33,7 +33,7 @@ def load(
     version: int = 1,
 ) -> Compiled:
     """Load the configuration. `path` None means SLUICEGATE_CONFIG, or no file. Raises ConfigurationError."""
-    draft = _draft(config_path(path, environment), environment, overrides)
+    draft = _draft(named_file(path, environment), environment, overrides)
     settings = validate(draft, dialects=frozenset(dialects))
     proxies = _proxies(draft, settings, environment)
     _check_files(draft, settings)
@@ -41,12 +41,6 @@ def load(
     if draft.problems:
         raise ConfigurationError(draft.problems)
     return compile_settings(settings, dialects=dialects, proxies=proxies, version=version)
-
-
-def config_path(path: Path | None, environment: Mapping[str, str]) -> Path | None:
-    """The file that counts: the one named on the command line, else by the environment, else none."""
-    named = environment.get(CONFIG_VARIABLE)
-    return path or (Path(named) if named else None)
 
 
 def demo_settings(mock_url: str, token: str) -> Settings:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from sluicegate.config import fields
+from sluicegate.domain.issuing import DEFAULT_RECIPE
 from sluicegate.domain.snapshot import ClientBounds, Origin, Provider, Snapshot, Timeouts
 
 _BOUNDS = ClientBounds()
@@ -80,6 +81,24 @@ class Server(Section):
     """What one client may take."""
 
 
+class Events(Section):
+    """How long events are kept."""
+
+    retention_bytes: fields.Count = 1_073_741_824
+    """Most bytes of all segment files together; beyond it the oldest are deleted, even before every consumer has read
+    them, which is then logged as an error. Files that a worker still writes to, some 64 MiB each, always stay."""
+    retention_seconds: fields.Seconds | None = None
+    """Age at which events that every consumer has read are deleted, counted from the last one in their file. Not set,
+    the size alone decides."""
+
+
+class Issuing(Section):
+    """How tokens are made that the gateway issues."""
+
+    prefix: fields.TokenPrefix = DEFAULT_RECIPE.prefix
+    """What they begin with; 43 letters and digits follow. Tokens issued before keep theirs."""
+
+
 class AllowEntry(Section):
     """One path of an allowlist and its methods."""
 
@@ -130,9 +149,12 @@ class ProviderSettings(Section):
     timeouts: ProviderTimeouts = ProviderTimeouts()
     """How long it may take."""
     max_connections: fields.Count = _PROVIDER.max_connections
-    """Most connections of one worker to it."""
+    """Most connections of one worker to it; every request under way holds one, so every open stream does."""
     max_wait: fields.SecondsOrNone = _PROVIDER.max_wait
     """Seconds a request may wait for a free connection when all are busy."""
+    ask_usage: bool = _PROVIDER.ask_usage
+    """Whether a stream is asked for its usage (`stream_options.include_usage`) where the client did not; the client
+    never sees the difference. Turn it off for a provider that refuses the option: tokens are then counted here."""
     verify_tls: bool = _PROVIDER.verify_tls
     """Whether its certificate must be valid. Turning it off lets anyone on the way read the credential."""
     ca_file: fields.PathName | None = None
@@ -194,6 +216,15 @@ class Settings(Section):
     """Directory for everything the gateway keeps."""
     management_token: fields.Token | None = None
     """What the management API asks for; not set, it is closed."""
+    master_key: fields.MasterKey | None = None
+    """What secrets in the database are encrypted with: 32 bytes in hexadecimal or base64; several, separated by commas
+    or white space, the newest first. Not set, `master.key` in the data directory is used, and made if need be."""
+    key_file: fields.PathName | None = None
+    """JSON file that declares tokens, `{"keys": [{"key": …, "name": …}]}`, and into which their usage is written."""
+    issuing: Issuing = Issuing()
+    """How tokens are made that the gateway issues."""
+    events: Events = Events()
+    """How long events are kept."""
     authentication_grace: fields.SecondsOrNone = _SNAPSHOT.authentication_grace
     """Seconds for which tokens already known stay good while the control process is away."""
     providers: dict[fields.ProviderName, ProviderSettings] = {}

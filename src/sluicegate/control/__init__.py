@@ -12,6 +12,7 @@ watch           noticing that the configuration file changed
 link_server     the workers' link: snapshots and answers to their questions
 workers         which workers there are
 token_directory whose token a digest belongs to
+retention       deleting old events
 counting        counting tokens for exchanges whose provider did not
 counting_queue  one count after the other, beside the event loop
 application     the management API: `routes` lists it, `access` guards it, `problems` words its errors

@@ -115,8 +115,15 @@ def listen(path: Path) -> socket.socket:
 
 def _sources(flags: argparse.Namespace, environment: Mapping[str, str], dialects: Mapping[str, Dialect]) -> Sources:
     demo = Demo(flags.demo_url, environment[DEMO_VARIABLE]) if flags.demo_url else None
-    overrides = Overrides(host=flags.host, port=flags.port, workers=flags.workers, data_dir=flags.data_dir, demo=demo)
-    return Sources(flags.config, environment, overrides, dialects, flags.drain_seconds)
+    overrides = Overrides(
+        host=flags.host,
+        port=flags.port,
+        workers=flags.workers,
+        data_dir=flags.data_dir,
+        drain_seconds=flags.drain_seconds,
+        demo=demo,
+    )
+    return Sources(flags.config, environment, overrides, dialects)
 
 
 def _plan(choice: Choice, source: str) -> Plan:

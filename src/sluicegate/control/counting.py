@@ -86,7 +86,7 @@ class Counter:
         try:
             return self._count(message)
         except _FAULTS:
-            return _guess(message)
+            return guess(message)
 
     def _count(self, message: Count) -> Counted:
         dialect = self._dialects[message.dialect]
@@ -114,6 +114,12 @@ class Counter:
             except (ImportError, *_FAULTS):
                 self._tokenizer = None
         return self._tokenizer
+
+
+def guess(message: Count) -> Counted:
+    """What the lengths alone of what was sent and came say, for want of anything better."""
+    output = len(message.answer) + message.answer_dropped
+    return Counted(message.number, _by_length(len(message.request)), _by_length(output), "length")
 
 
 def _tokens(tokenizer: Tokenizer | None, texts: list[str], encoding: str, dropped: int) -> int:
@@ -146,12 +152,6 @@ def _within(texts: list[bytes], size: int) -> tuple[list[str], int]:
         texts, size = kept, COUNTED_BYTES
     # A character that was cut in half counts for nothing.
     return [text.decode("utf-8", "ignore") for text in texts], size
-
-
-def _guess(message: Count) -> Counted:
-    """From the lengths of what was sent, for want of anything better."""
-    output = len(message.answer) + message.answer_dropped
-    return Counted(message.number, _by_length(len(message.request)), _by_length(output), "length")
 
 
 def _by_length(size: int) -> int:

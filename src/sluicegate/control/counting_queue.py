@@ -5,7 +5,7 @@ from concurrent.futures import Executor, Future
 
 from structlog.typing import FilteringBoundLogger
 
-from sluicegate.control.counting import BYTES_PER_TOKEN
+from sluicegate.control.counting import guess
 from sluicegate.wire.link import Count, Counted
 
 LONGEST_QUEUE = 1_024
@@ -59,11 +59,3 @@ class CountingQueue:
 
         future = self._executor.submit(self._count, question)
         future.add_done_callback(lambda done: self._call_soon(lambda: finish(done)))
-
-
-def guess(question: Count) -> Counted:
-    """What the text's length alone says."""
-    output = len(question.answer) + question.answer_dropped
-    return Counted(
-        question.number, -(-len(question.request) // BYTES_PER_TOKEN), -(-output // BYTES_PER_TOKEN), "length"
-    )

@@ -17,6 +17,7 @@ from sluicegate.control.context import Context
 from sluicegate.control.counting import Counter
 from sluicegate.control.counting_queue import CountingQueue
 from sluicegate.control.link_server import LinkServer
+from sluicegate.control.retention import Retention
 from sluicegate.control.supervision import Supervision
 from sluicegate.control.token_directory import DeclaredTokens
 from sluicegate.control.watch import Watcher, fingerprint, watch
@@ -61,6 +62,12 @@ class Service:
             log=log,
         )
         self._supervision = Supervision(reload=self._on_reload, lost=self._on_orphaned)
+        self._retention = Retention(
+            choice.started.server.data_dir,
+            settings=lambda: self._configuration.current.settings.events,
+            now=_now,
+            log=log,
+        )
         context = Context(self._configuration, self._workers, begun.sources.described)
         self._web = WebServer(create_application(context), started=lambda: self._supervision.tell(Serving()))
 
@@ -77,9 +84,10 @@ class Service:
             listener = await self._loop.create_unix_server(self._links, sock=self._begun.link)
             await self._loop.create_connection(lambda: self._supervision, sock=self._begun.channel)
             self._tasks.create_task(self._web.serve(sockets=[self._begun.web]))
-            watching = self._tasks.create_task(self._watch())
+            lasting = [self._tasks.create_task(task) for task in (self._watch(), self._retention.run())]
             await self._end.wait()
-            watching.cancel()
+            for task in lasting:
+                task.cancel()
             listener.close()
             self._links.close()
             self._web.end()

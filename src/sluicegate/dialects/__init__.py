@@ -12,6 +12,7 @@ generic     any HTTP API: passed through, usage read where it has a common shape
 
 lenient     JSON read by shape, so that a surprising type costs only its own field
 texts       the texts inside requests and answers that a tokenizer would see
+findings    what a stream has told so far: what all readers of streams fill in
 capture     the text of a stream, kept within a bound
 silent      the reader of streams that nothing is known about
 """

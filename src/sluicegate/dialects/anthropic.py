@@ -55,6 +55,7 @@ class Anthropic:
     name: ClassVar[str] = "anthropic"
     allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
     has_model_in_path: ClassVar[bool] = False
+    credential_parameters: ClassVar[frozenset[str]] = frozenset()
 
     def __repr__(self) -> str:
         """Tell which one it is."""

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from sluicegate.dialects.capture import Capture
+from sluicegate.dialects.findings import Findings
 from sluicegate.dialects.lenient import LenientDecoder, count
 from sluicegate.domain.usage import Reading, Usage
 
@@ -109,26 +109,22 @@ def read_message(body: bytes) -> Reading:
 class MessageReader:
     """Reads a stream: `message_start`, content blocks with their deltas, `message_delta`, `message_stop`."""
 
-    __slots__ = ("_capture", "_error", "_finish_reason", "_is_complete", "_is_final", "_message", "_usage")
+    __slots__ = ("_found", "_is_final", "_usage")
 
     def __init__(self) -> None:
         """Start before `message_start`."""
-        self._capture = Capture()
-        self._message = _Message()
+        self._found = Findings()
         self._usage = ReportedUsage()
         self._is_final = False
-        self._finish_reason: str | None = None
-        self._error: str | None = None
-        self._is_complete = False
 
     def __repr__(self) -> str:
         """Tell how far the stream got."""
-        return f"<MessageReader complete={self._is_complete} final_usage={self._is_final} {self._capture!r}>"
+        return f"<MessageReader final_usage={self._is_final} {self._found!r}>"
 
     @property
     def is_complete(self) -> bool:
         """Whether `message_stop` was seen."""
-        return self._is_complete
+        return self._found.is_complete
 
     def feed(self, payloads: list[bytes]) -> None:
         """Take the next events."""
@@ -149,36 +145,26 @@ class MessageReader:
             else:
                 self._take_frame(kind, event)
         if texts:
-            self._capture.add(texts)
+            self._found.capture.add(texts)
 
     def _take_frame(self, kind: str, event: _Event) -> None:
         """Take an event about the message as a whole."""
+        found = self._found
         if kind == "message_start" and event.message is not None:
-            self._message = event.message
+            found.model = event.message.model
+            found.response_id = event.message.id
             self._usage = event.message.usage or self._usage
         elif kind == "message_delta":
             if event.usage is not None:
                 self._usage = self._usage.followed_by(event.usage)
                 self._is_final = self._is_final or event.usage.output_tokens is not None
             if event.delta is not None and event.delta.stop_reason is not None:
-                self._finish_reason = event.delta.stop_reason
+                found.finish_reason = event.delta.stop_reason
         elif kind == "message_stop":
-            self._is_complete = True
+            found.is_complete = True
         elif kind == "error":
-            self._error = _error_of(event.error) or "error"
+            found.error = _error_of(event.error) or "error"
 
     def reading(self) -> Reading:
         """What was understood so far. `message_start` reports the input, with an output that means nothing yet."""
-        usage = usage_of(self._usage)
-        is_counted_elsewhere = usage is not None and self._is_final
-        return Reading(
-            usage=usage,
-            is_usage_final=usage is None or self._is_final,
-            model=self._message.model,
-            response_id=self._message.id,
-            finish_reason=self._finish_reason,
-            text="" if is_counted_elsewhere else self._capture.text(),
-            text_dropped=0 if is_counted_elsewhere else self._capture.dropped,
-            is_complete=self._is_complete,
-            error=self._error,
-        )
+        return self._found.reading(usage_of(self._usage), is_usage_final=self._is_final)

@@ -35,6 +35,8 @@ class Dialect(Protocol):
     """Paths and methods a token may use unless the provider's configuration says otherwise."""
     has_model_in_path: ClassVar[bool]
     """Whether the path, not the body, names the model (Gemini)."""
+    credential_parameters: ClassVar[frozenset[str]]
+    """Query parameters that may hold a credential; a caller's never travels to the provider."""
 
     def credential_headers(self, api_key: str) -> tuple[tuple[str, str], ...]:
         """Where the provider's key goes: header fields, names in lower case."""

@@ -79,6 +79,7 @@ class Gemini:
     name: ClassVar[str] = "gemini"
     allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
     has_model_in_path: ClassVar[bool] = True
+    credential_parameters: ClassVar[frozenset[str]] = frozenset({"key"})
 
     def __repr__(self) -> str:
         """Tell which one it is."""

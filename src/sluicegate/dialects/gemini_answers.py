@@ -5,7 +5,7 @@ import json
 import msgspec
 from msgspec import Struct
 
-from sluicegate.dialects.capture import Capture
+from sluicegate.dialects.findings import Findings
 from sluicegate.dialects.lenient import LenientDecoder, count, encodable, fitted
 from sluicegate.domain.usage import Reading, Usage
 
@@ -163,28 +163,23 @@ def read_content(body: bytes) -> Reading:
 class ContentReader:
     """Reads a stream of partial answers; its last one holds the `finishReason`. Counts are cumulative."""
 
-    __slots__ = ("_capture", "_error", "_finish_reason", "_id", "_is_complete", "_model", "_reported", "_usage")
+    __slots__ = ("_found", "_reported", "_usage")
 
     def __init__(self) -> None:
         """Start before the first partial answer."""
-        self._capture = Capture()
+        self._found = Findings()
         # Every partial answer brings counts: only the last ones are worth translating.
         self._reported: ReportedUsage | None = None
         self._usage: Usage | None = None
-        self._model: str | None = None
-        self._id: str | None = None
-        self._finish_reason: str | None = None
-        self._error: str | None = None
-        self._is_complete = False
 
     def __repr__(self) -> str:
         """Tell how far the stream got."""
-        return f"<ContentReader complete={self._is_complete} usage={self._last_usage()} {self._capture!r}>"
+        return f"<ContentReader usage={self._last_usage()} {self._found!r}>"
 
     @property
     def is_complete(self) -> bool:
         """Whether the last partial answer with candidates ended them, or the prompt was refused."""
-        return self._is_complete
+        return self._found.is_complete
 
     def feed(self, payloads: list[bytes]) -> None:
         """Take the next partial answers."""
@@ -199,13 +194,14 @@ class ContentReader:
             self._take_candidates(answer.candidates)
         if answer.usage_metadata is not None and _has_counts(answer.usage_metadata):
             self._reported = answer.usage_metadata
-        self._model = answer.model_version or self._model
-        self._id = answer.response_id or self._id
+        found = self._found
+        found.model = answer.model_version or found.model
+        found.response_id = answer.response_id or found.response_id
         if answer.prompt_feedback is not None and answer.prompt_feedback.block_reason is not None:
-            self._finish_reason = answer.prompt_feedback.block_reason
-            self._is_complete = True
+            found.finish_reason = answer.prompt_feedback.block_reason
+            found.is_complete = True
         if answer.error is not None:
-            self._error = (answer.error.status or "error")[:64]
+            found.error = (answer.error.status or "error")[:64]
         if answer.interaction is not None:
             self._take_interaction(answer.interaction)
         elif answer.usage is not None:
@@ -213,39 +209,30 @@ class ContentReader:
 
     def _take_candidates(self, candidates: list[_Candidate]) -> None:
         texts: list[str] = []
+        found = self._found
         for candidate in candidates:
             if candidate.content is not None and candidate.content.parts is not None:
                 for part in candidate.content.parts:
                     _take_part(part, texts)
-            self._finish_reason = candidate.finish_reason or self._finish_reason
-        self._is_complete = any(candidate.finish_reason is not None for candidate in candidates)
+            found.finish_reason = candidate.finish_reason or found.finish_reason
+        found.is_complete = any(candidate.finish_reason is not None for candidate in candidates)
         if texts:
-            self._capture.add(texts)
+            found.capture.add(texts)
 
     def _take_interaction(self, interaction: _Interaction) -> None:
         self._usage = _interaction_usage(interaction.usage) or self._usage
-        self._model = interaction.model or self._model
-        self._id = interaction.id or self._id
-        self._finish_reason = interaction.status or self._finish_reason
-        self._is_complete = interaction.usage is not None
+        found = self._found
+        found.model = interaction.model or found.model
+        found.response_id = interaction.id or found.response_id
+        found.finish_reason = interaction.status or found.finish_reason
+        found.is_complete = interaction.usage is not None
 
     def _last_usage(self) -> Usage | None:
         return self._usage or usage_of(self._reported)
 
     def reading(self) -> Reading:
         """What was understood so far."""
-        usage = self._last_usage()
-        is_counted_elsewhere = usage is not None
-        return Reading(
-            usage=usage,
-            model=self._model,
-            response_id=self._id,
-            finish_reason=self._finish_reason,
-            text="" if is_counted_elsewhere else self._capture.text(),
-            text_dropped=0 if is_counted_elsewhere else self._capture.dropped,
-            is_complete=self._is_complete,
-            error=self._error,
-        )
+        return self._found.reading(self._last_usage())
 
 
 def _take_part(part: _Part, texts: list[str]) -> None:

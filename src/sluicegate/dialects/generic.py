@@ -58,6 +58,7 @@ class Generic:
     name: ClassVar[str] = "generic"
     allow: ClassVar[tuple[AllowRule, ...]] = (AllowRule(_METHODS, "**"),)
     has_model_in_path: ClassVar[bool] = False
+    credential_parameters: ClassVar[frozenset[str]] = frozenset()
 
     def __repr__(self) -> str:
         """Tell which one it is."""

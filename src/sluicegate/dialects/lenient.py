@@ -65,6 +65,14 @@ class LenientDecoder(Generic[_S]):
         except _UNREADABLE:
             return fitted(self._kind, parse(text))
 
+    def read_each(self, texts: list[bytes]) -> list[_S | None]:
+        """The same for many."""
+        decode = self._decode
+        try:
+            return [decode(text) for text in texts]
+        except _UNREADABLE:
+            return [self.read(text) for text in texts]
+
 
 def fitted(kind: type[_S], value: object) -> _S | None:
     """The parts of a decoded value that fit `kind`, the defaults for all others; None where it is no object."""

@@ -87,6 +87,7 @@ class OpenAI:
     name: ClassVar[str] = "openai"
     allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
     has_model_in_path: ClassVar[bool] = False
+    credential_parameters: ClassVar[frozenset[str]] = frozenset()
 
     def __repr__(self) -> str:
         """Tell which one it is."""

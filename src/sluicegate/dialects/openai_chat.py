@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from sluicegate.dialects.capture import Capture
+from sluicegate.dialects.findings import Findings
 from sluicegate.dialects.lenient import LenientDecoder
 from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, usage_of
 from sluicegate.domain.usage import Reading, Usage
@@ -113,54 +113,49 @@ class ChatReader:
     `finish_reason`; as nothing of the answer can be missing then, that counts as complete too.
     """
 
-    __slots__ = ("_capture", "_error", "_finish_reason", "_finished", "_highest", "_id", "_is_done", "_model", "_usage")
+    __slots__ = ("_finished", "_found", "_highest", "_is_done", "_usage")
 
     def __init__(self) -> None:
         """Start before the first chunk."""
-        self._capture = Capture()
+        self._found = Findings()
         self._usage: Usage | None = None
-        self._model: str | None = None
-        self._id: str | None = None
-        self._finish_reason: str | None = None
-        self._error: str | None = None
         self._highest = -1
         self._finished: set[int] = set()
         self._is_done = False
 
     def __repr__(self) -> str:
         """Tell how far the stream got."""
-        return f"<ChatReader complete={self.is_complete} usage={self._usage} {self._capture!r}>"
+        return f"<ChatReader usage={self._usage} {self._found!r}>"
 
     @property
     def is_complete(self) -> bool:
         """Whether `[DONE]` was seen, or the end of every choice that began."""
-        return self._is_done or -1 < self._highest < len(self._finished)
+        return self._found.is_complete
 
     def feed(self, payloads: list[bytes]) -> None:
         """Take the next chunks."""
         texts: list[str] = []
-        read = _chunks.read
-        for payload in payloads:
-            if payload.startswith(b"[DONE]"):
-                self._is_done = True
-                continue
-            chunk = read(payload)
+        found = self._found
+        chunks = [payload for payload in payloads if not payload.startswith(b"[DONE]")]
+        if len(chunks) < len(payloads):
+            self._is_done = True
+        for chunk in _chunks.read_each(chunks):
             if chunk is None:
                 continue
             if chunk.choices:
                 self._take_choices(chunk.choices, texts)
-            if self._id is None:
-                self._id = chunk.id
-            if self._model is None:
-                self._model = chunk.model
+            if found.model is None or found.response_id is None:
+                found.response_id = found.response_id or chunk.id
+                found.model = found.model or chunk.model
             if chunk.usage is not None:
                 self._usage = usage_of(chunk.usage) or self._usage
             elif chunk.x_groq is not None:
                 self._usage = usage_of(chunk.x_groq.usage) or self._usage
             if chunk.error is not None:
-                self._error = error_of(chunk.error)
+                found.error = error_of(chunk.error)
         if texts:
-            self._capture.add(texts)
+            found.capture.add(texts)
+        found.is_complete = self._is_done or -1 < self._highest < len(self._finished)
 
     def _take_choices(self, choices: list[_Choice], texts: list[str]) -> None:
         for choice in choices:
@@ -179,21 +174,11 @@ class ChatReader:
                 texts.append(choice.text)
             if choice.finish_reason is not None:
                 self._finished.add(index)
-                self._finish_reason = choice.finish_reason
+                self._found.finish_reason = choice.finish_reason
 
     def reading(self) -> Reading:
         """What was understood so far."""
-        is_counted_elsewhere = self._usage is not None
-        return Reading(
-            usage=self._usage,
-            model=self._model,
-            response_id=self._id,
-            finish_reason=self._finish_reason,
-            text="" if is_counted_elsewhere else self._capture.text(),
-            text_dropped=0 if is_counted_elsewhere else self._capture.dropped,
-            is_complete=self.is_complete,
-            error=self._error,
-        )
+        return self._found.reading(self._usage)
 
 
 def _take_rest(delta: _Delta, texts: list[str]) -> None:

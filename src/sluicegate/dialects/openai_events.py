@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from sluicegate.dialects.capture import Capture
+from sluicegate.dialects.findings import Findings
 from sluicegate.dialects.lenient import LenientDecoder
 from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, usage_of
 from sluicegate.domain.usage import Reading, Usage
@@ -80,24 +80,21 @@ def _finish_reason(response: _Response) -> str | None:
 class EventReader:
     """Reads a stream of typed events. There is no `[DONE]`, though some relatives send one: it is passed over."""
 
-    __slots__ = ("_capture", "_error", "_is_complete", "_response", "_usage")
+    __slots__ = ("_found", "_usage")
 
     def __init__(self) -> None:
         """Start before the first event."""
-        self._capture = Capture()
-        self._response = _Response()
+        self._found = Findings()
         self._usage: Usage | None = None
-        self._error: str | None = None
-        self._is_complete = False
 
     def __repr__(self) -> str:
         """Tell how far the stream got."""
-        return f"<EventReader complete={self._is_complete} usage={self._usage} {self._capture!r}>"
+        return f"<EventReader usage={self._usage} {self._found!r}>"
 
     @property
     def is_complete(self) -> bool:
         """Whether the last event was seen."""
-        return self._is_complete
+        return self._found.is_complete
 
     def feed(self, payloads: list[bytes]) -> None:
         """Take the next events."""
@@ -115,28 +112,26 @@ class EventReader:
             if event.item is not None and kind == "response.output_item.added" and event.item.name:
                 texts.append(event.item.name)
             if event.response is not None:
-                self._response = event.response
+                self._take_response(kind, event.response)
             if event.usage is not None:
                 self._usage = usage_of(event.usage)
             if kind == "error" or event.error is not None:
-                self._error = error_of(event.error) or str(event.code or "error")[:64]
+                self._found.error = error_of(event.error) or str(event.code or "error")[:64]
             if kind in _LAST_EVENTS:
-                self._is_complete = True
+                self._found.is_complete = True
         if texts:
-            self._capture.add(texts)
+            self._found.capture.add(texts)
+
+    def _take_response(self, kind: str, response: _Response) -> None:
+        """Take the response as it stands at this event; why it ended is known only at the last one."""
+        found = self._found
+        found.model = response.model
+        found.response_id = response.id
+        found.error = found.error or error_of(response.error)
+        if kind in _LAST_EVENTS:
+            found.finish_reason = _finish_reason(response)
+        self._usage = usage_of(response.usage) or self._usage
 
     def reading(self) -> Reading:
         """What was understood so far."""
-        response = self._response
-        usage = self._usage or usage_of(response.usage)
-        is_counted_elsewhere = usage is not None
-        return Reading(
-            usage=usage,
-            model=response.model,
-            response_id=response.id,
-            finish_reason=_finish_reason(response) if self._is_complete else None,
-            text="" if is_counted_elsewhere else self._capture.text(),
-            text_dropped=0 if is_counted_elsewhere else self._capture.dropped,
-            is_complete=self._is_complete,
-            error=self._error or error_of(response.error),
-        )
+        return self._found.reading(self._usage)

@@ -2,9 +2,11 @@
 
 ids         sortable, prefixed identifiers
 tokens      what a caller's credential is reduced to: its digest, and what may be shown of it
+issuing     new tokens, and the checksum that tells a mistyped one
 principal   who is calling and what they may do
 usage       what one exchange consumed, in tokens
 events      the one record an exchange leaves behind
 errors      every failure a client can see: status, code, whether a retry can cure it
+paths       which first segments of a path are the gateway's own
 snapshot    the compiled configuration a worker runs on
 """

@@ -9,7 +9,7 @@ class IdSource:
     They sort by time to the millisecond and are unique as long as each source of a moment has its own salt.
     """
 
-    __slots__ = ("_clock", "_count", "_prefix", "_salt")
+    __slots__ = ("_beginning", "_clock", "_count", "_moment", "_prefix", "_salt")
 
     def __init__(self, prefix: str, *, clock: Callable[[], float], salt: int) -> None:
         """`clock` gives Unix seconds; `salt` is 32 random bits."""
@@ -17,6 +17,8 @@ class IdSource:
         self._clock = clock
         self._salt = "%08x" % (salt & 0xFFFFFFFF)
         self._count = 0
+        self._moment = -1
+        self._beginning = ""
 
     def __repr__(self) -> str:
         """Tell how many identifiers were made."""
@@ -25,4 +27,8 @@ class IdSource:
     def next(self) -> str:
         """Return a new identifier, 28 characters after the prefix."""
         self._count = count = (self._count + 1) & 0xFFFFFFFF
-        return f"{self._prefix}{int(self._clock() * 1000):012x}{self._salt}{count:08x}"
+        moment = int(self._clock() * 1000)
+        if moment != self._moment:
+            self._moment = moment
+            self._beginning = f"{self._prefix}{moment:012x}{self._salt}"
+        return f"{self._beginning}{count:08x}"

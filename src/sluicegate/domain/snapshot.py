@@ -55,7 +55,9 @@ class Provider(Struct, frozen=True):
     default_headers: tuple[tuple[str, str], ...] = ()
     allow: tuple[AllowRule, ...] | None = None
     timeouts: Timeouts = Timeouts()
-    max_connections: int = 1024
+    max_connections: int = 16_384
+    """As many as a worker takes clients (`ClientBounds.connections`): every stream holds one as long as it is open, and
+    who wants to spare a provider says so. Idle ones are closed."""
     max_wait: float = 10.0
     """Seconds a request may wait for a free connection when all are busy."""
     ask_usage: bool = True

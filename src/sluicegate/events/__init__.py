@@ -4,6 +4,8 @@ segments    which segment files there are, and whether their writers live
 checkpoint  how far one consumer has read, and a file to keep that in
 tail        the lines of one incarnation, in order
 reader      all incarnations together: read, delete what everyone has passed
+retention   which segments are beyond what is kept
+disposal    deleting these
 
 Workers write the segments (`gateway/journal.py`), which are named in `domain/segments.py`; what their lines hold is
 told in `domain/events.py`.

@@ -53,6 +53,20 @@ def decoded(data: bytes | str) -> Checkpoint:
         raise CheckpointDamagedError(f"not a checkpoint: {error}") from error
 
 
+def kept_checkpoints(directory: Path) -> tuple[Checkpoint, ...]:
+    """The checkpoints of all consumers that keep theirs as `NAME.json` in a directory; none where there is none.
+
+    A damaged one counts as empty, as it will for its consumer: everything is still to be read. Raises OSError.
+    """
+    checkpoints: list[Checkpoint] = []
+    for path in sorted(directory.glob("[!.]*.json")):
+        try:
+            checkpoints.append(CheckpointFile(path).load())
+        except CheckpointDamagedError:
+            checkpoints.append(Checkpoint())
+    return tuple(checkpoints)
+
+
 class CheckpointFile:
     """One consumer's checkpoint in a file that is always either the old or the new one, never half of it."""
 

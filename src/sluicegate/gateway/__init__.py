@@ -1,7 +1,8 @@
 """The data plane, one process per worker: read it downwards, it is the path of a request.
 
 worker      the process: what it starts with, its signals, its end
-listener    accepts clients;  client   one client's connection
+listener    accepts clients;  client   one client's connection;  secured   TLS, on both sides
+heads       what a request's head says, and how one that comes again is known
 exchange    one request and its answer;  pipeline   the stages it goes through;  stages/   one file each
 routes      where a request line leads;  local   what a worker answers by itself
 providers   the runtime of one provider;  pool, connector, upstream   its connections

@@ -22,6 +22,7 @@ from sluicegate.domain.errors import (
     TargetTooLongError,
 )
 from sluicegate.gateway.exchange import Exchange
+from sluicegate.gateway.heads import KnownHead, RequestHead, known_head
 from sluicegate.gateway.replies import error_reply
 from sluicegate.gateway.services import Services
 from sluicegate.gateway.tunnel import Tunnel
@@ -35,6 +36,8 @@ LARGEST_PIPELINE = 16
 """Requests waiting behind the present one. SDKs send none; more than a few is a flood."""
 LARGEST_FRAMING = 16_384
 """Bytes of chunk framing and trailers beyond FRAMED times the body: no client sends chunk extensions."""
+LARGEST_UNKNOWN = 8
+"""Heads of a connection that are learned in the hope that they come again; most clients' first does."""
 LINGER_SECONDS = 2.0
 """How long a refused client may finish sending, so that it reads our answer before its connection is reset."""
 
@@ -50,10 +53,12 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_fed",
+        "_head",
         "_head_bytes",
         "_is_discarding",
         "_is_paused",
         "_kinds",
+        "_known",
         "_listener",
         "_parser",
         "_reading",
@@ -63,12 +68,10 @@ class ClientConnection(asyncio.Protocol):
         "_since",
         "_stop",
         "_tunnel",
+        "_unknown",
         "_waiting",
         "address",
-        "credential",
-        "credential_digest",
         "current",
-        "good_hosts",
         "must_abort",
         "phase",
         "services",
@@ -83,7 +86,10 @@ class ClientConnection(asyncio.Protocol):
         self._parser: HttpRequestParser | None = None
         self.transport: asyncio.Transport | None = None
         self.current: Exchange | None = None
+        self._head: RequestHead | None = None
         self._reading: Exchange | None = None
+        self._known: KnownHead | None = None
+        self._unknown = 0
         self._waiting: deque[Exchange] = deque()
         self._tunnel: Tunnel | None = None
         self._rest = b""
@@ -94,10 +100,6 @@ class ClientConnection(asyncio.Protocol):
         self._is_paused = False
         self.phase = IDLE
         self.address: str | None = None
-        self.good_hosts: tuple[bytes, ...] = ()
-        self.credential = b""
-        """The credential sent last, with its digest: connections rarely change theirs."""
-        self.credential_digest = b""
         self.must_abort = False
 
     def __repr__(self) -> str:
@@ -123,6 +125,12 @@ class ClientConnection(asyncio.Protocol):
         if parser is None or self.phase == LINGERING:
             return
         self._reads += 1
+        is_idle = self.phase == IDLE
+        if is_idle and self._known is not None:
+            body = self._known.body_of(data)
+            if body is not None and self._known.head.judged_by is self.services.routes:
+                self._begin_known(self._known.head, body)
+                return
         self._fed += len(data)
         try:
             parser.feed_data(data)
@@ -139,6 +147,8 @@ class ClientConnection(asyncio.Protocol):
             framing = self._fed - self._head_bytes - FRAMED * self._reading.body_size
             if self._reading.is_chunked and framing > LARGEST_FRAMING:
                 self._stopped(MalformedRequestError("the body's chunk extensions or trailers are too long"))
+        if is_idle and self.current is not None and self._unknown < LARGEST_UNKNOWN:
+            self._learn(self.current.head, data)
 
     def eof_received(self) -> bool:
         """The client ends its side; see Rule 3."""
@@ -152,7 +162,7 @@ class ClientConnection(asyncio.Protocol):
         self._listener.gone(self)
         self._parser = None
         self._waiting.clear()
-        self._reading = None
+        self._head = self._reading = None
         self.transport = None
         if self.current is not None:
             self.current.client_lost()
@@ -175,55 +185,49 @@ class ClientConnection(asyncio.Protocol):
             if len(self._waiting) >= LARGEST_PIPELINE:
                 self._stop = MalformedRequestError(f"more than {LARGEST_PIPELINE} requests are pipelined")
                 return
-            self._reading = Exchange(self, self.services)
+            self._head = RequestHead()
             self._head_bytes = 0
             if self.current is None:
                 self._enter(HEAD)
 
     def on_url(self, target: bytes) -> None:
         """The request's target, or a part of it."""
-        if self._reading is not None:
-            self._reading.raw_target += target
+        if self._head is not None:
+            self._head.raw_target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Sort one field."""
-        exchange = self._reading
-        if exchange is None or exchange.method:
+        head = self._head
+        if head is None:
             return  # a trailer: dropped (RFC 9110 section 6.5.1 lets an intermediary do so)
         kind = self._kinds[name]
         if kind == headers.FORWARD:
-            exchange.fields += (name, b": ", value, b"\r\n")
+            head.lines.append(b"%b: %b" % (name, value))
         elif kind != headers.DROP:
-            _note(exchange, kind, name, value)
+            head.note(kind, name, value)
 
     def on_headers_complete(self) -> None:
         """The head is whole: check its bounds, and begin if its turn has come."""
-        exchange = self._reading
+        head = self._head
         parser = self._parser
-        if exchange is None or parser is None or self._stop is not None:
+        if head is None or parser is None or self._stop is not None:
             return
         bounds = self.services.bounds
-        if len(exchange.raw_target) > bounds.request_line:
+        if len(head.raw_target) > bounds.request_line:
             self._stop = TargetTooLongError(f"the request's target is longer than {bounds.request_line} bytes")
-        elif len(exchange.fields) > 4 * bounds.header_count or (
-            self._fed > bounds.header_bytes and exchange.head_bytes() > bounds.header_bytes
+        elif len(head.lines) > bounds.header_count or (
+            self._fed > bounds.header_bytes and head.size() > bounds.header_bytes
         ):
             self._stop = HeadTooLargeError(
                 f"the header fields exceed {bounds.header_bytes} bytes or {bounds.header_count} fields"
             )
         if self._stop is not None:
             return
-        if exchange.is_chunked:
-            self._head_bytes = len(exchange.raw_target) + exchange.head_bytes()
-        exchange.method = parser.get_method()
-        exchange.is_http10 = parser.get_http_version() == "1.0"
-        if exchange.is_http10:
-            exchange.keeps_alive = b"keep-alive" in exchange.options and not exchange.is_chunked
-            if exchange.is_chunked:
-                exchange.fault = "HTTP/1.0 has no chunked bodies"
-        else:
-            exchange.keeps_alive = b"close" not in exchange.options
-        exchange.has_body = exchange.is_chunked or exchange.content_length > 0
+        self._head = None
+        head.finish(parser.get_method(), parser.get_http_version())
+        if head.is_chunked:
+            self._head_bytes = len(head.raw_target) + head.size()
+        self._reading = exchange = Exchange(self, self.services, head, head.content_length)
         if self.current is None:
             self._begin(exchange)
         else:
@@ -319,6 +323,24 @@ class ClientConnection(asyncio.Protocol):
         self.phase = phase
         self._since = 0.0
 
+    def _begin_known(self, head: RequestHead, body: bytes) -> None:
+        """Begin a request whose head came before, and whose body is here."""
+        self._unknown = 0
+        exchange = Exchange(self, self.services, head, len(body) if head.content_length >= 0 else -1)
+        if body:
+            exchange.body.append(body)
+            exchange.body_size = len(body)
+        exchange.is_request_complete = True
+        self.current = exchange
+        self._enter(ANSWER)
+        exchange.begin()
+
+    def _learn(self, head: RequestHead, data: bytes) -> None:
+        """Know this head when it comes again. A client whose heads are never the same is not paid for."""
+        self._unknown += 1
+        if head.judged_by is not None:
+            self._known = known_head(head, data)
+
     def _begin(self, exchange: Exchange) -> None:
         self.current = exchange
         self._enter(BODY if exchange.has_body else ANSWER)
@@ -336,7 +358,7 @@ class ClientConnection(asyncio.Protocol):
                 exchange.complete_request()
             self.resume_reading()
         else:
-            self._enter(HEAD if self._reading is not None else IDLE)
+            self._enter(HEAD if self._head is not None else IDLE)
             self.resume_reading()
 
     def _discard(self, exchange: Exchange) -> None:
@@ -350,8 +372,8 @@ class ClientConnection(asyncio.Protocol):
     def _check_head(self) -> None:
         """A head is arriving in pieces: it must not grow beyond its bounds while we wait for its end."""
         bounds = self.services.bounds
-        reading = self._reading
-        if reading is not None and len(reading.raw_target) > bounds.request_line:
+        head = self._head
+        if head is not None and len(head.raw_target) > bounds.request_line:
             self._stopped(TargetTooLongError(f"the request's target is longer than {bounds.request_line} bytes"))
         elif self._fed > bounds.request_line + bounds.header_bytes + 4 * bounds.header_count:
             self._stopped(HeadTooLargeError(f"the header fields exceed {bounds.header_bytes} bytes"))
@@ -359,7 +381,7 @@ class ClientConnection(asyncio.Protocol):
     def _upgrade_asked(self, rest: bytes) -> None:
         """A request that wants another protocol was parsed; what follows it is that protocol's."""
         exchange = self.current
-        if exchange is not None and exchange.upgrade and not exchange.is_ended:
+        if exchange is not None and exchange.head.upgrade and not exchange.is_ended:
             self._rest += rest
         elif rest:
             self.data_received(rest)
@@ -368,7 +390,7 @@ class ClientConnection(asyncio.Protocol):
         """Nothing more can be read from this client."""
         self._parser = None
         self._stop = error
-        self._reading = None
+        self._head = self._reading = None
         exchange = self.current
         if exchange is None:
             self._say(error)
@@ -435,38 +457,3 @@ class ClientConnection(asyncio.Protocol):
             self.current.refuse(DrainingError("the gateway is shutting down; try again", retry_after=1.0))
         elif self.transport is not None:
             self.transport.abort()
-
-
-def _note(exchange: Exchange, kind: int, name: bytes, value: bytes) -> None:
-    """Take a field that means something to us."""
-    if kind >= headers.AUTHORIZATION:
-        exchange.credentials.append((kind, name, value))
-    elif kind == headers.HOST:
-        exchange.hosts.append(value)
-    elif kind == headers.CONTENT_LENGTH:
-        exchange.content_length = int(value) if len(value) < 19 else 1 << 62
-    elif kind == headers.CONTENT_TYPE:
-        exchange.content_type = value.lower()
-        exchange.fields += (name, b": ", value, b"\r\n")
-    elif kind == headers.ACCEPT_ENCODING:
-        exchange.accept_encoding = value.lower()
-    elif kind == headers.CONNECTION:
-        exchange.options |= headers.connection_options(value)
-    elif kind == headers.TRANSFER_ENCODING:
-        if exchange.is_chunked or value.lower() != b"chunked":
-            exchange.fault = "the only transfer coding served is a single 'chunked'"
-        exchange.is_chunked = True
-    elif kind == headers.CONTENT_ENCODING:
-        exchange.content_encoding = value
-        exchange.fields += (name, b": ", value, b"\r\n")
-    elif kind == headers.EXPECT:
-        exchange.expect = value
-    elif kind == headers.UPGRADE:
-        exchange.upgrade = value if value.lower() == b"websocket" else b""
-    elif kind == headers.SESSION:
-        exchange.session = value.decode("latin-1")
-        exchange.fields += (name, b": ", value, b"\r\n")
-    elif kind == headers.COOKIE:
-        exchange.cookies.append(value)
-    else:
-        exchange.fields += (name, b": ", value, b"\r\n")

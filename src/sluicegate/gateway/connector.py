@@ -5,15 +5,19 @@ import re
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 from sluicegate.domain.errors import GatewayError, UpstreamTimeoutError, UpstreamUnreachableError
 from sluicegate.domain.snapshot import Provider
+from sluicegate.gateway.secured import Secured
 
 _PROXY_AGREES = re.compile(rb"HTTP/1\.[01] 2\d\d(?: |$)")
 """Any 2xx makes the tunnel (RFC 9110 section 9.3.6)."""
+
+_MISNAMED = frozenset({62, 64})
+"""X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH (x509_vfy.h): their messages name the host."""
 
 LARGEST_PROXY_ANSWER = 16_384
 """Bytes of a proxy's answer to CONNECT; real ones have a few hundred."""
@@ -77,7 +81,7 @@ class Connector:
         except ssl.SSLCertVerificationError as error:
             failed(
                 UpstreamUnreachableError(
-                    f"provider {provider.name}: its TLS certificate is not trusted: {error.verify_message}"
+                    f"provider {provider.name}: its TLS certificate is not trusted: {_distrust(error)}"
                 )
             )
         except (
@@ -88,40 +92,53 @@ class Connector:
 
     async def _connect(self, provider: Provider, make: Callable[[], asyncio.Protocol]) -> None:
         origin = provider.origin
-        context = None
-        if origin.scheme == "https":
-            context = tls_context(verify=provider.verify_tls, ca_file=provider.ca_file)
         if origin.scheme == "unix":
             await self._loop.create_unix_connection(make, origin.host)
-        elif provider.proxy is None:
-            await self._loop.create_connection(make, origin.host, origin.port, ssl=context)
+            return
+        secured: asyncio.Future[None] = self._loop.create_future()
+        if origin.scheme == "https":
+            context = tls_context(verify=provider.verify_tls, ca_file=provider.ca_file)
+            make = partial(Secured, context, make, partial(_tell, secured), server_hostname=origin.host)
         else:
-            await self._through_proxy(provider, provider.proxy, make, context)
+            secured.set_result(None)
+        if provider.proxy is None:
+            transport, _ = await self._loop.create_connection(make, origin.host, origin.port)
+        else:
+            transport = await self._through_proxy(provider, provider.proxy, make)
+        try:
+            await secured
+        except BaseException:  # also a cancellation: a half-open connection must not stay behind; it goes on up
+            transport.abort()
+            raise
 
     async def _through_proxy(
-        self, provider: Provider, proxy: str, make: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None
-    ) -> None:
+        self, provider: Provider, proxy: str, make: Callable[[], asyncio.Protocol]
+    ) -> asyncio.Transport:
         parts = urlsplit(proxy)
         answered: asyncio.Future[None] = self._loop.create_future()
         request = connect_request(provider, parts.username, parts.password)
-        transport, handshake = await self._loop.create_connection(
+        transport, _ = await self._loop.create_connection(
             lambda: ProxyHandshake(request, answered), parts.hostname or "", parts.port or 80
         )
         try:
             await answered
             protocol = make()
-            if context is not None:
-                secured = await self._loop.start_tls(
-                    transport, handshake, context, server_hostname=provider.origin.host
-                )
-                if secured is None:
-                    raise ConnectionResetError("the connection closed during the TLS handshake")
-                transport = secured
         except BaseException:  # also a cancellation: a half-open tunnel must not stay behind; it goes on up
             transport.abort()
             raise
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
+        return transport
+
+
+def _tell(secured: "asyncio.Future[None]", _connection: Secured, error: Exception | None) -> None:
+    """How the handshake ended."""
+    if secured.done():
+        return
+    if error is None:
+        secured.set_result(None)
+    else:
+        secured.set_exception(error)
 
 
 def connect_request(provider: Provider, user: str | None, password: str | None) -> bytes:
@@ -171,6 +188,11 @@ class ProxyHandshake(asyncio.Protocol):
     def _fail(self, reason: str) -> None:
         if not self._answered.done():
             self._answered.set_exception(ConnectionError(reason))
+
+
+def _distrust(error: ssl.SSLCertVerificationError) -> str:
+    """Why a certificate was refused, in OpenSSL's words where these name no host."""
+    return "it is for another host" if error.verify_code in _MISNAMED else error.verify_message
 
 
 def _reason(error: OSError | UnicodeError) -> str:

@@ -15,6 +15,7 @@ from sluicegate.domain.errors import (
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.usage import Reading, Usage, UsageSource
 from sluicegate.gateway import pipeline, relay
+from sluicegate.gateway.heads import RequestHead
 from sluicegate.gateway.providers import ProviderRuntime
 from sluicegate.gateway.replies import CONTINUE, error_reply
 from sluicegate.gateway.routes import Route
@@ -22,7 +23,6 @@ from sluicegate.gateway.services import NOBODY, Services
 from sluicegate.gateway.stages.forward import dispatch, send
 from sluicegate.gateway.taps import Tap, UsageFilter
 from sluicegate.gateway.upstream import UpstreamConnection
-from sluicegate.wire import headers
 
 if TYPE_CHECKING:
     from sluicegate.gateway.client import ClientConnection
@@ -37,32 +37,24 @@ NOTHING = Reading()
 
 
 class Exchange:
-    """See the module. The fields up to `session` are filled in by the client's connection as it parses."""
+    """See the module."""
 
     __slots__ = (
         "_seen",
         "_seen_reads",
-        "accept_encoding",
         "attempts",
         "body",
         "body_size",
         "client",
         "connection",
-        "content_encoding",
         "content_length",
-        "content_type",
-        "cookies",
-        "credentials",
         "ended",
         "error",
-        "expect",
-        "fault",
-        "fields",
         "filter",
         "first_byte",
         "framing",
         "has_body",
-        "hosts",
+        "head",
         "is_chunked",
         "is_client_gone",
         "is_cut",
@@ -70,7 +62,6 @@ class Exchange:
         "is_forwarding",
         "is_head_sent",
         "is_held",
-        "is_http10",
         "is_request_complete",
         "is_stream",
         "is_stream_request",
@@ -78,10 +69,8 @@ class Exchange:
         "keeps_alive",
         "method",
         "model",
-        "options",
         "overhead_us",
         "principal",
-        "raw_target",
         "reading",
         "ready",
         "request_id",
@@ -91,11 +80,9 @@ class Exchange:
         "runtime_or_none",
         "sent",
         "services",
-        "session",
         "started",
         "status",
         "tap",
-        "upgrade",
         "upstream_request_id",
         "upstream_status",
         "usage",
@@ -105,29 +92,16 @@ class Exchange:
 
     route: Route
 
-    def __init__(self, client: "ClientConnection", services: Services) -> None:
-        """A request whose first bytes have arrived."""
+    def __init__(self, client: "ClientConnection", services: Services, head: RequestHead, content_length: int) -> None:
+        """A request whose head has arrived; `content_length` is -1 where none was said."""
         self.client = client
         self.services = services
-        self.method = b""
-        self.raw_target = b""
-        self.fields: list[bytes] = []
-        self.credentials: list[tuple[int, bytes, bytes]] = []
-        self.cookies: list[bytes] = []
-        self.hosts: list[bytes] = []
-        self.options: frozenset[bytes] = frozenset()
-        self.content_length = -1
-        self.content_type = b""
-        self.content_encoding = b""
-        self.accept_encoding = b""
-        self.upgrade = b""
-        self.expect = b""
-        self.session = ""
-        self.fault = ""
-        self.is_chunked = False
-        self.is_http10 = False
-        self.keeps_alive = True
-        self.has_body = False
+        self.head = head
+        self.method = head.method
+        self.content_length = content_length
+        self.is_chunked = head.is_chunked
+        self.has_body = content_length > 0 or head.is_chunked
+        self.keeps_alive = head.keeps_alive
         self.is_held = True
         self.is_request_complete = False
         self.body: list[bytes] = []
@@ -192,7 +166,7 @@ class Exchange:
         """The pipeline ran `stages` through."""
         if stages is pipeline.ON_BODY:
             return
-        if self.expect and not self.body_size and not self.is_request_complete:
+        if self.head.expect and not self.body_size and not self.is_request_complete:
             self.client.write(CONTINUE)
         self.is_held = self._can_be_held()
         self.client.resume_reading()
@@ -205,7 +179,7 @@ class Exchange:
             return True
         if max(self.content_length, self.body_size) > self.services.bounds.held_body_bytes:
             return False
-        return b"json" in self.content_type and not self.content_encoding
+        return b"json" in self.head.content_type and not self.head.content_encoding
 
     def _forward(self) -> None:
         self.is_forwarding = True
@@ -269,24 +243,13 @@ class Exchange:
             self.body = body = [b"".join(body)]
         return body[0]
 
-    def head_bytes(self) -> int:
-        """Bytes of the fields that are kept."""
-        noted = sum(len(name) + len(value) for _, name, value in self.credentials)
-        return sum(map(len, self.fields)) + noted + sum(map(len, self.hosts)) + sum(map(len, self.cookies))
-
-    def credential(self) -> bytes:
-        """The caller's credential: `Authorization`, else `x-api-key`, else `api-key`, else `x-goog-api-key`."""
-        if not self.credentials:
-            return b""
-        kind, _, value = self.credentials[0] if len(self.credentials) == 1 else min(self.credentials)
-        return headers.bearer(value) if kind == headers.AUTHORIZATION else value.strip()
-
     def control_fields(self) -> list[bytes]:
         """What only the control process may see: the caller's credentials and address, and the request's id."""
-        fields = [name + b": " + value + b"\r\n" for _, name, value in self.credentials]
-        host = self.hosts[0] if self.hosts else b"localhost"
+        head = self.head
+        fields = [name + b": " + value + b"\r\n" for _, name, value in head.credentials]
+        host = head.hosts[0] if head.hosts else b"localhost"
         about = f"x-request-id: {self.request_id}\r\nx-forwarded-for: {self.client.address or 'unknown'}\r\n"
-        cookies = [b"Cookie: " + cookie + b"\r\n" for cookie in self.cookies]
+        cookies = [b"Cookie: " + cookie + b"\r\n" for cookie in head.cookies]
         return [*fields, *cookies, about.encode(), b"x-forwarded-host: " + host + b"\r\n"]
 
     def client_lost(self) -> None:
@@ -348,7 +311,7 @@ class Exchange:
         """Whether more of the request is to come than we would read only to drop it."""
         if self.is_request_complete:
             return False
-        return self.is_chunked or bool(self.expect) or self.content_length - self.body_size > DISCARDED
+        return self.is_chunked or bool(self.head.expect) or self.content_length - self.body_size > DISCARDED
 
     # -- the provider's side
 
@@ -365,7 +328,10 @@ class Exchange:
         """The provider sent its head, or more of its body: pass it on, one write per read."""
         if self.is_ended:
             return
-        head = b"" if self.is_head_sent else relay.begin(self, connection, data, is_complete=is_complete)
+        head = b""
+        if not self.is_head_sent:
+            assert connection.head is not None, "the first read told of is the one that completes the head"
+            head = relay.begin(self, connection.head, data, is_complete=is_complete)
         if data:
             if self.first_byte == 0.0:
                 self.first_byte = self.services.clock()
@@ -382,6 +348,20 @@ class Exchange:
         elif head or data:
             self.client.write(head + data if head else data)
 
+    def chunk_answered(self, connection: UpstreamConnection, data: bytes, chunk: bytes) -> None:
+        """The provider sent a chunk of its body: mostly the client gets it as it is."""
+        if self.is_ended:
+            return
+        if self.framing != relay.CHUNKED or self.filter is not None or self.first_byte == 0.0:
+            self.answered(connection, data, is_complete=False)
+            return
+        self.response_bytes += len(data)
+        if self.tap is not None:
+            self.tap.feed(data)
+        transport = self.client.transport
+        if transport is not None:
+            transport.write(chunk)
+
     def _complete(self, head: bytes, data: bytes) -> None:
         ending = relay.ending(self)
         if self.is_stream and relay.is_truncated(self):
@@ -396,12 +376,13 @@ class Exchange:
         """The provider switched protocols: from here on bytes flow both ways untouched."""
         if self.is_ended:
             connection.cancel()
-        elif not self.upgrade:
+        elif not self.head.upgrade:
             connection.cancel()
             self.refuse(UpstreamBrokenError(f"provider {self.runtime.name} switched protocols by itself"))
         else:
             self.connection = None
-            self.client.tunnel(self, connection, relay.upgrade_head(self, connection), rest)
+            assert connection.head is not None, "a switch of protocols is told of behind a head"
+            self.client.tunnel(self, connection, relay.upgrade_head(self, connection.head), rest)
 
     def upstream_failed(self, connection: UpstreamConnection, error: GatewayError, *, was_read: bool) -> None:
         """No (more) answer will come. A request that was surely not read is sent once more, on a fresh connection."""

@@ -4,8 +4,11 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import cast
 
 from sluicegate.gateway.client import ClientConnection
+from sluicegate.gateway.secured import Secured
 from sluicegate.gateway.services import Services
 
 BACKLOG = 4_096
@@ -22,23 +25,36 @@ REFUSAL = (
 class Listener:
     """The clients of one worker."""
 
-    __slots__ = ("_server", "_services", "_socket", "clients", "refusal")
+    __slots__ = ("_handshakes", "_server", "_services", "_socket", "clients", "refusal")
 
     def __init__(self, services: Services) -> None:
         """Nothing is open yet."""
         self._services = services
         self._server: asyncio.Server | None = None
         self._socket: socket.socket | None = None
+        self._handshakes: set[Secured] = set()
         self.clients: set[ClientConnection] = set()
         self.refusal = REFUSAL
 
     def __repr__(self) -> str:
         """Tell whether clients are accepted, and how many are here."""
-        return f"<Listener {'open' if self._server else 'closed'} clients={len(self.clients)}>"
+        state = "open" if self._server else "closed"
+        return f"<Listener {state} clients={len(self.clients)} handshakes={len(self._handshakes)}>"
 
     def make(self) -> ClientConnection:
         """A protocol for a connection about to be made."""
         return ClientConnection(self, self._services)
+
+    def _make_secured(self, tls: ssl.SSLContext) -> asyncio.Protocol:
+        """The same behind TLS: counted from the first byte of the handshake, which strangers can draw out."""
+        if len(self.clients) + len(self._handshakes) >= self._services.bounds.connections:
+            return TurnedAway()
+        handshake = Secured(tls, self.make, self._shaken)
+        self._handshakes.add(handshake)
+        return handshake
+
+    def _shaken(self, handshake: Secured, _error: Exception | None) -> None:
+        self._handshakes.discard(handshake)
 
     def admit(self, client: ClientConnection) -> bool:
         """Count a client in, unless there are too many."""
@@ -55,13 +71,16 @@ class Listener:
         """Accept on this socket."""
         loop = asyncio.get_running_loop()
         self._socket = listening
-        self._server = await loop.create_server(self.make, sock=listening, ssl=tls, backlog=BACKLOG)
+        make = self.make if tls is None else partial(self._make_secured, tls)
+        self._server = await loop.create_server(make, sock=listening, backlog=BACKLOG)
 
     async def drain(self, seconds: float, *, wait: Callable[[float], Awaitable[None]]) -> None:
         """Accept no more, let exchanges finish for up to `seconds`, then end them. `wait` sleeps."""
         if self._server is not None:
             self._server.close()
             self._server = None
+        for handshake in list(self._handshakes):
+            handshake.abort()
         for client in list(self.clients):
             client.drain()
         waited = 0.0
@@ -81,6 +100,19 @@ class Listener:
         """Let every client look at its deadlines."""
         for client in list(self.clients):
             client.sweep(now)
+        slowest = self._services.bounds.head_seconds
+        for handshake in list(self._handshakes):
+            handshake.since = handshake.since or now
+            if now - handshake.since > slowest:
+                handshake.abort()
+
+
+class TurnedAway(asyncio.Protocol):
+    """A client that asks for TLS where there are too many: no answer of ours could be read before the handshake."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close at once."""
+        cast("asyncio.Transport", transport).abort()
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -92,6 +124,9 @@ def listening_socket(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            # `::` stands for every address of the machine, whatever its default is.
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listening.bind(address)
     except OSError:
         listening.close()

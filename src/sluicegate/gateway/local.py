@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-LOCAL_PATHS = frozenset({"/health", "/healthz", "/livez", "/readyz"})
-
 
 def local_answer(path: str, *, is_ready: bool, version: str, timestamp: Callable[[], str]) -> tuple[int, bytes, bytes]:
     """Status, content type and body. `timestamp` gives ISO 8601 UTC."""

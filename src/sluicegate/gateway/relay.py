@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Final
 from sluicegate.domain.errors import GatewayError
 from sluicegate.gateway.replies import status_line
 from sluicegate.gateway.taps import StreamTap, tap_for
+from sluicegate.wire.answers import AnswerHead
 
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
-    from sluicegate.gateway.upstream import UpstreamConnection
 
 NO_BODY: Final = 0
 SIZED: Final = 1
@@ -30,42 +30,43 @@ _ENDED_STREAMS = frozenset({"chat", "completions", "responses", "messages", "gen
 """Operations whose streams have a last event; a clean close without it would look like success to an SDK."""
 
 
-def begin(exchange: "Exchange", connection: "UpstreamConnection", data: bytes, *, is_complete: bool) -> bytes:
+def begin(exchange: "Exchange", head: AnswerHead, data: bytes, *, is_complete: bool) -> bytes:
     """The head of the client's answer; decides how the body is framed and who watches it."""
     services = exchange.services
     now = services.clock()
     route = exchange.route
     exchange.is_head_sent = True
-    exchange.status = exchange.upstream_status = status = connection.status
-    if connection.request_id:
-        exchange.upstream_request_id = connection.request_id.decode("latin-1")
-    content_type = connection.content_type
+    exchange.status = exchange.upstream_status = status = head.status
+    if head.request_id:
+        exchange.upstream_request_id = head.request_id.decode("latin-1")
+    content_type = head.content_type
     exchange.is_stream = is_stream = content_type.startswith(b"text/event-stream")
     is_control = route.kind == "control"
     if not is_control:
-        exchange.tap = tap_for(route.dialect, route.operation, content_type, connection.content_encoding)
+        exchange.tap = tap_for(route.dialect, route.operation, content_type, head.content_encoding)
     if not is_stream or status >= 400:
         exchange.filter = None
-    parts = [status_line(status), *connection.fields]
+    parts = [status_line(status)]
+    if head.lines:
+        parts += (b"\r\n".join(head.lines), b"\r\n")
     if is_stream:
         parts.append(_STREAM_FIELDS)
     else:
         if content_type:
-            parts.append(b"Content-Type: " + content_type + b"\r\n")
-        if connection.cache_control:
-            parts.append(b"Cache-Control: " + connection.cache_control + b"\r\n")
-    parts.append(_framing(exchange, connection, len(data), is_complete=is_complete))
+            parts.append(b"Content-Type: %b\r\n" % content_type)
+        if head.cache_control:
+            parts.append(b"Cache-Control: %b\r\n" % head.cache_control)
+    parts.append(_framing(exchange, head, len(data), is_complete=is_complete))
     if not exchange.keeps_alive or exchange.framing == UNTIL_CLOSE or services.is_draining:
         exchange.keeps_alive = False
         parts.append(b"Connection: close\r\n")
-    elif exchange.is_http10:
+    elif exchange.head.is_http10:
         parts.append(b"Connection: keep-alive\r\n")
-    exchange.overhead_us = int((exchange.sent - exchange.ready + services.clock() - now) * 1e6)
     if status >= 400:
         parts.append(_FROM_GATEWAY if is_control else _FROM_UPSTREAM)
-    parts.append(gateway_fields(exchange))
+    exchange.overhead_us = int((exchange.sent - exchange.ready + services.clock() - now) * 1e6)
     identity = exchange.request_id.encode()
-    parts.append(b"x-request-id: %b\r\nrequest-id: %b\r\n\r\n" % (identity, identity))
+    parts.append(b"%bx-request-id: %b\r\nrequest-id: %b\r\n\r\n" % (gateway_fields(exchange), identity, identity))
     return b"".join(parts)
 
 
@@ -74,23 +75,24 @@ def gateway_fields(exchange: "Exchange") -> bytes:
     runtime = exchange.runtime_or_none
     if runtime is exchange.services.control:
         return b""
-    return exchange.services.identity(exchange.model, runtime.name if runtime is not None else "") + (
-        b"x-gateway-attempts: %d\r\nx-gateway-cache: bypass\r\nx-gateway-overhead-us: %d\r\n"
-        % (exchange.attempts, max(exchange.overhead_us, 0))
+    return b"%bx-gateway-attempts: %d\r\nx-gateway-cache: bypass\r\nx-gateway-overhead-us: %d\r\n" % (
+        exchange.services.identity(exchange.model, runtime.name if runtime is not None else ""),
+        exchange.attempts,
+        max(exchange.overhead_us, 0),
     )
 
 
-def _framing(exchange: "Exchange", connection: "UpstreamConnection", size: int, *, is_complete: bool) -> bytes:
+def _framing(exchange: "Exchange", head: AnswerHead, size: int, *, is_complete: bool) -> bytes:
     """Choose the framing towards the client (RFC 9112 section 6) and return its field."""
-    length = connection.content_length
-    status = connection.status
+    length = head.content_length
+    status = head.status
     if exchange.method == b"HEAD" or status in (204, 304):
         exchange.framing = NO_BODY
         return b"Content-Length: %d\r\n" % length if length >= 0 and status != 204 else b""
     if exchange.filter is None and (length >= 0 or (is_complete and not exchange.is_stream)):
         exchange.framing = SIZED
         return b"Content-Length: %d\r\n" % (length if length >= 0 else size)
-    if exchange.is_http10:
+    if exchange.head.is_http10:
         exchange.framing = UNTIL_CLOSE
         return b""
     exchange.framing = CHUNKED
@@ -140,7 +142,7 @@ def broken_ending(exchange: "Exchange", error: GatewayError) -> bytes | None:
     return event
 
 
-def upgrade_head(exchange: "Exchange", connection: "UpstreamConnection") -> bytes:
+def upgrade_head(exchange: "Exchange", head: AnswerHead) -> bytes:
     """The 101 answer."""
     exchange.is_head_sent = True
     exchange.status = exchange.upstream_status = 101
@@ -148,8 +150,8 @@ def upgrade_head(exchange: "Exchange", connection: "UpstreamConnection") -> byte
     return b"".join(
         (
             status_line(101),
-            *connection.fields,
-            b"Connection: Upgrade\r\nUpgrade: " + (connection.upgrade or exchange.upgrade) + b"\r\n",
+            *[line + b"\r\n" for line in head.lines],
+            b"Connection: Upgrade\r\nUpgrade: " + (head.upgrade or exchange.head.upgrade) + b"\r\n",
             gateway_fields(exchange),
             b"x-request-id: %b\r\nrequest-id: %b\r\n\r\n" % (identity, identity),
         )

@@ -4,26 +4,22 @@
 /<provider>/<rest>                        that provider, prefix stripped
 /v1/<rest>                                the model decides, else the default provider of the path's dialect
 /v1beta/<rest>                            the default provider of the Gemini dialect
-/ /admin /manage …                        the control process
+/ /admin /manage /v1/key …                the control process
 anything else                             404, once the caller is known
 """
 
 from typing import Literal
+from urllib.parse import unquote_plus
 
 from sluicegate.dialects.allow import allowed_methods
 from sluicegate.dialects.base import Dialect
 from sluicegate.domain.errors import GatewayError, MethodForbiddenError, NoProviderError, PathUnknownError
+from sluicegate.domain.paths import CONTROL_PATHS, CONTROL_SEGMENTS, LOCAL_PATHS
 from sluicegate.domain.snapshot import Snapshot
-from sluicegate.gateway.local import LOCAL_PATHS
 from sluicegate.gateway.providers import ProviderRuntime
 from sluicegate.wire.target import Target, parse_target
 
 RouteKind = Literal["local", "provider", "model", "control", "unknown"]
-
-CONTROL_SEGMENTS = frozenset(
-    {"", "admin", "manage", "metrics", "stats", "docs", "openapi.json", "ui", "static", "favicon.ico"}
-)
-"""First path segments that the control process serves."""
 
 _LARGEST_MEMO = 4_096
 _LONGEST_REMEMBERED = 512
@@ -43,6 +39,7 @@ class Route:
         "endpoint",
         "kind",
         "method",
+        "method_name",
         "operation",
         "provider",
         "refusal",
@@ -56,6 +53,7 @@ class Route:
         """A route without a provider; the builder fills in the rest."""
         self.kind = kind
         self.method = method
+        self.method_name = method.decode()
         self.target = target
         self.endpoint = target.path
         self.dialect = dialect
@@ -86,7 +84,9 @@ class Route:
         provider = runtime.provider
         base = provider.version_path if self.kind == "model" else provider.base_path
         path = _joined(base, self.suffix)
-        return f"{path}?{self.target.query}" if self.target.has_query else path
+        if not self.target.has_query:
+            return path
+        return f"{path}?{_without(self.target.query, runtime.dialect.credential_parameters)}"
 
 
 def _joined(base: str, suffix: str) -> str:
@@ -95,6 +95,13 @@ def _joined(base: str, suffix: str) -> str:
     if version and (suffix == f"/{version}" or suffix.startswith(f"/{version}/")):
         suffix = suffix[len(version) + 1 :]
     return (base + suffix) or "/"
+
+
+def _without(query: str, names: frozenset[str]) -> str:
+    """A query less the parameters of these names, and otherwise to the byte as it was."""
+    if not names:
+        return query
+    return "&".join(pair for pair in query.split("&") if unquote_plus(pair.partition("=")[0]) not in names)
 
 
 def check_allowed(runtime: ProviderRuntime, path: str, method: bytes) -> None:
@@ -146,6 +153,10 @@ class Routes:
         if path in LOCAL_PATHS or (path == "/" and method == b"HEAD"):
             return Route("local", method, target, self._generic)
         first = path[1:].partition("/")[0]
+        if first in CONTROL_SEGMENTS or any(path == own or path.startswith(f"{own}/") for own in CONTROL_PATHS):
+            route = Route("control", method, target, self._generic)
+            route.suffix = target.raw_path
+            return route
         if first == "v1":
             return self._versioned(method, target, path.removeprefix("/v1"), target.raw_path.removeprefix("/v1"))
         if first == "v1beta":
@@ -153,10 +164,6 @@ class Routes:
         runtime = self._by_name.get(first)
         if runtime is not None and target.raw_path.startswith(f"/{first}"):
             return self._passthrough(method, target, runtime, first)
-        if first in CONTROL_SEGMENTS:
-            route = Route("control", method, target, self._generic)
-            route.suffix = target.raw_path
-            return route
         route = Route("unknown", method, target, self._generic)
         route.refusal = PathUnknownError(
             f"no route begins with /{first}; there are /v1 and " + ", ".join(f"/{name}" for name in self._by_name)

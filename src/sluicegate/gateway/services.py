@@ -19,6 +19,7 @@ from sluicegate.gateway.turn import Turn
 from sluicegate.wire.headers import HeaderKinds, answer_kinds, control_answer_kinds, request_kinds
 
 _LARGEST_MEMO = 4_096
+_MILLISECONDS = tuple(f".{number:03d}Z" for number in range(1000))
 
 
 class Services:
@@ -108,7 +109,7 @@ class Services:
         second = int(wall)
         if self._stamp[0] != second:
             self._stamp = (second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
-        return f"{self._stamp[1]}.{int((wall - second) * 1000):03d}Z"
+        return self._stamp[1] + _MILLISECONDS[int((wall - second) * 1000)]
 
 
 def printable(text: str) -> str:

@@ -6,6 +6,7 @@ Rule 3. A tap never changes the answer. Only `UsageFilter` does, and only where 
 """
 
 import zlib
+from functools import lru_cache
 from json import JSONDecodeError, JSONDecoder
 
 from sluicegate.dialects.base import Dialect
@@ -247,12 +248,17 @@ Tap = JsonTap | StreamTap | NullTap
 
 def tap_for(dialect: Dialect, operation: str, content_type: bytes, content_encoding: bytes) -> Tap:
     """The tap that understands an answer with these header values, in whatever case they are spelled."""
-    media_type = content_type.partition(b";")[0].strip().lower()
-    encoding = content_encoding.strip().lower()
-    if encoding == b"identity":
-        encoding = b""
+    media_type, encoding = _kind_of(content_type, content_encoding)
     if media_type == b"application/json" and (not encoding or encoding in _ENCODINGS):
         return JsonTap(dialect, operation, encoding)
     if media_type == b"text/event-stream" and not encoding:
         return StreamTap(dialect, operation)
     return NullTap()
+
+
+@lru_cache(maxsize=256)
+def _kind_of(content_type: bytes, content_encoding: bytes) -> tuple[bytes, bytes]:
+    """Media type and content coding, in lower case; no coding where it is `identity`."""
+    media_type = content_type.partition(b";")[0].strip().lower()
+    encoding = content_encoding.strip().lower()
+    return media_type, b"" if encoding == b"identity" else encoding

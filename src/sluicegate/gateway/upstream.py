@@ -4,8 +4,8 @@ Rule 1. An answer belongs to the request that was sent; bytes without a request,
         taken for another answer: the connection is closed.
 Rule 2. What llhttp lets pass and we do not: any transfer coding but a single `chunked`, heads or chunk framing beyond
         a bound, a switch of protocols nobody asked for.
-Rule 3. An answer without length or chunks ends with the connection (RFC 9112 section 6.3); any other answer that ends
-        so is broken.
+Rule 3. An answer without length or chunks ends with the connection (RFC 9112 section 6.3), over TLS with TLS's own end
+        (section 9.8); any other answer that ends so is broken.
 """
 
 import asyncio
@@ -15,7 +15,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from sluicegate.domain.errors import GatewayError, UpstreamBrokenError
 from sluicegate.gateway.stale import was_never_read
-from sluicegate.wire import headers
+from sluicegate.wire.answers import AnswerHead
+from sluicegate.wire.chunks import ChunkError, ChunkReader, whole_chunks
 from sluicegate.wire.headers import HeaderKinds
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ of 1–3 KB, some CDNs up to 16, and no chunk extensions."""
 FRAMED = 17
 """Bytes on the wire that one byte of a body may take: chunks of one byte each take six, chunks of a page 1.002.
 Bounding the sum costs a multiplication a read, counting chunks would cost a call for each."""
-LARGEST_HEADER_COUNT = 256
 
 
 class AnswerReceiver(Protocol):
@@ -37,6 +37,10 @@ class AnswerReceiver(Protocol):
 
     def answered(self, connection: "UpstreamConnection", data: bytes, *, is_complete: bool) -> None:
         """A read brought the head (the first call) or more of the body."""
+        ...
+
+    def chunk_answered(self, connection: "UpstreamConnection", data: bytes, chunk: bytes) -> None:
+        """A read brought more of the body, and nothing else: `data`, framed as `chunk`."""
         ...
 
     def upgraded(self, connection: "UpstreamConnection", rest: bytes) -> None:
@@ -60,33 +64,25 @@ class UpstreamConnection(asyncio.Protocol):
     """A connection of a pool; idle, or busy with one request."""
 
     __slots__ = (
+        "_chunks",
         "_fed",
         "_kinds",
         "_parser",
         "_pieces",
         "_pool",
+        "_raw",
         "body_bytes",
-        "cache_control",
-        "connection_options",
-        "content_encoding",
-        "content_length",
-        "content_type",
         "fault",
-        "fields",
         "has_excess",
-        "has_head",
-        "is_chunked",
+        "head",
         "is_complete",
         "is_paused",
         "keeps_alive",
         "reads",
         "receiver",
-        "request_id",
         "served",
         "since",
-        "status",
         "transport",
-        "upgrade",
     )
 
     def __init__(self, pool: "Pool", kinds: HeaderKinds) -> None:
@@ -105,17 +101,9 @@ class UpstreamConnection(asyncio.Protocol):
     def _clear(self) -> None:
         self._pieces: list[bytes] = []
         self._fed = 0
-        self.status = 0
-        self.fields: list[bytes] = []
-        self.content_length = -1
-        self.content_type = b""
-        self.content_encoding = b""
-        self.cache_control = b""
-        self.request_id = b""
-        self.upgrade = b""
-        self.connection_options: frozenset[bytes] = frozenset()
-        self.is_chunked = False
-        self.has_head = False
+        self._chunks: ChunkReader | None = None
+        self._raw = b""
+        self.head: AnswerHead | None = None
         self.is_complete = False
         self.has_excess = False
         self.keeps_alive = False
@@ -125,7 +113,7 @@ class UpstreamConnection(asyncio.Protocol):
     def __repr__(self) -> str:
         """Tell what the connection is doing."""
         state = "closed" if self.transport is None else "idle" if self.receiver is None else "busy"
-        return f"<UpstreamConnection {state} served={self.served} status={self.status} body={self.body_bytes}>"
+        return f"<UpstreamConnection {state} served={self.served} {self.head!r} body={self.body_bytes}>"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Offer ourselves to the pool."""
@@ -160,60 +148,26 @@ class UpstreamConnection(asyncio.Protocol):
         if self.is_complete:
             self.has_excess = True
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Sort one field."""
-        if self.has_head or self.has_excess:
-            return  # a trailer: dropped (RFC 9110 section 6.5.1 lets an intermediary do so)
-        kind = self._kinds[name]
-        if kind == headers.FORWARD:
-            self.fields += (name, b": ", value, b"\r\n")
-        elif kind != headers.DROP:
-            self._note(kind, name, value)
-
-    def _note(self, kind: int, name: bytes, value: bytes) -> None:
-        if kind == headers.CONTENT_LENGTH:
-            self.content_length = int(value)
-        elif kind == headers.CONTENT_TYPE:
-            self.content_type = value
-        elif kind == headers.CONTENT_ENCODING:
-            self.content_encoding = value
-            self.fields += (name, b": ", value, b"\r\n")
-        elif kind == headers.CACHE_CONTROL:
-            self.cache_control = value
-        elif kind == headers.TRANSFER_ENCODING:
-            self.is_chunked = True
-            if value.lower() != b"chunked" or self.content_length >= 0:
-                self.fault = "its transfer coding is not a single 'chunked'"
-        elif kind == headers.REQUEST_ID:
-            self.request_id = value
-        elif kind == headers.CONNECTION:
-            self.connection_options |= headers.connection_options(value)
-        elif kind == headers.UPGRADE:
-            self.upgrade = value
-
     def on_headers_complete(self) -> None:
         """The head is whole; an informational one (1xx) is passed over."""
         assert self._parser is not None, "the parser calls back only while it is fed"
         if self.has_excess:
             return
+        raw, _, self._raw = self._raw.partition(b"\r\n\r\n")
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
-            fed = self._fed
-            self._clear()
-            self._fed = fed
-            self.status = status
             return
-        self.status = status
-        if len(self.fields) > 4 * LARGEST_HEADER_COUNT:
-            self.fault = "its head has too many fields"
-        self.has_head = not self.fault
-        if self.connection_options - {b"keep-alive", b"close", b"upgrade"}:
-            self.fields = headers.without(self.fields, self.connection_options)
+        head = AnswerHead(status, raw, self._kinds)
+        self._raw = b""
+        if head.fault:
+            self.fault = head.fault
+            return
+        self.head = head
         receiver = self.receiver
         if receiver is not None and receiver.method == b"HEAD":
             # llhttp knows nothing of the request and would wait for a body: end here, with a new parser next time.
             self.is_complete = True
-            self.keeps_alive = b"close" not in self.connection_options
+            self.keeps_alive = b"close" not in head.options
 
     def on_body(self, data: bytes) -> None:
         """Collect what this read brings."""
@@ -224,7 +178,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """The answer is whole, unless it was an informational one."""
-        if self.has_head and not self.is_complete:
+        if self.head is not None and not self.is_complete:
             assert self._parser is not None, "the parser calls back only while it is fed"
             self.is_complete = True
             # Asked here, since the parser forgets it when the message ends.
@@ -240,7 +194,27 @@ class UpstreamConnection(asyncio.Protocol):
             self.close()
             return
         self.reads += 1
+        chunks = self._chunks
+        if chunks is not None:
+            if chunks.is_between and (body := whole_chunks(data)):
+                self.body_bytes += len(body)
+                receiver.chunk_answered(self, body, data)
+                return
+            try:
+                body, data = chunks.read(data)
+            except ChunkError as error:
+                self.fault = f"it broke the HTTP protocol ({error})"
+                self._break(receiver, error.body)
+                return
+            if not data:
+                self.body_bytes += len(body)
+                receiver.answered(self, body, is_complete=False)
+                return
+            self._chunks = None
+            self._pieces.append(body)
         self._fed += len(data)
+        if self.head is None:
+            self._raw = self._raw + data if self._raw else data
         try:
             parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
@@ -262,24 +236,26 @@ class UpstreamConnection(asyncio.Protocol):
             self.fault = self.fault or "its head or chunk framing is too large"
         if self.fault:
             self._break(receiver, body)
-        elif self.has_head:
+        elif self.head is not None:
             if self.is_complete:
                 self.receiver = None
                 receiver.answered(self, body, is_complete=True)
                 # Only now: whoever is served next has this connection forget the answer.
                 self._released(receiver)
             else:
+                if self.head.is_chunked and self._fed == len(data):
+                    self._chunks = _reader_behind(data)
                 receiver.answered(self, body, is_complete=False)
 
     def _break(self, receiver: AnswerReceiver, body: bytes) -> None:
         """Act on a read that broke a rule: what came before the breach is still the answer's."""
-        if body and self.has_head and not self.is_complete:
+        if body and self.head is not None and not self.is_complete:
             receiver.answered(self, body, is_complete=False)
         self._fail(f"the provider's answer cannot be read: {self.fault}", was_read=True)
         self.close()
 
     def _upgrade(self, receiver: AnswerReceiver, rest: bytes) -> None:
-        if self.status != 101:
+        if self.head is None or self.head.status != 101:
             self._fail("the provider's answer cannot be read: it switched protocols by itself", was_read=True)
             self.close()
             return
@@ -299,8 +275,8 @@ class UpstreamConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The provider ends the connection: the end of an answer without length."""
         receiver = self.receiver
-        is_delimited = self.is_chunked or self.content_length >= 0
-        if receiver is not None and self.has_head and not is_delimited and not self.is_complete:
+        head = self.head
+        if receiver is not None and head is not None and not self.is_complete and self._may_end(head):
             self.is_complete = True
             self.receiver = None
             receiver.answered(self, b"", is_complete=True)
@@ -310,6 +286,11 @@ class UpstreamConnection(asyncio.Protocol):
                 was_read=not (self.served > 1 and was_never_read(self.transport)),
             )
         return False
+
+    def _may_end(self, head: AnswerHead) -> bool:
+        """Whether the connection's end is the answer's (Rule 3)."""
+        is_truncated = self.transport is not None and self.transport.get_extra_info("truncated")
+        return not head.is_chunked and head.content_length < 0 and not is_truncated
 
     @property
     def has_answer_begun(self) -> bool:
@@ -370,3 +351,10 @@ class UpstreamConnection(asyncio.Protocol):
         if transport is not None and not transport.is_closing():
             self._pool.removed(self)
             transport.abort()
+
+
+def _reader_behind(data: bytes) -> ChunkReader | None:
+    """A reader for the chunks to come, where `data` is an answer's head and ends between two plain chunks."""
+    chunks = ChunkReader()
+    _, rest = chunks.read(data[data.find(b"\r\n\r\n") + 4 :])  # no ChunkError: the full parser has accepted this
+    return chunks if not rest and chunks.is_between else None

@@ -12,6 +12,7 @@ site            what a node occupies: data directory, address, pid files
 run_directory   lock, pid file and sockets of a node
 pid_file        a file that says which process runs, and whether it still does
 signals         signals as bytes to read
+descriptors     how many files may be open
 demo            a place for the mock provider, and a token
 daemon          going into the background
 announcement    what is printed once the node is ready

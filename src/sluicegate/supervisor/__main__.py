@@ -3,11 +3,11 @@
 import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 from sluicegate.config.environment import process_environment
 from sluicegate.supervisor.commands import Programs
-from sluicegate.supervisor.daemon import Report, detach, report_here
+from sluicegate.supervisor.daemon import Report, detach, log_path, report_here
+from sluicegate.supervisor.descriptors import ENOUGH, raise_limit
 from sluicegate.supervisor.log import Log
 from sluicegate.supervisor.loop import Supervisor
 from sluicegate.supervisor.node import UNUSABLE
@@ -19,15 +19,19 @@ def main(orders: Orders) -> int:
     report: Report = report_here
     if orders.daemon:
         try:
-            report = detach(Path(orders.log_file or "sluicegate.log").absolute())
+            report = detach(log_path(orders.log_file))
         except OSError as error:
             report_here(UNUSABLE, f"cannot write the log file: {error}")
             return UNUSABLE
+    log = Log(sys.stderr, now=lambda: datetime.now(UTC))
+    limit = raise_limit()
+    if limit < ENOUGH:
+        log("info", "few files may be open: raise the limit (ulimit -Hn) for many streams", limit=limit, enough=ENOUGH)
     supervisor = Supervisor(
         orders,
         process_environment(),
         clock=time.monotonic,
-        log=Log(sys.stderr, now=lambda: datetime.now(UTC)),
+        log=log,
         report=report,
         programs=Programs(),
     )

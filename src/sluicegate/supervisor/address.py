@@ -41,7 +41,12 @@ def reserve(host: str, port: int) -> Reservation:
 def url(host: str, port: int, *, is_tls: bool) -> str:
     """Where a client on this machine finds the address."""
     local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is looked up, not bound
-    return f"{'https' if is_tls else 'http'}://{f'[{local}]' if ':' in local else local}:{port}"
+    return f"{'https' if is_tls else 'http'}://{_bracketed(local)}:{port}"
+
+
+def _bracketed(host: str) -> str:
+    """An IPv6 address as it stands before a port (RFC 3986 section 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _resolve(host: str, port: int) -> tuple[socket.AddressFamily, tuple[Any, ...]]:
@@ -61,7 +66,9 @@ def _bound(family: socket.AddressFamily, address: tuple[Any, ...], *, is_shared:
         if is_shared:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            # `::` is every interface for IPv4 too, here as in the workers, whatever net.ipv6.bindv6only says: where an
+            # IPv4 program has the port, the start shall fail now and not with every worker.
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         bound.bind(address)
     except OSError:
         bound.close()
@@ -70,7 +77,7 @@ def _bound(family: socket.AddressFamily, address: tuple[Any, ...], *, is_shared:
 
 
 def _in_words(error: OSError, host: str, port: int) -> str:
-    where = f"{host}:{port}"
+    where = f"{_bracketed(host)}:{port}"
     if error.errno == errno.EADDRINUSE:
         return f"address already in use: {where}; stop what listens there, or choose another with --port"
     if error.errno == errno.EACCES:

@@ -24,6 +24,11 @@ def report_here(status: int, text: str) -> None:
     stream.flush()
 
 
+def log_path(named: str | None) -> Path:
+    """The absolute path of a daemon's log, by the name that was given for it, if any."""
+    return Path(named or "sluicegate.log").absolute()
+
+
 def detach(log_file: Path) -> Report:
     """Go on as a daemon that writes to `log_file`; the calling process waits for the report and exits with it.
 

@@ -4,7 +4,6 @@ import os
 import selectors
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Protocol
 
 from sluicegate import __version__
@@ -13,11 +12,12 @@ from sluicegate.supervisor import commands
 from sluicegate.supervisor.address import AddressError
 from sluicegate.supervisor.announcement import announcement
 from sluicegate.supervisor.control_line import ControlLine
-from sluicegate.supervisor.daemon import Report
+from sluicegate.supervisor.daemon import Report, log_path
 from sluicegate.supervisor.demo import Demo
 from sluicegate.supervisor.node import (
     CONTROL,
     MOCK,
+    START_SECONDS,
     UNUSABLE,
     WORKER,
     Announce,
@@ -63,7 +63,10 @@ class Supervisor:
         self._log = log
         self._report: Report | None = report
         self._programs = programs
-        self._node = Node(has_mock=orders.demo)
+        self._node = Node(
+            has_mock=orders.demo,
+            start_seconds=START_SECONDS if orders.start_seconds is None else orders.start_seconds,
+        )
         self._processes: dict[str, int] = {}
         self._demo = Demo() if orders.demo else None
         self._site: Site | None = None
@@ -86,8 +89,14 @@ class Supervisor:
                     self._wait()
             finally:
                 self._close()
-        self._tell(UNUSABLE, "the gateway was stopped before it was ready")
+        # Only now: whoever waits for the report shall find nothing left of the attempt.
+        self._tell(UNUSABLE, self._failure())
         return self._node.status
+
+    @property
+    def _log_file(self) -> str | None:
+        """Where a daemon's log is, None in the foreground."""
+        return str(log_path(self._orders.log_file)) if self._orders.daemon else None
 
     def _wait(self) -> None:
         due = self._node.due
@@ -182,8 +191,6 @@ class Supervisor:
                 self._hear(self._line)
             del self._processes[name]
             self._do(self._node.exited(name, end_in_words(status), self._clock()))
-        if self._node.status:
-            self._tell(self._node.status, "the gateway cannot start; the log lines above say why")
 
     def _hear(self, control: ControlLine) -> None:
         if control is not self._line:
@@ -233,6 +240,14 @@ class Supervisor:
             self._tell(UNUSABLE, problems)
             self._do(self._node.fail(UNUSABLE, self._clock()))
 
+    def _failure(self) -> str:
+        """Why a node that never got ready did not, and where to read more."""
+        reason = self._node.failure
+        if not reason:
+            return "the gateway was stopped before it was ready"
+        where = f"see {self._log_file}" if self._log_file else "the log lines above say more"
+        return f"{reason}; {where}"
+
     def _announce(self) -> None:
         assert self._site is not None
         text = announcement(
@@ -241,7 +256,7 @@ class Supervisor:
             port=self._site.port,
             version=__version__,
             demo_token=self._demo.token if self._demo else None,
-            log_file=str(Path(self._orders.log_file or "")) if self._orders.daemon else None,
+            log_file=self._log_file,
         )
         self._log("info", "node is ready", host=self._site.host, port=self._site.port)
         self._tell(0, text)

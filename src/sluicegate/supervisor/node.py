@@ -3,7 +3,7 @@
 Rule 1. The mock provider and control start first; the workers once control has told how many.
 Rule 2. A process that dies is started again, sooner or later (`backoff`), without end.
 Rule 3. Before the node was ready for the first time, a process that dies START_ATTEMPTS times in a row ends the start,
-        and the supervisor exits with UNUSABLE.
+        and so does the time: whoever waits for the node must not wait for ever. The supervisor exits with UNUSABLE.
 Rule 4. To stop, the workers are told first and may finish their requests; then control, which still serves them
         meanwhile, and the mock. Who does not obey in time is killed. Nothing is started again.
 Rule 5. Told to stop a second time, everything is killed at once.
@@ -23,6 +23,8 @@ WORKER = "worker-"
 UNUSABLE = 2
 """Exit status where the node cannot start: configuration, address, data directory, or a process that keeps dying."""
 START_ATTEMPTS = 3
+START_SECONDS = 60.0
+"""How long a start may take unless told otherwise: it takes one or two, and on an overloaded machine ten."""
 DRAIN_MARGIN = 2.0
 """Seconds beyond the drain time that a worker gets to close what it cut off."""
 CLOSE_SECONDS = 10.0
@@ -81,14 +83,18 @@ def worker_name(index: int) -> str:
 class Node:
     """The state of all processes. Every method takes the time, monotonic seconds, and returns what is to be done."""
 
-    def __init__(self, *, has_mock: bool) -> None:
-        """Nothing runs yet."""
+    def __init__(self, *, has_mock: bool, start_seconds: float = START_SECONDS) -> None:
+        """Nothing runs yet; once it begins, it must be ready within `start_seconds`."""
         self._children = {name: _Child(name) for name in ([MOCK] if has_mock else []) + [CONTROL]}
         self._phase: Phase = "starting"
+        self._start_seconds = start_seconds
         self._drain_seconds = 0.0
         self._deadline: float | None = None
+        """When the present phase must be over: the start, the draining, the closing."""
         self.status = 0
         """What the supervisor shall exit with."""
+        self.failure = ""
+        """Why the node could not start, in words; empty where it could, or where somebody else knows."""
 
     def __repr__(self) -> str:
         """Tell the phase and which processes run."""
@@ -111,6 +117,7 @@ class Node:
 
     def begin(self, now: float) -> list[Command]:
         """Start what needs no plan."""
+        self._deadline = now + self._start_seconds
         return [self._start(child, now) for child in list(self._children.values())]
 
     def planned(self, *, workers: int, drain_seconds: float, now: float) -> list[Command]:
@@ -140,6 +147,7 @@ class Node:
             and all(child.is_ready for child in self._children.values() if child.name != MOCK)
         ):
             self._phase = "running"
+            self._deadline = None
             notes.append(Announce())
         return notes
 
@@ -154,6 +162,7 @@ class Node:
         fields: dict[str, object] = {"name": name, "reason": reason, "lived": round(lived, 1)}
         if self._phase == "starting" and child.deaths >= START_ATTEMPTS:
             fields["deaths"] = child.deaths
+            self.failure = f"{name} ended {child.deaths} times in a row while it started, the last time with: {reason}"
             return [Note("error", "process cannot be started", fields), *self.fail(UNUSABLE, now)]
         delay = restart_delay(child.deaths)
         note = Note("error", "process died", {**fields, "restart_in": delay})
@@ -179,11 +188,15 @@ class Node:
         """The node cannot start: stop what runs and exit with `status`."""
         if self._phase in ("starting", "running"):
             self.status = status
+            # Nobody was told that it is there: there is nothing to drain.
+            self._drain_seconds = 0.0
             return self.stop(now)
         return []
 
     def tick(self, now: float) -> list[Command]:
-        """Do what is due: start again, kill who did not stop in time."""
+        """Do what is due: start again, give up a start, kill who did not stop in time."""
+        if self._phase == "starting" and self._deadline is not None and self._deadline <= now:
+            return self._give_up(now)
         due = [child for child in self._children.values() if child.due is not None and child.due <= now]
         commands: list[Command] = [self._start(child, now) for child in due]
         if self._deadline is not None and self._deadline <= now:
@@ -192,6 +205,15 @@ class Node:
             commands += [Note("warning", "did not stop in time", {"name": child.name}) for child in late]
             commands += self._kill(late, signal.SIGKILL)
         return commands
+
+    def _give_up(self, now: float) -> list[Command]:
+        late = [child.name for child in self._children.values() if child.name != MOCK and not child.is_ready]
+        # Without a plan, control alone is known; the workers that would follow are not missed yet.
+        self.failure = (
+            f"the gateway was not ready within {self._start_seconds:g} s: still waiting for {', '.join(late)}"
+        )
+        note = Note("error", "not ready in time", {"seconds": self._start_seconds, "missing": late})
+        return [note, *self.fail(UNUSABLE, now)]
 
     def _go_on_stopping(self, now: float) -> Iterator[Command]:
         if self._phase == "draining" and not any(child.is_up for child in self._workers()):

@@ -19,6 +19,7 @@ class Orders:
     daemon: bool = False
     pid_file: str | None = None
     log_file: str | None = None
+    start_seconds: float | None = None
 
 
 def parse(arguments: Sequence[str]) -> Orders:
@@ -34,6 +35,7 @@ def parse(arguments: Sequence[str]) -> Orders:
     parser.add_argument("--daemon", action="store_true")
     parser.add_argument("--pid-file")
     parser.add_argument("--log-file")
+    parser.add_argument("--start-seconds", type=float)
     return Orders(**vars(parser.parse_args(arguments)))
 
 
@@ -41,7 +43,9 @@ def written(orders: Orders) -> list[str]:
     """Write the flags that `parse` reads back as `orders`."""
     flags = [*configuration_flags(orders)]
     flags += ["--demo"] * orders.demo + ["--daemon"] * orders.daemon
-    return flags + _given(("--pid-file", orders.pid_file), ("--log-file", orders.log_file))
+    return flags + _given(
+        ("--pid-file", orders.pid_file), ("--log-file", orders.log_file), ("--start-seconds", orders.start_seconds)
+    )
 
 
 def configuration_flags(orders: Orders) -> list[str]:

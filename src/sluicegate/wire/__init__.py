@@ -1,6 +1,7 @@
 """Bytes without I/O: what arrives and leaves, parsed and built, by no socket.
 
-framing     the limits and strictness we add to the HTTP parser
+answers     the head of a provider's answer, sorted
+chunks      plain chunks, read without the full parser
 target      a request's path, decoded and checked before anything is decided by it
 headers     which header fields travel, and which mean something to us
 sse         server-sent events: splitting and writing

@@ -122,18 +122,14 @@ def connection_options(value: bytes) -> frozenset[bytes]:
     return frozenset(option.strip().lower() for option in value.split(b",") if option.strip())
 
 
-def without(fields: list[bytes], names: frozenset[bytes]) -> list[bytes]:
-    """`fields` (flat: name, `: `, value, CRLF, …) less those whose lower-case name is in `names`."""
-    kept: list[bytes] = []
-    for at in range(0, len(fields), 4):
-        if fields[at].lower() not in names:
-            kept += fields[at : at + 4]
-    return kept
+def without(lines: list[bytes], names: frozenset[bytes]) -> list[bytes]:
+    """`lines` (`Name: value`) less those whose lower-case name is in `names`."""
+    return [line for line in lines if line.partition(b":")[0].lower() not in names]
 
 
-def has_field(fields: list[bytes], name: bytes) -> bool:
-    """Whether the flat list `fields` has a field of this lower-case name."""
-    return any(fields[at].lower() == name for at in range(0, len(fields), 4))
+def has_field(lines: list[bytes], name: bytes) -> bool:
+    """Whether one of `lines` is a field of this lower-case name."""
+    return any(line.partition(b":")[0].lower() == name for line in lines)
 
 
 def bearer(value: bytes) -> bytes:

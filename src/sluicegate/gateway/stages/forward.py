@@ -9,6 +9,7 @@ from sluicegate.domain.errors import (
     NoProviderError,
 )
 from sluicegate.domain.routing import choose_target, split_model
+from sluicegate.gateway.heads import RequestHead
 from sluicegate.gateway.providers import ProviderRuntime
 from sluicegate.gateway.taps import UsageFilter
 from sluicegate.wire import headers
@@ -133,47 +134,47 @@ def send(exchange: "Exchange", connection: "UpstreamConnection") -> None:
 
 def request_parts(exchange: "Exchange") -> list[bytes]:
     """The bytes of the request as this provider gets it."""
-    runtime = exchange.runtime
-    route = exchange.route
-    fields = exchange.fields
-    if runtime.overridden:
-        fields = headers.without(fields, runtime.overridden)
-    if not exchange.options <= headers.PLAIN_OPTIONS:
-        fields = headers.without(fields, exchange.options)
-    parts = [route.head_for(runtime), *fields]
-    for name, field in runtime.defaults:
-        if not headers.has_field(fields, name):
-            parts.append(field)
-    if route.kind == "control":
-        parts += exchange.control_fields()
-    parts.append(_encoding_field(exchange))
-    if exchange.upgrade:
-        parts.append(b"Connection: Upgrade\r\nUpgrade: " + exchange.upgrade + b"\r\n\r\n")
-        return [b"".join(parts)]
+    head = exchange.head
+    key = (exchange.runtime, exchange.is_stream_request)
+    prefix = head.prefixes.get(key)
+    if prefix is None:
+        prefix = head.prefixes[key] = _prefix(head, exchange.runtime, is_stream=exchange.is_stream_request)
+    if exchange.route.kind == "control":
+        prefix = b"".join([prefix, *exchange.control_fields()])
+    if head.upgrade:
+        return [prefix + b"Connection: Upgrade\r\nUpgrade: " + head.upgrade + b"\r\n\r\n"]
     body = exchange.body
     if exchange.is_held:
         size = len(body[0]) if len(body) == 1 else sum(map(len, body))
-        if size or exchange.has_body:
-            parts.append(b"Content-Length: %d\r\n\r\n" % size)
-        else:
-            parts.append(b"\r\n")
-        if size > _JOINED:
-            return [b"".join(parts), *body]
-        return [b"".join([*parts, *body])]
+        if not size and not exchange.has_body:
+            return [prefix + b"\r\n"]
+        if len(body) == 1 and size <= _JOINED:
+            return [b"%bContent-Length: %d\r\n\r\n%b" % (prefix, size, body[0])]
+        return [b"%bContent-Length: %d\r\n\r\n" % (prefix, size), *body]
     if exchange.content_length >= 0:
-        parts.append(b"Content-Length: %d\r\n\r\n" % exchange.content_length)
-        return [b"".join(parts), *body]
-    parts.append(b"Transfer-Encoding: chunked\r\n\r\n")
-    return [b"".join(parts), *[exchange.chunk(data) for data in body]]
+        return [b"%bContent-Length: %d\r\n\r\n" % (prefix, exchange.content_length), *body]
+    return [prefix + b"Transfer-Encoding: chunked\r\n\r\n", *[exchange.chunk(data) for data in body]]
 
 
-def _encoding_field(exchange: "Exchange") -> bytes:
+def _prefix(head: RequestHead, runtime: ProviderRuntime, *, is_stream: bool) -> bytes:
+    """Request line and fields, but for those that say how the body is framed."""
+    lines = head.lines
+    if runtime.overridden:
+        lines = headers.without(lines, runtime.overridden)
+    if not head.options <= headers.PLAIN_OPTIONS:
+        lines = headers.without(lines, head.options)
+    defaults = [field for name, field in runtime.defaults if not headers.has_field(lines, name)]
+    fields = [line + b"\r\n" for line in lines]
+    return b"".join([head.route.head_for(runtime), *fields, *defaults, _encoding_field(head, is_stream=is_stream)])
+
+
+def _encoding_field(head: RequestHead, *, is_stream: bool) -> bytes:
     """What the answer may be encoded with: nothing for a stream, else what both the client and our taps can read."""
-    offered = exchange.accept_encoding
+    offered = head.accept_encoding
     if not offered:
         return b""
-    if exchange.is_stream_request:
+    if is_stream:
         return b"Accept-Encoding: identity\r\n"
-    if exchange.route.kind != "control" and (b"br" in offered or b"zstd" in offered):
+    if head.route.kind != "control" and (b"br" in offered or b"zstd" in offered):
         return b"Accept-Encoding: gzip, deflate\r\n" if b"gzip" in offered else b"Accept-Encoding: identity\r\n"
     return b"Accept-Encoding: " + offered + b"\r\n"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LONGEST_TEXT = 256
 """Characters of a client's own words (model, session) that an event keeps."""
 
+_ESTIMATES = frozenset({"counted", "length"})
+
 
 def publish(exchange: "Exchange") -> None:
     """Append the event; where tokens must be counted, the guess now and the count when it is in."""
@@ -44,44 +46,48 @@ def event_of(exchange: "Exchange") -> Event:
     runtime = exchange.runtime_or_none
     model = reading.model or exchange.model
     error = exchange.error
+    started = exchange.started
+    has_answer = exchange.first_byte > 0.0
+    source = exchange.usage_source
+    # By position, in the order of the fields: naming thirty-six of them costs a microsecond of every request.
     return Event(
-        request_id=exchange.request_id,
-        timestamp=services.timestamp(exchange.wall),
-        token=principal.token_id,
-        project_id=principal.project_id,
-        organization_id=principal.organization_id,
-        endpoint=route.endpoint,
-        method=exchange.method.decode(),
-        status_code=exchange.status,
-        duration_ms=_milliseconds(exchange.ended - exchange.started),
-        metadata=metadata_of(model[:LONGEST_TEXT], usage, int(exchange.wall)),
-        user_id=principal.user_id,
-        route=route.kind,
-        dialect=route.dialect.name,
-        operation=route.operation,
-        provider=runtime.name if runtime is not None else "",
-        requested_model=exchange.requested_model[:LONGEST_TEXT],
-        model=model[:LONGEST_TEXT],
-        attempts=exchange.attempts,
-        is_stream=exchange.is_stream,
-        is_cut=exchange.is_cut,
-        first_byte_ms=_milliseconds(exchange.first_byte - exchange.started) if exchange.first_byte else None,
-        overhead_us=exchange.overhead_us if exchange.first_byte else None,
-        request_bytes=exchange.body_size,
-        response_bytes=exchange.response_bytes,
-        usage=usage,
-        usage_source=exchange.usage_source,
-        is_estimated=exchange.usage_source in ("counted", "length"),
-        client_disconnected=exchange.is_client_gone,
-        error_source=error.source if error is not None else "upstream" if exchange.upstream_status >= 400 else None,
-        error=error.code if error is not None else reading.error,
-        upstream_status=exchange.upstream_status or None,
-        upstream_request_id=exchange.upstream_request_id or None,
-        response_id=reading.response_id,
-        finish_reason=reading.finish_reason,
-        session_id=exchange.session[:LONGEST_TEXT] or None,
-        client_address=exchange.client.address,
-        tags=principal.tags,
+        exchange.request_id,
+        services.timestamp(exchange.wall),
+        principal.token_id,
+        principal.project_id,
+        principal.organization_id,
+        route.endpoint,
+        route.method_name,
+        exchange.status,
+        _milliseconds(exchange.ended - started),
+        metadata_of(model[:LONGEST_TEXT], usage, int(exchange.wall)),
+        principal.user_id,
+        route.kind,
+        route.dialect.name,
+        route.operation,
+        runtime.name if runtime is not None else "",
+        exchange.requested_model[:LONGEST_TEXT],
+        model[:LONGEST_TEXT],
+        exchange.attempts,
+        exchange.is_stream,
+        exchange.is_cut,
+        _milliseconds(exchange.first_byte - started) if has_answer else None,
+        exchange.overhead_us if has_answer else None,
+        exchange.body_size,
+        exchange.response_bytes,
+        usage,
+        source,
+        source in _ESTIMATES,
+        exchange.is_client_gone,
+        error.source if error is not None else "upstream" if exchange.upstream_status >= 400 else None,
+        error.code if error is not None else reading.error,
+        exchange.upstream_status or None,
+        exchange.upstream_request_id or None,
+        reading.response_id,
+        reading.finish_reason,
+        exchange.head.session[:LONGEST_TEXT] or None,
+        exchange.client.address,
+        principal.tags,
     )
 
 
@@ -89,7 +95,8 @@ def metadata_of(model: str, usage: Usage | None, created: int) -> Metadata:
     """The part of an event that other systems' logs call metadata."""
     if usage is None:
         return Metadata(model=model, created=created)
-    return Metadata(model, usage.input_tokens, usage.output_tokens, usage.total_tokens, created)
+    used, made = usage.input_tokens, usage.output_tokens
+    return Metadata(model, used, made, used + made, created)
 
 
 def question_of(exchange: "Exchange") -> Count:
@@ -123,4 +130,4 @@ def with_count(event: Event, reported: Usage, answer: Counted) -> Event:
 
 
 def _milliseconds(seconds: float) -> float:
-    return round(seconds * 1000, 3)
+    return int(seconds * 1e6) / 1000

@@ -1,0 +1,42 @@
+"""How many files the processes of a node may have open."""
+
+import resource
+import subprocess
+import sys
+
+from sluicegate.domain.snapshot import ClientBounds, Origin, Provider
+from sluicegate.supervisor.descriptors import ENOUGH, raise_limit
+
+PROGRAM = """
+import resource, subprocess, sys
+from sluicegate.supervisor.descriptors import raise_limit
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, hard))
+print(raise_limit() == hard, raise_limit() == hard, flush=True)
+child = "import resource, sys; print(resource.getrlimit(resource.RLIMIT_NOFILE) == (int(sys.argv[1]),) * 2)"
+subprocess.run([sys.executable, "-c", child, str(hard)], check=True)
+"""
+
+
+def test_soft_limit_becomes_the_hard_one() -> None:
+    """A low soft limit is raised as far as may be, once and again, and children have it too."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.stdout.split(), done.stderr) == (["True", "True", "True"], "")
+
+
+def test_limit_is_told() -> None:
+    """What is returned is what is in force, whether it had to be raised or not."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1] // 2, before[1]))
+    try:
+        for _ in range(2):
+            assert (raise_limit(),) * 2 == resource.getrlimit(resource.RLIMIT_NOFILE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_enough_is_what_the_defaults_take() -> None:
+    """Each client that a worker takes may have a connection to a provider of its own."""
+    provider = Provider("a", "openai", Origin("http", "h", 80), "h")
+    assert provider.max_connections == ClientBounds().connections
+    assert provider.max_connections + ClientBounds().connections < ENOUGH

@@ -90,6 +90,14 @@ def test_group_is_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "yes yes\n"
 
 
+def test_command_of_a_group_is_named_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its help, and what is wrong with its arguments, begin with all that was typed to get there."""
+    assert run("things", "say", "--help") == 0
+    assert capsys.readouterr().out.startswith("Usage: sluicegate things say ")
+    assert run("things", "say") == 2
+    assert "Usage: sluicegate things say " in capsys.readouterr().err
+
+
 def test_own_exit_code_is_kept() -> None:
     """The exit code that a command chooses is that of the program."""
     assert run("things", "fail") == 3
@@ -99,7 +107,8 @@ def test_commands_have_their_modules() -> None:
     """Each command's module stands in `cli/`, under the name in the table."""
     folder = Path(main.__code__.co_filename).parent
     modules = {command.target.partition(":")[0].rpartition(".")[2] for command in COMMANDS}
-    assert modules == {path.stem for path in folder.glob("*.py")} - {"__init__", "main"}
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert modules == packages | {path.stem for path in folder.glob("*.py")} - {"__init__", "main"}
 
 
 @pytest.mark.parametrize("command", [command.name for command in COMMANDS])

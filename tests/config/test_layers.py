@@ -15,6 +15,7 @@ from sluicegate.config.load import load
 from sluicegate.config.problem import ConfigurationError
 from sluicegate.dialects.base import Dialect
 from sluicegate.domain.snapshot import Origin, Provider
+from sluicegate.domain.tokens import digest
 
 LoadText = Callable[..., Compiled]
 Dialects = Mapping[str, Dialect]
@@ -70,7 +71,7 @@ def test_every_flag_is_a_setting_and_has_a_variable(load_text: LoadText) -> None
 
 def test_an_empty_variable_counts_as_unset(load_text: LoadText) -> None:
     """`PORT=` changes nothing, nor does an empty key or token."""
-    environment = {"PORT": "", "OPENAI_API_KEY": "", "PROXY_TOKEN": "", "MANAGEMENT_TOKEN": ""}
+    environment = {"PORT": "", "OPENAI_API_KEY": "", "PROXY_TOKEN": "", "ADMIN_USER": ""}
     compiled = load_text("", environment=environment)
     assert (compiled.server.port, compiled.snapshot.providers, compiled.tokens) == (8080, (), {})
 
@@ -94,11 +95,38 @@ def test_problems_name_the_variable_or_flag(load_text: LoadText) -> None:
     ]
 
 
-def test_an_empty_master_key_is_refused(load_text: LoadText) -> None:
-    """Unlike other variables: who sets this one does not want a key to be made up beside the data."""
+@pytest.mark.parametrize("name", ["MANAGEMENT_TOKEN", "ADMIN_PASSWORD", "SLUICEGATE_MASTER_KEY"])
+def test_empty_secrets_are_refused(name: str, load_text: LoadText) -> None:
+    """Unlike other variables: a gateway whose secret got lost on the way must not start as if none were wanted."""
+    environment = {"ADMIN_USER": "ada", "ADMIN_PASSWORD": "secret", name: "", "DATA_FILE": "", "PORT": ""}
     with pytest.raises(ConfigurationError) as caught:
-        load_text("", environment={"SLUICEGATE_MASTER_KEY": "", "DATA_FILE": "", "PORT": ""})
-    assert str(caught.value) == "environment: SLUICEGATE_MASTER_KEY: is empty"
+        load_text("", environment=environment)
+    assert str(caught.value) == f"environment: {name}: is empty"
+
+
+def test_administrator_comes_from_the_environment(load_text: LoadText) -> None:
+    """Both variables make one, each overrides its half of the file's, and one alone is refused."""
+    variables = {"ADMIN_USER": "ada", "ADMIN_PASSWORD": "päss word"}
+    with pytest.raises(ConfigurationError, match="ADMIN_PASSWORD: holds a character"):
+        load_text("", environment=variables)
+    variables["ADMIN_PASSWORD"] = "pass: word"
+    assert load_text("", environment=variables).admin_digest == digest(b"ada:pass: word")
+    text = "admin: {user: bob, password: other}"
+    assert load_text(text).admin_digest == digest(b"bob:other")
+    assert load_text(text, environment={"ADMIN_USER": "ada"}).admin_digest == digest(b"ada:other")
+    assert load_text("").admin_digest is None
+    for name, value in variables.items():
+        with pytest.raises(ConfigurationError, match="admin"):
+            load_text("", environment={name: value})
+
+
+def test_the_database_is_a_file_unless_told_otherwise(load_text: LoadText) -> None:
+    """One in the data directory; the variable overrides the file."""
+    assert load_text("").settings.database_url == "sqlite"
+    environment = {"SLUICEGATE_DATABASE": "postgresql://u:p@h/d"}
+    assert (
+        load_text("database: sqlite:///a.db", environment=environment).settings.database_url == "postgresql://u:p@h/d"
+    )
 
 
 def test_key_file_and_master_key_come_from_the_environment(load_text: LoadText) -> None:

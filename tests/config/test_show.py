@@ -19,6 +19,7 @@ CANARY = "c4n4ry-s3cret"
 EVERYWHERE = f"""\
 management_token: {CANARY}-management
 master_key: "${{MASTER}}"
+database: postgresql://user:{CANARY}-database@host/name
 providers:
   a:
     dialect: openai
@@ -125,6 +126,7 @@ def test_no_error_repeats_a_value(load_text: LoadText, line: str, environment: d
         ("server: {host: '::'}", ("server.host",)),
         ("server: {port: 1, workers: 2}", ("server.port", "server.workers")),
         ("data_dir: /x", ("data_dir",)),
+        ("database: sqlite:///x.db", ("database",)),
         (f"master_key: {'0f1e' * 16}\nkey_file: keys.json", ("master_key", "key_file")),
         ("server: {drain_seconds: 1, limits: {body_bytes: 1}}", ()),
         ("providers: {a: {dialect: openai, base_url: 'http://h'}}\ntokens: [{name: a, token: abcdefgh}]", ()),

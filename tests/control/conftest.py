@@ -1,6 +1,6 @@
 """What several tests of the control process start from: a configuration file, a clock, and log lines to look at."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from sluicegate.control.context import Context
 from sluicegate.control.loading import Sources
 from sluicegate.control.workers import Workers
 from sluicegate.dialects.table import DIALECTS
+from tests.control.api import Api, Lent, copied, migrated
+from tests.control.vault import Vault
 
 MINIMAL = """
 management_token: management-secret
@@ -62,17 +64,56 @@ def now() -> Callable[[], datetime]:
     return lambda: NOW
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database, to be copied."""
+    return migrated(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture(scope="session")
+def lent() -> Lent:
+    """The application of all tests, with each test's own context."""
+    return Lent()
+
+
 @pytest.fixture
-def context(write: WriteSources, now: Callable[[], datetime], log: FilteringBoundLogger) -> Context:
-    """What the routes can reach, on the minimal configuration in version 1."""
+def api(
+    write: WriteSources,
+    now: Callable[[], datetime],
+    log: FilteringBoundLogger,
+    template: Path,
+    tmp_path: Path,
+    lent: Lent,
+) -> Iterator[Api]:
+    """The management API on the minimal configuration in version 1, and on a new database."""
     sources = write(MINIMAL)
     compiled = sources.load(1)
-    configuration = Configuration(
-        started=compiled,
-        current=compiled,
-        load=sources.load,
-        keep=lambda started, current: None,
-        now=now,
-        log=log,
-    )
-    return Context(configuration, Workers(now=now), sources.described)
+
+    def configuration() -> Configuration:
+        return Configuration(
+            started=compiled,
+            current=compiled,
+            load=sources.load,
+            keep=lambda started, current: None,
+            now=now,
+            log=log,
+        )
+
+    directory = copied(template, tmp_path / "database")
+    made = Api(directory, configuration, Workers(now=now), source=sources.described, application=lent)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def context(api: Api) -> Context:
+    """What the routes can reach."""
+    return api.context
+
+
+@pytest.fixture
+def vault(template: Path, tmp_path: Path) -> Iterator[Vault]:
+    """The use cases on a new database, without the web around them."""
+    made = Vault(copied(template, tmp_path / "database"))
+    yield made
+    made.close()

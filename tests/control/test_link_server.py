@@ -10,7 +10,7 @@ from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.link_server import LinkServer
-from sluicegate.control.token_directory import DeclaredTokens
+from sluicegate.control.token_directory import Answer, DeclaredTokens
 from sluicegate.control.workers import Workers
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
@@ -19,6 +19,7 @@ from sluicegate.wire.link import (
     Configure,
     Count,
     Counted,
+    Feed,
     Forget,
     FrameReader,
     Hello,
@@ -32,6 +33,7 @@ from sluicegate.wire.link import (
 )
 
 ONE = Principal("tok_1")
+FEED = Feed(0.0, float("inf"))
 SNAPSHOT, NEWER = Snapshot(version=1), Snapshot(version=2)
 
 
@@ -44,6 +46,20 @@ class Counts:
     def ask(self, question: Count, answer: Callable[[Counted], None]) -> None:
         """Keep the question."""
         self.asked.append((question, answer))
+
+
+class Directory(DeclaredTokens):
+    """Knows one token; remembers what it was told to be damaged."""
+
+    def __init__(self) -> None:
+        super().__init__({b"one": ONE})
+        self.damaged: list[bytes] = []
+
+    def find(self, digest: bytes, answer: Answer, *, is_damaged: bool = False) -> None:
+        """Answer at once."""
+        if is_damaged:
+            self.damaged.append(digest)
+        super().find(digest, answer)
 
 
 class Worker:
@@ -81,7 +97,8 @@ class Bench:
         self.counts = Counts()
         self.workers = Workers(now=now)
         self.ready: list[tuple[int, int]] = []
-        self.directory = DeclaredTokens({b"one": ONE})
+        self.directory = Directory()
+        self.feed = FEED
         self.server = LinkServer(
             SNAPSHOT,
             directory=self.directory,
@@ -89,6 +106,7 @@ class Bench:
             workers=self.workers,
             is_ready=lambda worker, pid: self.ready.append((worker, pid)),
             log=log,
+            feed=lambda: self.feed,
         )
 
     async def connect(self) -> Worker:
@@ -131,9 +149,10 @@ def test_worker_is_configured_and_answered(converse: Converse) -> None:
 
     async def conversation(bench: Bench) -> None:
         worker = await bench.connect()
-        assert await worker.hello(2, 77) == [Configure(SNAPSHOT)]
-        worker.say(Resolve(1, b"one"), Resolve(2, b"two"), Ready(1))
+        assert await worker.hello(2, 77) == [Configure(SNAPSHOT), FEED]
+        worker.say(Resolve(1, b"one"), Resolve(2, b"two", is_damaged=True), Ready(1))
         assert await worker.hear() == [Resolved(1, ONE), Resolved(2, None)]
+        assert bench.directory.damaged == [b"two"]
         assert bench.ready == [(2, 77)]
         assert [(state.pid, state.version) for state in bench.workers.listed()] == [(77, 1)]
         assert repr(bench.server) == "<LinkServer version=1 links=1>"
@@ -166,10 +185,33 @@ def test_change_reaches_every_worker(converse: Converse) -> None:
         await other.hello(1, 11)
         bench.server.change(NEWER, (b"one",))
         for worker in (one, other):
-            assert await worker.hear() == [Configure(NEWER), Forget((b"one",))]
+            assert await worker.hear() == [Configure(NEWER), FEED, Forget((b"one",))]
         bench.server.change(NEWER, ())
-        assert await one.hear() == [Configure(NEWER)]
-        assert await (await bench.connect()).hello(2, 12) == [Configure(NEWER)]
+        assert await one.hear() == [Configure(NEWER), FEED]
+        assert await (await bench.connect()).hello(2, 12) == [Configure(NEWER), FEED]
+
+    converse(conversation)
+
+
+def test_announcement_is_on_its_way_at_once(converse: Converse) -> None:
+    """It goes behind what was said before it in the same turn, and before what is said after; to all workers."""
+
+    async def conversation(bench: Bench) -> None:
+        one, other = await bench.connect(), await bench.connect()
+        await one.hello(0, 10)
+        await other.hello(1, 11)
+        one.say(Count(1, "openai", "chat", "m", b"", b"x", is_text=True), Resolve(1, b"one"))
+        assert await one.hear() == [Resolved(1, ONE)]
+        bench.counts.asked[0][1](Counted(1, 3, 4, "counted"))
+        bench.server.forget([b"one", b"two"])
+        bench.server.forget([])
+        bench.server.forget(None)
+        bench.feed = Feed(5.0, 0.8)
+        bench.server.tell_feed()
+        assert await one.hear() == [Counted(1, 3, 4, "counted"), Forget((b"one", b"two"))]
+        assert await one.hear() == [Forget()]
+        assert await one.hear() == [Feed(5.0, 0.8)]
+        assert [await other.hear() for _ in range(3)] == [[Forget((b"one", b"two"))], [Forget()], [Feed(5.0, 0.8)]]
 
     converse(conversation)
 

@@ -44,12 +44,21 @@ def test_every_error_is_a_problem(
     application: FastAPI, method: str, path: str, status: int, title: str | None, detail: str
 ) -> None:
     """However a request fails, the answer is problem+json with the request's id (RFC 9457)."""
-    answer = ask(application, method, path, {"x-request-id": "req_1"})
+    answer = ask(application, method, path, {"x-request-id": "req_1", "authorization": "Bearer a"})
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
     body = answer.json
     assert (body["status"], body["request_id"], body["type"]) == (status, "req_1", "about:blank")
     assert body["detail"].startswith(detail)
     assert title is None or body["title"] == title
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("POST", "/refuse")])
+def test_strangers_learn_nothing(application: FastAPI, method: str, path: str) -> None:
+    """Whoever sends no credential is told 401 where others are told 404 and 405; any header for one will do."""
+    stranger = ask(application, method, path)
+    assert (stranger.status, stranger.headers["www-authenticate"]) == (401, "Bearer")
+    for name in ("x-api-key", "api-key", "x-goog-api-key", "x-admin-secret"):
+        assert ask(application, method, path, {name: "a"}).status in {404, 405}
 
 
 def test_problem_carries_faults_and_headers(application: FastAPI) -> None:
@@ -61,7 +70,7 @@ def test_problem_carries_faults_and_headers(application: FastAPI) -> None:
 
 def test_allowed_methods_are_told(application: FastAPI) -> None:
     """405 names what is allowed (RFC 9110 section 15.5.6)."""
-    assert ask(application, "POST", "/refuse").headers["allow"] == "GET"
+    assert ask(application, "POST", "/refuse", {"x-api-key": "a"}).headers["allow"] == "GET"
 
 
 def test_invalid_request_is_told_by_field(application: FastAPI) -> None:

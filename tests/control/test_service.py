@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
@@ -24,11 +25,18 @@ from sluicegate.control.channel import (
     WorkerReady,
     line,
 )
+from sluicegate.control.key_file.entries import KeyFileError
 from sluicegate.control.last_good import LastGood
 from sluicegate.control.service import Service, run
+from sluicegate.control.storage import opened
 from sluicegate.control.watch import fingerprint
 from sluicegate.dialects.table import DIALECTS
+from sluicegate.domain.events import Exchange, Metadata
+from sluicegate.domain.principal import Principal
+from sluicegate.domain.segments import segment_name
+from sluicegate.domain.tenants import DEFAULT_ORGANIZATION, DEFAULT_PROJECT, Token
 from sluicegate.domain.tokens import digest
+from sluicegate.store.database import Database
 from sluicegate.wire.link import (
     Configure,
     Count,
@@ -43,9 +51,13 @@ from sluicegate.wire.link import (
     frame,
     to_worker,
 )
+from tests.control.api import copied
 from tests.control.conftest import MINIMAL, WriteSources
 
+SaidT = TypeVar("SaidT", Configure, Resolved, Counted, Forget)
+
 CALLER = digest(b"caller-secret")
+ISSUED = digest(b"issued-secret")
 
 
 class Peer:
@@ -54,6 +66,7 @@ class Peer:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
         self.writer = writer
+        self._heard: list[ToWorker] = []
 
     async def told(self) -> Message:
         """The next line, as the supervisor hears it."""
@@ -64,10 +77,26 @@ class Peer:
         """Send a frame, as a worker."""
         self.writer.write(frame(list(messages)))
 
-    async def hear(self) -> list[ToWorker]:
-        """The next frame, as a worker hears it."""
-        size = int.from_bytes(await self.reader.readexactly(4), "big")
-        return to_worker(await self.reader.readexactly(size))
+    async def hear(self, kind: type[SaidT]) -> SaidT:
+        """The next message of this kind, as a worker hears it."""
+        while True:
+            while not self._heard:
+                size = int.from_bytes(await self.reader.readexactly(4), "big")
+                self._heard += to_worker(await self.reader.readexactly(size))
+            message = self._heard.pop(0)
+            if isinstance(message, kind):
+                return message
+
+    async def hear_names(self) -> set[bytes]:
+        """The digests that the next change names: one that is about all tokens says only that the feed begins."""
+        while not (digests := (await self.hear(Forget)).digests):
+            pass
+        return set(digests)
+
+    async def ask(self, digest: bytes) -> Principal | None:
+        """Whose token it is, asked as a worker."""
+        self.say(Resolve(1, digest))
+        return (await self.hear(Resolved)).principal
 
 
 class Bench:
@@ -81,6 +110,7 @@ class Bench:
         self.memory = os.memfd_create("test")
         self.last_good = LastGood(self.memory, dialects=DIALECTS)
         self._peers: list[Peer] = []
+        self.listeners: list[socket.socket] = []
 
     def begun(self, text: str = MINIMAL) -> Begun:
         """The first part of the process, done."""
@@ -88,7 +118,34 @@ class Bench:
         seen = fingerprint(self.directory / "sluicegate.yaml")
         choice = choose(sources, self.last_good)
         link, web = listen(self.directory / "l"), listen(self.directory / "h")
+        self.listeners += [link, web]
         return Begun(sources, choice, seen, self.last_good, self.channel, link, web)
+
+    async def issue(self) -> Token:
+        """A token of the database."""
+        token = Token(
+            id="tok_issued",
+            digest=ISSUED,
+            prefix="sk-sg-",
+            last_four="cret",
+            organization_id=DEFAULT_ORGANIZATION,
+            project_id=DEFAULT_PROJECT,
+            created_at=1,
+            updated_at=1,
+        )
+        database = await Database.open("sqlite", self.directory / "data")
+        async with database.writing() as session:
+            await session.tokens.add(token)
+        await database.close()
+        return token
+
+    async def manage(self, method: str, path: str, credential: str) -> dict[str, Any]:
+        """Ask the management API on its own socket."""
+        client = await self.peer(asyncio.open_unix_connection(self.directory / "h"))
+        head = f"{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {credential}\r\n"
+        client.writer.write(f"{head}content-length: 0\r\nconnection: close\r\n\r\n".encode())
+        answer: dict[str, Any] = msgspec.json.decode((await client.reader.read()).partition(b"\r\n\r\n")[2])
+        return answer
 
     async def worker(self, pid: int = 10) -> Peer:
         """A worker that has introduced itself."""
@@ -110,12 +167,14 @@ class Bench:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, write: WriteSources, log: FilteringBoundLogger) -> Iterator[Bench]:
-    """Everything around a control process."""
+def bench(tmp_path: Path, write: WriteSources, log: FilteringBoundLogger, template: Path) -> Iterator[Bench]:
+    """Everything around a control process, on a database of its own."""
+    copied(template, tmp_path / "data")
     bench = Bench(tmp_path, write, log)
     yield bench
     bench.supervisor.close()
-    bench.channel.close()
+    for listener in (bench.channel, *bench.listeners):
+        listener.close()
     os.close(bench.memory)
 
 
@@ -128,12 +187,14 @@ def converse(bench: Bench, conversation: Conversation, begun: Begun | None = Non
 
     async def main() -> None:
         with ThreadPoolExecutor(1) as executor:
-            service = Service(begun, executor=executor, log=bench.log)
-            serving = asyncio.ensure_future(service.run())
-            supervisor = await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
-            assert await supervisor.told() == Serving()
-            await conversation(bench, supervisor)
-            await serving
+            async with opened(begun.choice.started, now=lambda: 1.0) as storage:
+                service = Service(begun, storage, executor=executor, log=bench.log)
+                assert repr(service).startswith("<Service <Configuration ")
+                serving = asyncio.ensure_future(service.run())
+                supervisor = await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
+                assert await supervisor.told() == Serving()
+                await conversation(bench, supervisor)
+                await serving
             await bench.close()
 
     asyncio.run(asyncio.wait_for(main(), 20))
@@ -149,18 +210,14 @@ def test_worker_is_served(bench: Bench) -> None:
 
     async def conversation(bench: Bench, supervisor: Peer) -> None:
         worker = await bench.worker(pid=77)
-        [configure] = await worker.hear()
-        assert isinstance(configure, Configure)
-        assert configure.snapshot.version == 1
-        worker.say(Ready(1), Resolve(1, CALLER))
+        assert (await worker.hear(Configure)).snapshot.version == 1
+        worker.say(Ready(1))
         assert await supervisor.told() == WorkerReady(0, 77)
-        [resolved] = await worker.hear()
-        assert isinstance(resolved, Resolved)
-        assert resolved.principal is not None
-        assert resolved.principal.name == "lan"
+        principal = await worker.ask(CALLER)
+        assert principal is not None
+        assert principal.name == "lan"
         worker.say(Count(2, "openai", "no such operation", "m", b"", b"", is_text=True))
-        [counted] = await worker.hear()
-        assert isinstance(counted, Counted)
+        counted = await worker.hear(Counted)
         assert (counted.number, counted.output_tokens) == (2, 0)
         end()
 
@@ -173,20 +230,17 @@ def test_change_reaches_workers_and_supervisor(bench: Bench, cause: str, capture
 
     async def conversation(bench: Bench, supervisor: Peer) -> None:
         worker = await bench.worker()
-        await worker.hear()
+        await worker.hear(Configure)
         bench.write(MINIMAL.replace("caller-secret", "other-caller-secret") + "server: {drain_seconds: 3}\n")
         if cause == "supervisor":
             supervisor.writer.write(line(Reload()))
         elif cause == "signal":
             os.kill(os.getpid(), signal.SIGHUP)
-        [configure, forget] = await worker.hear()
-        assert isinstance(configure, Configure)
-        assert (configure.snapshot.version, configure.snapshot.drain_seconds) == (2, 3.0)
-        assert isinstance(forget, Forget)
-        assert set(forget.digests) == {CALLER, digest(b"other-caller-secret")}
+        snapshot = (await worker.hear(Configure)).snapshot
+        assert (snapshot.version, snapshot.drain_seconds) == (2, 3.0)
+        assert await worker.hear_names() == {CALLER, digest(b"other-caller-secret")}
         assert await supervisor.told() == DrainChanged(3.0)
-        worker.say(Resolve(1, CALLER))
-        assert await worker.hear() == [Resolved(1, None)]
+        assert await worker.ask(CALLER) is None
         end()
 
     converse(bench, conversation)
@@ -201,14 +255,11 @@ def test_broken_change_leaves_workers_alone(bench: Bench, captured: LogCapture) 
 
     async def conversation(bench: Bench, supervisor: Peer) -> None:
         worker = await bench.worker()
-        await worker.hear()
+        await worker.hear(Configure)
         bench.write("nonsense: 1")
         supervisor.writer.write(line(Reload()))
         while not captured.entries:
-            worker.say(Resolve(1, CALLER))
-            [resolved] = await worker.hear()
-            assert isinstance(resolved, Resolved)
-            assert resolved.principal is not None
+            assert await worker.ask(CALLER) is not None
         end()
 
     converse(bench, conversation)
@@ -219,13 +270,116 @@ def test_management_api_is_served(bench: Bench) -> None:
     """The management API answers on its own socket."""
 
     async def conversation(bench: Bench, supervisor: Peer) -> None:
-        client = await bench.peer(asyncio.open_unix_connection(bench.directory / "h"))
-        client.writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-        answer = await client.reader.read()
-        assert msgspec.json.decode(answer.partition(b"\r\n\r\n")[2])["name"] == "sluicegate"
+        assert (await bench.manage("GET", "/", ""))["name"] == "sluicegate"
         end()
 
     converse(bench, conversation)
+
+
+def test_issued_token_is_found_in_the_database(bench: Bench) -> None:
+    """A token that no file declares is looked up; what is nobody's is nobody's."""
+
+    async def conversation(bench: Bench, supervisor: Peer) -> None:
+        token = await bench.issue()
+        worker = await bench.worker()
+        principal = await worker.ask(ISSUED)
+        assert principal is not None
+        assert (principal.token_id, principal.project_id, principal.is_active) == (token.id, token.project_id, True)
+        assert await worker.ask(digest(b"nobody's")) is None
+        end()
+
+    converse(bench, conversation)
+
+
+def test_change_through_the_api_reaches_workers(bench: Bench) -> None:
+    """What a manager commits is announced to the workers, before and after the commit; then they hear how it is now."""
+
+    async def conversation(bench: Bench, supervisor: Peer) -> None:
+        token = await bench.issue()
+        worker = await bench.worker()
+        assert await worker.ask(ISSUED) is not None
+        answer = await bench.manage("POST", f"/admin/tokens/{token.id}/suspend", "management-secret")
+        assert answer["status"] == "suspended"
+        for _ in range(2):
+            assert await worker.hear_names() == {ISSUED}
+        principal = await worker.ask(ISSUED)
+        assert principal is not None
+        assert not principal.is_active
+        end()
+
+    converse(bench, conversation)
+
+
+def key_file(*keys: str) -> str:
+    """The text of a key file with these keys."""
+    limits = {"token_limit_per_5h": 1000, "expiry_date": "2099-12-31T00:00:00Z"}
+    return msgspec.json.encode({"keys": [{"key": key, "name": key, **limits} for key in keys]}).decode()
+
+
+def test_key_file_is_followed(bench: Bench) -> None:
+    """Its keys are known from the start, to workers and to who asks with them; an edit has its keys forgotten."""
+    file = bench.directory / "keys.json"
+    file.write_text(key_file("first-key"))
+    begun = bench.begun(f"{MINIMAL}key_file: {file}\n")
+    first, second = digest(b"first-key"), digest(b"second-key")
+
+    async def conversation(bench: Bench, supervisor: Peer) -> None:
+        worker = await bench.worker()
+        principal = await worker.ask(first)
+        assert principal is not None
+        assert (await bench.manage("GET", "/v1/key", "first-key"))["token_id"] == principal.token_id
+        assert (await bench.manage("GET", "/v1/key", "caller-secret"))["name"] == "lan"
+        file.write_text(key_file("second-key"))
+        assert await worker.hear_names() == {first, second}
+        assert await worker.ask(first) is None
+        assert await worker.ask(second) is not None
+        end()
+
+    converse(bench, conversation, begun)
+
+
+def test_use_of_the_key_file_is_written_into_it(bench: Bench) -> None:
+    """What the journal says of its keys is counted, and is in the file when the process has ended."""
+    file = bench.directory / "keys.json"
+    file.write_text(key_file("first-key"))
+    begun = bench.begun(f"{MINIMAL}key_file: {file}\n")
+    data = bench.directory / "data"
+
+    async def conversation(bench: Bench, supervisor: Peer) -> None:
+        worker = await bench.worker()
+        principal = await worker.ask(digest(b"first-key"))
+        assert principal is not None
+        event = Exchange(
+            request_id="req_1",
+            timestamp="2026-11-21T12:00:00.000Z",
+            token=principal.token_id,
+            project_id="prj_default",
+            organization_id="org_default",
+            endpoint="/v1/chat/completions",
+            method="POST",
+            status_code=200,
+            duration_ms=1.0,
+            metadata=Metadata(total_tokens=7),
+        )
+        (data / "events").mkdir(exist_ok=True)
+        segment = data / "events" / segment_name("000-0193a5b0c0de", 1)
+        segment.write_bytes(msgspec.json.encode(event) + b"\n")
+        while not any((data / "checkpoints").glob("*")):
+            await worker.ask(CALLER)
+        end()
+
+    converse(bench, conversation, begun)
+    [key] = msgspec.json.decode(file.read_bytes())["keys"]
+    assert key["total_lifetime_tokens"] == 7
+
+
+def test_broken_key_file_refuses_the_start(bench: Bench) -> None:
+    """Who declares keys in a file is not served without them."""
+    file = bench.directory / "keys.json"
+    file.write_text("{")
+    begun = bench.begun(f"{MINIMAL}key_file: {file}\n")
+    with pytest.raises(KeyFileError, match="JSON"):
+        run(begun, log=bench.log)
 
 
 def test_orphan_serves_workers_to_their_end(bench: Bench, captured: LogCapture) -> None:
@@ -233,13 +387,11 @@ def test_orphan_serves_workers_to_their_end(bench: Bench, captured: LogCapture) 
 
     async def conversation(bench: Bench, supervisor: Peer) -> None:
         worker = await bench.worker()
-        await worker.hear()
+        await worker.hear(Configure)
         supervisor.writer.close()
         while not captured.entries:
-            worker.say(Resolve(1, CALLER))
-            await worker.hear()
-        worker.say(Resolve(2, CALLER))
-        assert len(await worker.hear()) == 1
+            await worker.ask(CALLER)
+        assert await worker.ask(CALLER) is not None
         worker.writer.close()
 
     converse(bench, conversation)
@@ -252,7 +404,7 @@ def test_orphan_does_not_wait_for_ever(bench: Bench, captured: LogCapture) -> No
 
     async def conversation(bench: Bench, supervisor: Peer) -> None:
         worker = await bench.worker()
-        await worker.hear()
+        await worker.hear(Configure)
         supervisor.writer.close()
 
     converse(bench, conversation, begun)
@@ -265,7 +417,7 @@ def test_process_without_a_file_runs(bench: Bench) -> None:
     fileless = replace(begun, sources=replace(begun.sources, path=None), seen=None)
 
     async def conversation(bench: Bench, supervisor: Peer) -> None:
-        await (await bench.worker()).hear()
+        await (await bench.worker()).hear(Configure)
         end()
 
     converse(bench, conversation, fileless)

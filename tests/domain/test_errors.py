@@ -57,8 +57,10 @@ def test_kind_fits_the_status(error: type[GatewayError]) -> None:
 
 @pytest.mark.parametrize("error", ALL, ids=lambda error: error.__name__)
 def test_only_failures_that_may_pass_are_retryable(error: type[GatewayError]) -> None:
-    """No retry cures what the client itself did wrong; what failed upstream, another try may cure."""
-    if error.status < 500:
+    """No retry cures what the client itself did wrong, unless it was too much at once; what failed upstream, it may."""
+    if error.kind == "rate_limit":
+        assert error.is_retryable
+    elif error.status < 500:
         assert not error.is_retryable
     if error.source == "upstream":
         assert error.is_retryable

@@ -10,7 +10,8 @@ def test_a_small_installation_needs_only_an_id() -> None:
     principal = Principal("tok_1")
     assert (principal.project_id, principal.organization_id) == ("prj_default", "org_default")
     assert (principal.is_active, principal.expires_at, principal.user_id) == (True, None, None)
-    assert principal.models == ()
+    assert (principal.model, principal.withers, principal.is_spent) == (None, False, False)
+    assert principal.models == principal.paths == principal.request_headers == ()
 
 
 def test_travels_to_a_worker_unchanged() -> None:
@@ -23,8 +24,13 @@ def test_travels_to_a_worker_unchanged() -> None:
         user_id="usr_1",
         prefix="sg_",
         expires_at=1.5,
+        withers=True,
         is_active=False,
+        is_spent=True,
+        model="small",
         models=("smart",),
+        paths=("chat/completions",),
+        request_headers=("x-trace",),
         tags=("a", "b"),
         credentials=(("openai", "sk-hunter2"),),
     )

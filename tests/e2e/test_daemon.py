@@ -94,12 +94,10 @@ def test_demo_command_works_when_pasted(start: Start) -> None:
     assert '"choices"' in done.stdout
 
 
-def test_idle_node_is_small(start: Start, configuration: Path) -> None:
-    """The supervisor, which does nothing, takes next to nothing; the whole node stays below 150 MB."""
+def test_idle_supervisor_is_small(start: Start, configuration: Path) -> None:
+    """It does nothing, and takes next to nothing for it."""
     gateway = start(f"--config={configuration}").until_ready()
-    sizes = {process: resident(process) for process in gateway.processes()}
-    assert sizes[gateway.supervisor] < 25_000_000, sizes
-    assert sum(sizes.values()) < 150_000_000, sizes
+    assert resident(gateway.supervisor) < 25_000_000
 
 
 def test_start_needs_no_second_attempt(gateway: Gateway) -> None:

@@ -187,6 +187,21 @@ def configuration(checkout: Checkout, internet: Internet, check: str, serve: str
     assert not [head for _, head in internet.asked if TOKEN.encode() in head]
 
 
+def issuing(checkout: Checkout, internet: Internet, create: str, show: str) -> None:
+    """A token that was issued is served, and listed without its secret."""
+    manager = {"MANAGEMENT_TOKEN": "a-management-token"}
+    with checkout.gateway("sluicegate serve", {**KEYS, **internet.variables, **manager}) as gateway:
+        manager["MANAGE_API_BASE_URL"] = f"http://127.0.0.1:{gateway.port}"
+        created = checkout.run(create, manager)
+        assert created.returncode == 0, created.stderr
+        [token] = re.findall(r"sk-sg-\w{43}", created.stdout)
+        assert gateway.status("/v1/models", token) == 200
+        listed = checkout.run(show, manager)
+        assert "laptop" in listed.stdout
+        assert token not in listed.stdout
+        assert checkout.run(show).returncode == 2
+
+
 def posted(gateway: Gateway, path: str, model: str) -> int:
     """Status of a question for a model."""
     connection = gateway.connection()
@@ -269,6 +284,10 @@ SCENES: dict[Callable[..., None], tuple[str, ...]] = {
     configuration: (
         "sluicegate config check --config sluicegate.yaml",
         "sluicegate serve --config sluicegate.yaml",
+    ),
+    issuing: (
+        "sluicegate manage token create --project prj_default --name laptop",
+        "sluicegate manage token list",
     ),
     background: ("sluicegate serve --daemon", "sluicegate stop", "sluicegate health"),
     load: ("sluicegate mock", "sluicegate benchmark"),

@@ -168,7 +168,7 @@ class ScriptedLink(Link):
         self.answer: Counted | None = None
         self.counted: list[Callable[[Counted | None], None]] = []
 
-    def resolve(self, digest: bytes) -> None:
+    def resolve(self, digest: bytes, *, is_damaged: bool = False) -> None:
         self.asked.append(digest)
         if not self.is_silent:
             self.node.loop.call_soon(self.node.services.principals.learn, digest, self.tokens.get(digest))

@@ -13,6 +13,7 @@ from sluicegate.wire.link import (
     Configure,
     Count,
     Counted,
+    Feed,
     Forget,
     Hello,
     Ready,
@@ -59,6 +60,9 @@ class Worker:
 
     def forgotten(self, digests: tuple[bytes, ...]) -> None:
         self.told.put_nowait(digests)
+
+    def feed_true(self, as_of: float, lease: float) -> None:
+        self.told.put_nowait((as_of, lease))
 
     def link_lost(self) -> None:
         self.told.put_nowait("lost")
@@ -159,6 +163,28 @@ def test_answers_to_no_question_are_passed_over(tmp_path: Path) -> None:
         line = await scene.line()
         line.says(Resolved(99, SOMEBODY), Counted(99, 1, 2, "counted"), Forget((b"a", b"b")))
         assert await scene.worker.told.get() == (b"a", b"b")
+
+    play(tmp_path, script)
+
+
+def test_how_far_the_feed_is_true_is_passed_on(tmp_path: Path) -> None:
+    """In the order in which it was said, between what was to be forgotten."""
+
+    async def script(scene: Scene) -> None:
+        line = await scene.line()
+        line.says(Forget((b"a",)), Feed(12.5, 0.8), Forget((b"b",)))
+        assert [await scene.worker.told.get() for _ in range(3)] == [(b"a",), (12.5, 0.8), (b"b",)]
+
+    play(tmp_path, script)
+
+
+def test_a_damaged_token_is_asked_for_as_such(tmp_path: Path) -> None:
+    """Control then need not ask the database."""
+
+    async def script(scene: Scene) -> None:
+        line = await scene.line()
+        scene.link.resolve(b"a", is_damaged=True)
+        assert await line.hears() == [Resolve(1, b"a", True)]
 
     play(tmp_path, script)
 

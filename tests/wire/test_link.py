@@ -14,6 +14,7 @@ from sluicegate.wire.link import (
     Configure,
     Count,
     Counted,
+    Feed,
     Forget,
     FrameReader,
     Hello,
@@ -31,6 +32,7 @@ FROM_WORKER: list[ToControl] = [
     Hello(1, 4321),
     Ready(7),
     Resolve(1, b"\x00" * 32),
+    Resolve(2, b"\x01" * 32, is_damaged=True),
     Count(2, "openai", "chat", "gpt-4.1", b'{"model":"gpt-4.1"}', b"some text", True, 5),
     Count(3, "openai", "chat", "gpt-4.1", b"", b"{}", False),
 ]
@@ -41,6 +43,8 @@ FROM_CONTROL: list[ToWorker] = [
     Counted(3, 10, 20, "counted"),
     Forget((b"\x01" * 32,)),
     Forget(),
+    Feed(123.25, 0.8),
+    Feed(0.0, float("inf")),
 ]
 
 

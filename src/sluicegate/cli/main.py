@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import typer
+from typer.core import TyperGroup
 from typer.main import get_group_from_info
 from typer.models import TyperInfo
 
@@ -25,6 +26,10 @@ COMMANDS = (
     Command("stop", "sluicegate.cli.stop:stop", "Stop a gateway that runs in the background."),
     Command("health", "sluicegate.cli.health:health", "Ask a running gateway how it is."),
     Command("config", "sluicegate.cli.config:app", "Check and explain the configuration."),
+    Command("secrets", "sluicegate.cli.secrets:app", "Look after the keys that encrypt secrets in the database."),
+    Command("manage", "sluicegate.cli.manage:app", "Manage tenants and tokens of a running gateway."),
+    Command("db", "sluicegate.cli.db:app", "Upgrade, back up and restore the database."),
+    Command("audit", "sluicegate.cli.audit:app", "Show and verify the audit log."),
     Command("events", "sluicegate.cli.events:app", "Print the events of requests as JSON lines."),
     Command("mock", "sluicegate.cli.mock:mock", "Start a mock provider, to try things without a key."),
     Command("benchmark", "sluicegate.cli.benchmark:benchmark", "Measure latency and throughput of a gateway."),
@@ -43,7 +48,11 @@ def main(arguments: Sequence[str] | None = None, *, commands: Sequence[Command] 
         _overview(commands)(given, prog_name="sluicegate")
     else:
         # Not as a part of the overview: parsing its options takes pydantic, 60 ms that `COMMAND --help` need not spend.
-        _alone(asked)(given[1:], prog_name=f"sluicegate {asked.name}")
+        # For the same reason a group is not asked for a command that is named right behind it.
+        command, depth = _alone(asked), 1
+        while isinstance(command, TyperGroup) and given[depth : depth + 1] and given[depth] in command.commands:
+            command, depth = command.commands[given[depth]], depth + 1
+        command(given[depth:], prog_name=" ".join(["sluicegate", *given[:depth]]))
 
 
 def _overview(commands: Sequence[Command]) -> typer.Typer:

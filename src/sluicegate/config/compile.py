@@ -9,7 +9,7 @@ from types import MappingProxyType
 from pydantic import SecretStr
 
 from sluicegate.config.addresses import parse_base
-from sluicegate.config.schema import ProviderSettings, Settings, TokenSettings
+from sluicegate.config.schema import Admin, ProviderSettings, Settings, TokenSettings
 from sluicegate.dialects.base import Dialect
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import AllowRule, ClientBounds, ModelAlias, Provider, Snapshot, Target, Timeouts
@@ -36,8 +36,8 @@ class ServerPlan:
 class Compiled:
     """A configuration ready to run. Only digests of tokens are in it; providers' credentials are, in `snapshot`.
 
-    `tokens` maps the SHA-256 digest of a declared token to whom it stands for. `management_digest` is None where the
-    management API is closed.
+    `tokens` maps the SHA-256 digest of a declared token to whom it stands for. `management_digest` is that of the
+    management token, `admin_digest` that of `user:password` of the configured administrator; each None without one.
     """
 
     settings: Settings
@@ -45,6 +45,12 @@ class Compiled:
     snapshot: Snapshot
     tokens: Mapping[bytes, Principal]
     management_digest: bytes | None
+    admin_digest: bytes | None = None
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether the configuration lets anybody manage; without, only keys and accounts made before can."""
+        return self.management_digest is not None or self.admin_digest is not None
 
     def __repr__(self) -> str:
         """Tell how much is configured; nothing that could be a secret."""
@@ -84,6 +90,7 @@ def compile_settings(
         snapshot=snapshot,
         tokens=MappingProxyType(tokens),
         management_digest=_digest(management) if management else None,
+        admin_digest=_admin_digest(settings.admin) if settings.admin else None,
     )
 
 
@@ -173,6 +180,11 @@ def _principal(token: TokenSettings) -> Principal:
 def _owner_id(prefix: str, name: str | None) -> str | None:
     """An id as it is, a name with the prefix of its kind."""
     return name if name is None or name.startswith(prefix) else prefix + name
+
+
+def _admin_digest(admin: Admin) -> bytes:
+    """Of both together, as HTTP Basic sends them (RFC 7617 section 2)."""
+    return digest(f"{admin.user}:{admin.password.get_secret_value()}".encode())
 
 
 def _digest(secret: SecretStr) -> bytes:

@@ -56,16 +56,20 @@ SETTING_VARIABLES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("SLUICEGATE_PORT", ("server", "port")),
     ("SLUICEGATE_WORKERS", ("server", "workers")),
     ("SLUICEGATE_DATA_DIR", ("data_dir",)),
+    ("SLUICEGATE_DATABASE", ("database",)),
     ("SLUICEGATE_DRAIN_SECONDS", ("server", "drain_seconds")),
     ("MANAGEMENT_TOKEN", ("management_token",)),
+    ("ADMIN_USER", ("admin", "user")),
+    ("ADMIN_PASSWORD", ("admin", "password")),
     ("SLUICEGATE_MASTER_KEY", ("master_key",)),
     ("DATA_FILE", ("key_file",)),
 )
 """Variables that override a setting; of two for the same one, the later wins."""
 
-NEVER_EMPTY = frozenset({"SLUICEGATE_MASTER_KEY"})
-"""Of these, those that are refused when they are set and empty. Whoever sets this one means to keep the key elsewhere:
-to make one up in its stead would put it where it shall not be, or where the next start does not find it."""
+NEVER_EMPTY = frozenset({"MANAGEMENT_TOKEN", "ADMIN_PASSWORD", "SLUICEGATE_MASTER_KEY"})
+"""Of these, those that are refused when they are set and empty: a deployment whose secret got lost on the way must not
+start as if none were wanted. To make up a master key in its stead would even put it where it shall not be, or where the
+next start does not find it."""
 
 
 def process_environment() -> dict[str, str]:

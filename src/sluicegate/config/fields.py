@@ -21,6 +21,7 @@ _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 _OWNER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 _LISTEN = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_DATABASE = re.compile(r"sqlite|sqlite:///[^?\s]+|postgres(?:ql)?://\S+")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _ALLOW_PATH = re.compile(r"(?:\*\*|(?:\*|[^/*\s?#]+)(?:/(?:\*|[^/*\s?#]+))*(?:/\*\*)?)")
 _FRAMING = frozenset(
@@ -58,9 +59,23 @@ def _master_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _database(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if _DATABASE.fullmatch(text) is None:
+        raise ValueError("must be sqlite, sqlite:///path or postgresql://user:password@host/name")
+    return value
+
+
 def _token_prefix(prefix: str) -> str:
     recipe(prefix)
     return prefix
+
+
+def _login(text: str) -> str:
+    # RFC 7617 section 2: the first colon ends it.
+    if not text or text != text.strip() or not text.isprintable() or ":" in text:
+        raise ValueError("must be printable text without a colon and without spaces at its ends")
+    return text
 
 
 def _header_value(value: SecretStr) -> SecretStr:
@@ -156,6 +171,8 @@ SecondsOrNone = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, allow
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 Token = Annotated[SecretStr, AfterValidator(_secret), AfterValidator(_token)]
 MasterKey = Annotated[SecretStr, AfterValidator(_master_key)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
+Login = Annotated[str, AfterValidator(_login)]
 TokenPrefix = Annotated[str, AfterValidator(_token_prefix)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]

@@ -97,6 +97,17 @@ class Issuing(Section):
 
     prefix: fields.TokenPrefix = DEFAULT_RECIPE.prefix
     """What they begin with; 43 letters and digits follow. Tokens issued before keep theirs."""
+    retention_seconds: fields.SecondsOrNone = 2_592_000.0
+    """How long a token that was revoked or has expired is still kept and shown; then it is removed."""
+
+
+class Admin(Section):
+    """An administrator who is known by the configuration alone."""
+
+    user: fields.Login
+    """What they log in as."""
+    password: fields.Secret
+    """Their password, not empty. A long one: unlike those of accounts, it is compared at once."""
 
 
 class AllowEntry(Section):
@@ -214,8 +225,13 @@ class Settings(Section):
     """Where and how the gateway listens."""
     data_dir: fields.PathName = "./data"
     """Directory for everything the gateway keeps."""
+    database: fields.DatabaseUrl | None = None
+    """Where tenants and tokens are kept: `sqlite:///path`, relative to the data directory, or
+    `postgresql://user:password@host/name`. Not set, a SQLite file in the data directory."""
     management_token: fields.Token | None = None
     """What the management API asks for; not set, it is closed."""
+    admin: Admin | None = None
+    """Set both parts to let one administrator in by HTTP Basic, with the role `admin`."""
     master_key: fields.MasterKey | None = None
     """What secrets in the database are encrypted with: 32 bytes in hexadecimal or base64; several, separated by commas
     or white space, the newest first. Not set, `master.key` in the data directory is used, and made if need be."""
@@ -236,3 +252,8 @@ class Settings(Section):
     """Model names of our own."""
     tokens: tuple[TokenSettings, ...] = ()
     """Declared tokens."""
+
+    @property
+    def database_url(self) -> str:
+        """What `database` means, as `store/address.py` reads it. May hold a password."""
+        return self.database.get_secret_value() if self.database else "sqlite"

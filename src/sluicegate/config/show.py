@@ -17,7 +17,10 @@ _SHOWN_HEADERS = frozenset(
 )
 """Headers known to hold no credential. Any other might, whatever its name: its value is hidden."""
 
-_RESTART = ("server.host", "server.port", "server.workers", "server.tls", "data_dir", "master_key", "key_file")
+_RESTART = (
+    *("server.host", "server.port", "server.workers", "server.tls"),
+    *("data_dir", "database", "master_key", "key_file"),
+)
 
 
 def redacted(compiled: Compiled) -> dict[str, Any]:

@@ -12,6 +12,8 @@ watch           noticing that the configuration file changed
 link_server     the workers' link: snapshots and answers to their questions
 workers         which workers there are
 token_directory whose token a digest belongs to
+secrets         sealing what the database keeps of secrets, and the keys to it
+key_file        tokens declared in a JSON file that people edit
 retention       deleting old events
 counting        counting tokens for exchanges whose provider did not
 counting_queue  one count after the other, beside the event loop

@@ -1,14 +1,25 @@
 """The management API as an ASGI application."""
 
+from collections.abc import Callable, Coroutine, Iterable
+from http import HTTPStatus
+from typing import Any
+
 import structlog
-from fastapi import Depends, FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from fastapi import FastAPI, Request
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sluicegate import __version__
-from sluicegate.control import problems
-from sluicegate.control.access import GUARDS
+from sluicegate.control import openapi, problems
+from sluicegate.control.access import guard
 from sluicegate.control.context import Context
+from sluicegate.control.routes.idempotency import once
+from sluicegate.control.routes.route import Route
 from sluicegate.control.routes.table import ROUTES
+from sluicegate.store.errors import StoreUnavailableError, UnstorableError
 
 
 class LogRequestId:
@@ -26,18 +37,111 @@ class LogRequestId:
             await self._application(scope, receive, send)
 
 
-def create_application(context: Context) -> FastAPI:
-    """Build it. Pages of documentation are off: they load their scripts from elsewhere."""
-    application = FastAPI(title="Sluicegate", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
+class KeepOutOfCaches:
+    """Has no cache on the way keep what is answered: it is for one manager, and may hold a new secret."""
+
+    def __init__(self, application: ASGIApp) -> None:
+        """Wrap an application."""
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve."""
+
+        async def send_it(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"cache-control", b"no-store")]
+            await send(message)
+
+        await self._application(scope, receive, send_it)
+
+
+def create_application(context: Context, routes: Iterable[Route] = ROUTES) -> FastAPI:
+    """Build it. FastAPI's own pages of documentation are off: they load their scripts from elsewhere.
+
+    So are its redirects, which would lead to wherever a Host header says.
+    """
+    application = FastAPI(
+        title="Sluicegate",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    table = tuple(routes)
     application.state.context = context
-    application.state.paths = sorted({route.path for route in ROUTES if route.role != "anyone"})
+    application.state.paths = sorted({route.path for route in table if route.least != "anyone"})
     problems.install(application)
+    application.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _on_method)
+    application.add_exception_handler(StoreUnavailableError, _on_unavailable)
+    application.add_exception_handler(UnstorableError, _on_unstorable)
     application.add_middleware(LogRequestId)
-    for route in ROUTES:
-        application.add_api_route(
-            route.path,
-            route.endpoint,
-            methods=["GET", "HEAD"] if route.method == "GET" else [route.method],
-            dependencies=[Depends(GUARDS[route.role])],
-        )
+    application.add_middleware(KeepOutOfCaches)
+    for route in table:
+        _add(application, route)
+    application.state.openapi = openapi.document(application)
     return application
+
+
+def _add(application: FastAPI, route: Route) -> None:
+    settings: dict[str, Any] = {
+        "status_code": route.status,
+        "responses": openapi.responses(route),
+        "openapi_extra": openapi.operation(route),
+        "tags": [route.path.split("/")[1] or "node"],
+        "route_class_override": _guarded(route),
+    }
+    if route.answer is not None:
+        settings["response_model"] = route.answer
+    if route.media and route.answer is None:
+        # Without a media type of its own: what the responses say is all.
+        settings["response_class"] = Response
+    application.router.add_api_route(route.path, route.endpoint, methods=[route.method], **settings)
+    if route.method == "GET":
+        application.router.add_api_route(
+            route.path, route.endpoint, methods=["HEAD"], **settings | {"include_in_schema": False}
+        )
+
+
+def _guarded(route: Route) -> type[APIRoute]:
+    """How FastAPI handles the route, once it is known who asks: before that not even the body is read."""
+    enter = guard(route.least)
+    is_once = route.method == "POST" and route.least not in {"anyone", "caller"}
+
+    class Guarded(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def handle_guarded(request: Request) -> Response:
+                await enter(request)
+                return await (once(request, handle) if is_once else handle(request))
+
+            return handle_guarded
+
+    return Guarded
+
+
+async def _on_method(request: Request, error: Exception) -> Response:
+    """405 with all methods that the path has (RFC 9110 section 15.5.6): a route by itself knows only its own."""
+    assert isinstance(error, HTTPException)
+    routes = [route for route in request.app.routes if isinstance(route, APIRoute)]
+    path = next(route.path for route in routes if route.matches(request.scope)[0] is not Match.NONE)
+    allowed = {method for route in routes if route.path == path for method in route.methods or ()}
+    detail = f"{request.method} is not allowed on {request.url.path}; these are: {', '.join(sorted(allowed))}."
+    headers = {"allow": ", ".join(sorted(allowed))}
+    return problems.answer(request, problems.ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=headers))
+
+
+async def _on_unavailable(request: Request, error: Exception) -> Response:
+    del error  # The store's own words could name hosts and users.
+    problem = problems.ProblemError(
+        HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer.", headers={"retry-after": "1"}
+    )
+    return problems.answer(request, problem)
+
+
+async def _on_unstorable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, UnstorableError)
+    detail = "A value cannot be stored."
+    errors = [{"path": error.field, "message": error.reason}]
+    return problems.answer(request, problems.ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors))

@@ -1,21 +1,33 @@
 """What the routes of the management API can reach."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from sluicegate.control.configuration import Configuration
+from sluicegate.control.passwords import Passwords
+from sluicegate.control.tenants.key_uses import KeyUses
+from sluicegate.control.tenants.tenancy import Tenancy
+from sluicegate.control.token_directory import Declared
 from sluicegate.control.workers import Workers
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The use cases, put together by `service`. `source` says in words where the configuration comes from."""
+    """The use cases, put together by `service`. `source` says in words where the configuration comes from.
+
+    `declared` are the tokens of each file that declares some, in the order that they are asked in.
+    """
 
     configuration: Configuration
     workers: Workers
     source: str
+    tenancy: Tenancy
+    passwords: Passwords
+    declared: Sequence[Declared]
+    key_uses: KeyUses
 
 
 def context_of(request: Request) -> Context:

@@ -5,7 +5,7 @@ either, so what waits for it is bounded by what it asked.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 from structlog.typing import FilteringBoundLogger
@@ -19,6 +19,7 @@ from sluicegate.wire.link import (
     Configure,
     Count,
     Counted,
+    Feed,
     Forget,
     FrameReader,
     Hello,
@@ -52,9 +53,14 @@ class LinkServer:
         workers: Workers,
         is_ready: Callable[[int, int], None],
         log: FilteringBoundLogger,
+        feed: Callable[[], Feed] = lambda: Feed(0.0, float("inf")),
     ) -> None:
-        """`is_ready` learns number and process id of a worker that has begun to accept connections."""
+        """`is_ready` learns number and process id of a worker that has begun to accept connections.
+
+        `feed` says what workers may believe at the moment: everything, where all tokens are declared.
+        """
         self._snapshot = snapshot
+        self._feed = feed
         self._directory = directory
         self._counts = counts
         self._workers = workers
@@ -75,11 +81,30 @@ class LinkServer:
     def change(self, snapshot: Snapshot, forgotten: tuple[bytes, ...]) -> None:
         """Have all workers run on `snapshot` and forget what they know of these digests."""
         self._snapshot = snapshot
-        messages: list[ToWorker] = [Configure(snapshot)]
+        messages: list[ToWorker] = [Configure(snapshot), self._feed()]
         if forgotten:
             messages.append(Forget(forgotten))
         for link in self._links:
             link.send(*messages)
+
+    def forget(self, digests: Sequence[bytes] | None) -> None:
+        """Have all workers look these digests up anew, or all; it is on its way when this returns.
+
+        What was said before in this turn goes first, so an answer never overtakes the announcement that came after it,
+        nor the other way round.
+        """
+        if digests is not None and not digests:
+            return
+        message = Forget(tuple(digests or ()))
+        for link in self._links:
+            link.send(message)
+            link.flush()
+
+    def tell_feed(self) -> None:
+        """Tell all workers what they may believe now."""
+        message = self._feed()
+        for link in self._links:
+            link.send(message)
 
     def close(self) -> None:
         """Close all links; the workers will ask our successor."""
@@ -95,13 +120,14 @@ class LinkServer:
         self._links.add(link)
         self._all_gone.clear()
         self._workers.joined(hello.worker, hello.pid)
-        link.send(Configure(self._snapshot))
+        # In one frame: a worker that runs on a snapshot knows what it may believe.
+        link.send(Configure(self._snapshot), self._feed())
 
     def received(self, link: "WorkerLink", worker: Hello, message: ToControl) -> None:
         """Act on what a worker says. Raises BrokenLinkError."""
         match message:
-            case Resolve(number, digest):
-                self._directory.find(digest, _answer_to(link, number))
+            case Resolve(number, digest, is_damaged):
+                self._directory.find(digest, _answer_to(link, number), is_damaged=is_damaged)
             case Count():
                 self._counts.ask(message, link.send)
             case Ready(version):
@@ -180,7 +206,7 @@ class WorkerLink(asyncio.Protocol):
     def send(self, *messages: ToWorker) -> None:
         """Say this, together with everything else that is said in this turn of the loop."""
         if not self._outbox:
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self.flush)
         self._outbox += messages
 
     def close(self) -> None:
@@ -188,9 +214,10 @@ class WorkerLink(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Say now what was collected in this turn."""
         outbox, self._outbox = self._outbox, []
-        if self._transport is not None:
+        if outbox and self._transport is not None:
             self._transport.write(frame(outbox))
 
 

@@ -9,8 +9,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from sluicegate.wire.headers import CREDENTIAL_NAMES
+
 REQUEST_ID_HEADER = "x-request-id"
 """Set by the worker that forwards the request; its answer to the client carries the same."""
+
+_CREDENTIALS = ("x-admin-secret", *sorted(name.decode() for name in CREDENTIAL_NAMES))
 
 
 class ProblemError(Exception):
@@ -56,6 +60,11 @@ def install(application: FastAPI) -> None:
 
     async def on_http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
+        if error.status_code in {404, 405} and not any(request.headers.get(name) for name in _CREDENTIALS):
+            # As on the providers' paths: strangers learn nothing about what exists.
+            detail = "No credential was sent: use the header Authorization: Bearer …"
+            challenge = {"www-authenticate": "Bearer"}
+            return answer(request, ProblemError(HTTPStatus.UNAUTHORIZED, detail, headers=challenge))
         detail = {
             404: f"There is nothing at {request.url.path}; GET / lists what there is.",
             405: f"{request.method} is not allowed on {request.url.path}; GET / lists what is.",

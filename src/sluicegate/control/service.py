@@ -1,9 +1,14 @@
 """The rest of a control process: all parts put together, running until told to end."""
 
 import asyncio
+import secrets
 import signal
+import time
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -16,13 +21,23 @@ from sluicegate.control.configuration import Configuration
 from sluicegate.control.context import Context
 from sluicegate.control.counting import Counter
 from sluicegate.control.counting_queue import CountingQueue
+from sluicegate.control.key_file.declared import DeclaredKeys
 from sluicegate.control.link_server import LinkServer
+from sluicegate.control.passwords import Passwords
+from sluicegate.control.resolution.resolution import Resolution
+from sluicegate.control.resolution.stored import stored_resolution
 from sluicegate.control.retention import Retention
+from sluicegate.control.storage import Storage, opened, tenancy
 from sluicegate.control.supervision import Supervision
-from sluicegate.control.token_directory import DeclaredTokens
+from sluicegate.control.tenants.credentials import credentials_of
+from sluicegate.control.tenants.key_uses import KeyUses
+from sluicegate.control.token_directory import Declared, DeclaredTokens
+from sluicegate.control.upkeep import Upkeep
 from sluicegate.control.watch import Watcher, fingerprint, watch
 from sluicegate.control.web import WebServer
 from sluicegate.control.workers import Workers
+from sluicegate.domain.events import Exchange
+from sluicegate.store.address import PostgreSQLAddress
 
 _DRAIN_MARGIN = 2.0
 """Seconds beyond the drain time for which workers without a supervisor are waited for."""
@@ -31,8 +46,10 @@ _DRAIN_MARGIN = 2.0
 class Service:
     """One control process from its beginning to its end. Must be made in a running event loop."""
 
-    def __init__(self, begun: Begun, *, executor: ThreadPoolExecutor, log: FilteringBoundLogger) -> None:
-        """Put the parts together; nothing runs yet. `executor` has one thread, for counting."""
+    def __init__(
+        self, begun: Begun, storage: Storage, *, executor: ThreadPoolExecutor, log: FilteringBoundLogger
+    ) -> None:
+        """Put the parts together; nothing runs yet. `executor` has one thread, for counting. Raises KeyFileError."""
         self._begun = begun
         self._log = log
         self._loop = asyncio.get_running_loop()
@@ -51,9 +68,16 @@ class Service:
             refused=choice.refused,
         )
         self._configuration.follow(self._on_change)
+        settings, data_dir = choice.started.settings, choice.started.server.data_dir
+        self._keys = _declared_keys(settings.key_file, changed=self._forget_keys, log=log)
+        declared: list[Declared] = [self._tokens]
+        if self._keys is not None:
+            declared.append(self._keys)
+        self._resolution = self._resolving(storage, declared)
         self._links = LinkServer(
             choice.current.snapshot,
-            directory=self._tokens,
+            directory=self._resolution.directory,
+            feed=self._resolution.feed,
             counts=CountingQueue(
                 Counter().count, executor=executor, call_soon=self._loop.call_soon_threadsafe, log=log
             ),
@@ -61,19 +85,58 @@ class Service:
             is_ready=lambda worker, process: self._supervision.tell(WorkerReady(worker, process)),
             log=log,
         )
+        self._resolution.speak_through(self._links)
         self._supervision = Supervision(reload=self._on_reload, lost=self._on_orphaned)
         self._retention = Retention(
-            choice.started.server.data_dir,
+            data_dir,
             settings=lambda: self._configuration.current.settings.events,
             now=_now,
             log=log,
         )
-        context = Context(self._configuration, self._workers, begun.sources.described)
+        context = self._context(storage, declared)
+        self._upkeep = Upkeep(
+            context.tenancy,
+            context.key_uses,
+            retention=lambda: self._configuration.current.settings.issuing.retention_seconds,
+            log=log,
+        )
         self._web = WebServer(create_application(context), started=lambda: self._supervision.tell(Serving()))
 
     def __repr__(self) -> str:
         """Tell what is configured and who is there."""
         return f"<Service {self._configuration!r} {self._workers!r}>"
+
+    def _resolving(self, storage: Storage, declared: Sequence[Declared]) -> Resolution:
+        """What answers workers whose a token is."""
+        key_ring, log = storage.key_ring, self._log
+        return stored_resolution(
+            storage.database,
+            declared=declared,
+            credentials=lambda session, projects: credentials_of(session, key_ring, projects, log=log),
+            data_dir=self._begun.choice.started.server.data_dir,
+            is_shared=isinstance(storage.database.address, PostgreSQLAddress),
+            clock=time.monotonic,
+            now=lambda: int(_unix() * 1000),
+            log=log,
+            observe=self._count_keys,
+        )
+
+    def _context(self, storage: Storage, declared: Sequence[Declared]) -> Context:
+        """What the routes can reach."""
+        return Context(
+            configuration=self._configuration,
+            workers=self._workers,
+            source=self._begun.sources.described,
+            tenancy=tenancy(
+                storage,
+                now=_unix,
+                current=lambda: self._configuration.current,
+                announcing=self._resolution.announcing,
+            ),
+            passwords=Passwords(key=secrets.token_bytes(32)),
+            declared=declared,
+            key_uses=KeyUses(),
+        )
 
     async def run(self) -> None:
         """Serve workers and the management API until told to end."""
@@ -84,13 +147,30 @@ class Service:
             listener = await self._loop.create_unix_server(self._links, sock=self._begun.link)
             await self._loop.create_connection(lambda: self._supervision, sock=self._begun.channel)
             self._tasks.create_task(self._web.serve(sockets=[self._begun.web]))
-            lasting = [self._tasks.create_task(task) for task in (self._watch(), self._retention.run())]
+            lasting = [self._tasks.create_task(task) for task in self._lasting()]
             await self._end.wait()
             for task in lasting:
                 task.cancel()
             listener.close()
             self._links.close()
             self._web.end()
+
+    def _lasting(self) -> list[Coroutine[Any, Any, None]]:
+        """What goes on until the end."""
+        tasks = [self._watch(), self._retention.run(), self._resolution.run(), self._upkeep.run()]
+        if self._keys is not None:
+            tasks += [self._keys.follow(), self._keys.keep_written()]
+        return tasks
+
+    def _forget_keys(self, digests: tuple[bytes, ...]) -> None:
+        """The key file was edited."""
+        self._resolution.announce(digests)
+
+    def _count_keys(self, events: Sequence[Exchange]) -> None:
+        """Note the uses of the key file's tokens."""
+        if self._keys is not None:
+            for event in events:
+                self._keys.record(event.token, event.metadata.total_tokens, _unix())
 
     async def _watch(self) -> None:
         file = self._begun.sources.file
@@ -111,7 +191,9 @@ class Service:
         self._tasks.create_task(self._reload("SIGHUP"))
 
     def _on_change(self, old: Compiled, new: Compiled) -> None:
-        self._links.change(new.snapshot, self._tokens.replace(new.tokens))
+        forgotten = self._tokens.replace(new.tokens)
+        self._links.change(new.snapshot, ())
+        self._resolution.announce(forgotten)
         if new.snapshot.drain_seconds != old.snapshot.drain_seconds:
             self._supervision.tell(DrainChanged(new.snapshot.drain_seconds))
 
@@ -141,9 +223,25 @@ async def _run(begun: Begun, log: FilteringBoundLogger) -> None:
         log.error("configuration refused, the last good one is used", problems=str(choice.refused))
     executor = ThreadPoolExecutor(1, thread_name_prefix="count")
     try:
-        await Service(begun, executor=executor, log=log).run()
+        async with opened(choice.started, now=_unix) as storage:
+            await Service(begun, storage, executor=executor, log=log).run()
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _declared_keys(
+    path: str | None, *, changed: Callable[[tuple[bytes, ...]], None], log: FilteringBoundLogger
+) -> DeclaredKeys | None:
+    """The keys of the configured file, loaded; None where there is none. Raises KeyFileError."""
+    if path is None:
+        return None
+    keys = DeclaredKeys(Path(path), now=_unix, log=log, changed=changed)
+    keys.load()
+    return keys
+
+
+def _unix() -> float:
+    return _now().timestamp()
 
 
 def _now() -> datetime:

@@ -3,6 +3,9 @@
 ids         sortable, prefixed identifiers
 tokens      what a caller's credential is reduced to: its digest, and what may be shown of it
 issuing     new tokens, and the checksum that tells a mistyped one
+tenants     who uses an installation, and who manages them
+money       decimal dollars and exact nano-dollars
+audit       the chain of audit entries
 principal   who is calling and what they may do
 usage       what one exchange consumed, in tokens
 events      the one record an exchange leaves behind

@@ -93,6 +93,39 @@ class TokenInactiveError(GatewayError):
     kind = "permission"
 
 
+class RequestsSpentError(GatewayError):
+    """All requests that the token was issued for were made."""
+
+    status = 429
+    code = "max_requests_reached"
+    kind = "quota"
+
+
+class TooManyUnknownError(GatewayError):
+    """Too many credentials that belong to nobody came from one address; known ones are served as ever."""
+
+    status = 429
+    code = "too_many_unknown_credentials"
+    kind = "rate_limit"
+    is_retryable = True
+
+
+class PathForbiddenError(GatewayError):
+    """The token may not use this path."""
+
+    status = 403
+    code = "path_not_allowed"
+    kind = "permission"
+
+
+class CredentialUnusableError(GatewayError):
+    """The project has a key of its own for the provider, and it cannot be decrypted here."""
+
+    status = 503
+    code = "credential_unusable"
+    kind = "server"
+
+
 class ModelForbiddenError(GatewayError):
     """The token may not use this model."""
 
@@ -167,7 +200,11 @@ class ExpectationFailedError(GatewayError):
 
 
 class HeadTooLargeError(GatewayError):
-    """Too many header fields, or too many bytes of them (RFC 6585 section 5)."""
+    """Too many header fields, or too many bytes of them (RFC 6585 section 5).
+
+    Its `kind` is not `too_large`, which is about bodies: dialects word that as a 413 (Anthropic: `request_too_large`),
+    and a shorter prompt would not cure this.
+    """
 
     status = 431
     code = "headers_too_large"

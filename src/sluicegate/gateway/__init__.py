@@ -6,6 +6,7 @@ heads       what a request's head says, and how one that comes again is known
 exchange    one request and its answer;  pipeline   the stages it goes through;  stages/   one file each
 routes      where a request line leads;  local   what a worker answers by itself
 providers   the runtime of one provider;  pool, connector, upstream   its connections
+outgoing    a request as its provider gets it
 relay       an answer on its way to the client;  taps   what watches a side copy of it
 replies     answers of our own;  tunnel   upgraded connections
 principals  who the callers are;  link   the way to the control process

@@ -70,6 +70,7 @@ class Exchange:
         "method",
         "model",
         "overhead_us",
+        "prefix",
         "principal",
         "reading",
         "ready",
@@ -106,6 +107,7 @@ class Exchange:
         self.is_request_complete = False
         self.body: list[bytes] = []
         self.body_size = 0
+        self.prefix = b""
         self.started = 0.0
         self.principal: Principal = NOBODY
         self.runtime_or_none: ProviderRuntime | None = None

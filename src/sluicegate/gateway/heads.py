@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sluicegate.wire import headers
 
 if TYPE_CHECKING:
+    from sluicegate.domain.principal import Principal
     from sluicegate.gateway.providers import ProviderRuntime
     from sluicegate.gateway.routes import Route, Routes
 
@@ -42,6 +43,7 @@ class RequestHead:
         "lines",
         "method",
         "options",
+        "prefixed_for",
         "prefixes",
         "raw_target",
         "route",
@@ -73,8 +75,9 @@ class RequestHead:
         self.keeps_alive = True
         self.judged_by: Routes | None = None
         self.credential_digest = b""
+        self.prefixed_for: Principal | None = None
         self.prefixes: dict[tuple[ProviderRuntime, bool], bytes] = {}
-        """What providers get of this head, up to the digits of Content-Length; by provider, and whether it streams."""
+        """What providers get of this head for the caller `prefixed_for`; by provider, and whether it streams."""
 
     def __repr__(self) -> str:
         """Tell the request line; never a field, which could be a credential."""

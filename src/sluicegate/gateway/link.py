@@ -11,6 +11,7 @@ from sluicegate.wire.link import (
     Configure,
     Count,
     Counted,
+    Feed,
     Forget,
     FrameReader,
     Hello,
@@ -44,6 +45,10 @@ class LinkListener(Protocol):
 
     def forgotten(self, digests: tuple[bytes, ...]) -> None:
         """The change feed."""
+        ...
+
+    def feed_true(self, as_of: float, lease: float) -> None:
+        """How far the change feed can be believed, as in `wire.link.Feed`."""
         ...
 
     def link_lost(self) -> None:
@@ -178,13 +183,18 @@ class Link:
                 self._listener.configured(message.snapshot)
             case Forget():
                 self._listener.forgotten(message.digests)
+            case Feed():
+                self._listener.feed_true(message.as_of, message.lease)
 
-    def resolve(self, digest: bytes) -> None:
-        """Ask whose token this is. While the link is down the question is dropped: a restored feed asks anew."""
+    def resolve(self, digest: bytes, *, is_damaged: bool = False) -> None:
+        """Ask whose token this is, as in `wire.link.Resolve`.
+
+        While the link is down the question is dropped: a restored feed asks anew.
+        """
         if self._protocol is not None:
             number = self._next_number()
             self._resolving[number] = digest
-            self._send(Resolve(number, digest))
+            self._send(Resolve(number, digest, is_damaged))
 
     def ready(self, version: int) -> None:
         """Tell control that we run on this snapshot."""

@@ -24,6 +24,12 @@ class ProviderRuntime:
         """Lower-case names whose value is the provider's, whatever a client sends; credentials never travel anyway."""
         self.defaults = tuple((name.encode(), _field((name, value))) for name, value in provider.default_headers)
 
+    def head_with(self, key: str) -> bytes:
+        """`head` with another key in place of the configured one."""
+        others = [_field(field) for field in self.provider.headers if field[0].encode() not in CREDENTIAL_NAMES]
+        fields = [_field(field) for field in self.dialect.credential_headers(key)]
+        return f"Host: {self.provider.authority}\r\n".encode() + b"".join(others + fields)
+
     def __repr__(self) -> str:
         """Tell the name and the pool; never a credential."""
         return f"<ProviderRuntime {self.name} {self.dialect.name} {self.pool!r}>"

@@ -34,7 +34,7 @@ class Route:
     """
 
     __slots__ = (
-        "_heads",
+        "_lines",
         "dialect",
         "endpoint",
         "kind",
@@ -63,22 +63,22 @@ class Route:
         self.operation = ""
         self.streams = False
         self.refusal: GatewayError | None = None
-        self._heads: dict[str, bytes] = {}
+        self._lines: dict[str, bytes] = {}
 
     def __repr__(self) -> str:
         """Tell where it leads."""
         provider = self.provider.name if self.provider else None
         return f"<Route {self.method.decode()} {self.endpoint} {self.kind} {provider} {self.operation}>"
 
-    def head_for(self, runtime: ProviderRuntime) -> bytes:
-        """Request line, Host and credential for this provider. Raises PathUnknownError, MethodForbiddenError."""
-        head = self._heads.get(runtime.name)
-        if head is None:
+    def line_for(self, runtime: ProviderRuntime) -> bytes:
+        """The request line for this provider. Raises PathUnknownError, MethodForbiddenError."""
+        line = self._lines.get(runtime.name)
+        if line is None:
             if self.kind == "model":
                 check_allowed(runtime, self.rest, self.method)
-            head = self.method + b" " + self._path_for(runtime).encode() + b" HTTP/1.1\r\n" + runtime.head
-            self._heads[runtime.name] = head
-        return head
+            line = self.method + b" " + self._path_for(runtime).encode() + b" HTTP/1.1\r\n"
+            self._lines[runtime.name] = line
+        return line
 
     def _path_for(self, runtime: ProviderRuntime) -> str:
         provider = runtime.provider

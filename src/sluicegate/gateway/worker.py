@@ -148,6 +148,10 @@ class Worker:
         """The change feed."""
         self._services.principals.forget(digests)
 
+    def feed_true(self, as_of: float, lease: float) -> None:
+        """How far the change feed can be believed."""
+        self._services.principals.feed_true(as_of, lease)
+
     def link_lost(self) -> None:
         """Control went away; the supervisor brings it back."""
         self._services.principals.feed_cut(self._services.snapshot.authentication_grace)

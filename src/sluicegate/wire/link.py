@@ -27,10 +27,15 @@ class Hello(Struct, frozen=True, tag="hello", array_like=True):
 
 
 class Resolve(Struct, frozen=True, tag="resolve", array_like=True):
-    """Worker to control: whose token has this SHA-256 digest?"""
+    """Worker to control: whose token has this SHA-256 digest?
+
+    `is_damaged`: it has the shape of a token of ours, but its checksum is wrong (`domain/issuing.py`). Only a declared
+    one can be meant, so the database need not be asked.
+    """
 
     number: int
     digest: bytes
+    is_damaged: bool = False
 
 
 class Count(Struct, frozen=True, tag="count", array_like=True):
@@ -78,6 +83,19 @@ class Counted(Struct, frozen=True, tag="counted", array_like=True):
     source: str
 
 
+class Feed(Struct, frozen=True, tag="feed", array_like=True):
+    """Control to worker: how far the change feed can be believed.
+
+    Every change that was committed before `as_of` has been told on this link, by a `Forget` before this message.
+    `as_of` is seconds of the monotonic clock, which all processes of a machine share, so a message that was held up
+    says no more than it should. `lease` is for how many seconds after `as_of` an entry may be believed with no more
+    than this; infinity where nobody but this control process can change a token.
+    """
+
+    as_of: float
+    lease: float
+
+
 class Forget(Struct, frozen=True, tag="forget", array_like=True):
     """Control to worker, the change feed: drop what you know about these digests; with none, about all."""
 
@@ -85,7 +103,7 @@ class Forget(Struct, frozen=True, tag="forget", array_like=True):
 
 
 ToControl = Hello | Resolve | Count | Ready
-ToWorker = Configure | Resolved | Counted | Forget
+ToWorker = Configure | Resolved | Counted | Forget | Feed
 
 _encoder = msgspec.msgpack.Encoder()
 _to_control = msgspec.msgpack.Decoder(list[ToControl])

@@ -1,19 +1,18 @@
 """The configuration by way of the management API."""
 
-from sluicegate.control.application import create_application
-from sluicegate.control.context import Context
-from tests.control.asgi import Answer, ask
+from tests.control.api import Api
+from tests.control.asgi import Answer
 from tests.control.conftest import MINIMAL, WriteSources
 
 
-def manage(context: Context, method: str, path: str) -> Answer:
+def manage(api: Api, method: str, path: str) -> Answer:
     """Ask with the management token."""
-    return ask(create_application(context), method, path, {"x-admin-secret": "management-secret"})
+    return api.ask(method, path, key=None, headers={"x-admin-secret": "management-secret"})
 
 
-def test_configuration_is_shown_without_secrets(context: Context) -> None:
+def test_configuration_is_shown_without_secrets(api: Api) -> None:
     """All settings are shown with version and source, and no secret among them."""
-    answer = manage(context, "GET", "/admin/config")
+    answer = manage(api, "GET", "/admin/config")
     body = answer.json
     assert (body["version"], body["last_error"], body["waiting_for_restart"]) == (1, None, [])
     assert body["source"].endswith("/sluicegate.yaml")
@@ -21,20 +20,20 @@ def test_configuration_is_shown_without_secrets(context: Context) -> None:
     assert b"secret" not in answer.body
 
 
-def test_reload_brings_a_change_into_force(context: Context, write: WriteSources) -> None:
+def test_reload_brings_a_change_into_force(api: Api, write: WriteSources) -> None:
     """A reload answers with the new version and with what waits for a restart."""
     write(MINIMAL + "server: {workers: 2}\n")
-    answer = manage(context, "POST", "/admin/config/reload")
+    answer = manage(api, "POST", "/admin/config/reload")
     assert answer.json == {"version": 2, "waiting_for_restart": ["server.workers"]}
 
 
-def test_refused_reload_tells_every_problem(context: Context, write: WriteSources) -> None:
+def test_refused_reload_tells_every_problem(api: Api, write: WriteSources) -> None:
     """A broken file is answered with 422 and all its problems, is shown from then on, and changes nothing."""
     write(MINIMAL + "prot: 1\nserver: {prt: 2}\n")
-    answer = manage(context, "POST", "/admin/config/reload")
+    answer = manage(api, "POST", "/admin/config/reload")
     assert (answer.status, [error["path"] for error in answer.json["errors"]]) == (422, ["prot", "server.prt"])
     assert answer.json["errors"][1]["suggestion"] == "port"
     assert "version 1 stays in force" in answer.json["detail"]
-    shown = manage(context, "GET", "/admin/config").json
+    shown = manage(api, "GET", "/admin/config").json
     assert shown["version"] == 1
     assert shown["last_error"] == {"at": "2026-11-21T12:00:00Z", "problems": answer.json["errors"]}

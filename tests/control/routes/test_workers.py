@@ -1,15 +1,13 @@
 """The list of workers."""
 
-from sluicegate.control.application import create_application
-from sluicegate.control.context import Context
-from tests.control.asgi import ask
+from tests.control.api import Api
 
 
-def test_workers_are_listed(context: Context) -> None:
+def test_workers_are_listed(api: Api) -> None:
     """Each worker is told with number, process, readiness, version and since when."""
-    context.workers.joined(0, 11)
-    context.workers.ready(11, 3)
-    answer = ask(create_application(context), "GET", "/admin/workers", {"x-admin-secret": "management-secret"})
+    api.context.workers.joined(0, 11)
+    api.context.workers.ready(11, 3)
+    answer = api.ask("GET", "/admin/workers")
     assert answer.json == {
         "data": [{"worker": 0, "pid": 11, "is_ready": True, "version": 3, "connected_at": "2026-11-21T12:00:00Z"}]
     }

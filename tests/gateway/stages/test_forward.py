@@ -154,3 +154,86 @@ def test_the_event_tells_both_names_of_a_model(node: Node) -> None:
     node.provider.says(an_answer(b'{"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2}}'))
     (event,) = node.events()
     assert (event.requested_model, event.model, event.provider) == ("smart", alias.targets[0].model, "openai")
+
+
+def answers(node: Node, principal: Principal) -> None:
+    """Make the one token this principal's."""
+    node.link.tokens[digest(TOKEN.encode())] = principal
+
+
+def test_a_tokens_own_model_answers_whatever_was_asked_for(node: Node) -> None:
+    """In the body, before any alias is looked up; the event keeps what the client wrote."""
+    answers(node, Principal("tok_1", model="openai/glm-4.7"))
+    assert b'{"model":"glm-4.7","messages":[]}' in sent(node, body=b'{"model":"gpt-4o","messages":[]}')
+    node.provider.says(an_answer(b'{"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}'))
+    assert node.events()[-1].requested_model == "gpt-4o"
+
+
+def test_a_tokens_own_model_is_put_where_none_was_named(node: Node) -> None:
+    """Also on a path that names its provider."""
+    answers(node, Principal("tok_1", model="glm-4.7"))
+    assert b'"model":"glm-4.7"' in sent(node, "/openai/chat/completions", b'{"messages":[]}')
+
+
+def test_a_tokens_own_model_leaves_other_operations_alone(node: Node) -> None:
+    """A chat model makes no embeddings."""
+    answers(node, Principal("tok_1", model="glm-4.7"))
+    assert b'"model":"e-3"' in sent(node, "/v1/embeddings", b'{"model":"e-3","input":"a"}')
+
+
+@pytest.mark.parametrize("path", ["/v1beta/models/gemini-pro:generateContent", "/gemini/models/a:generateContent"])
+def test_a_path_that_names_another_model_than_the_tokens_is_forbidden(node: Node, path: str) -> None:
+    """A path is not rewritten."""
+    answers(node, Principal("tok_1", model="gemini-flash"))
+    status, body = refused(node, a_request(path, b'{"contents":[]}'))
+    assert (status, b"bound to the model" in body) == (403, True)
+
+
+@pytest.mark.parametrize("fields", [("Content-Encoding: gzip",), ("Content-Encoding: identity",)])
+def test_a_model_that_cannot_be_seen_is_no_way_around_the_list(node: Node, fields: tuple[str, ...]) -> None:
+    """A compressed body, or one that is not JSON, is refused to a token that may use some models only."""
+    answers(node, Principal("tok_1", models=("gpt-4o",)))
+    for path in ("/v1/chat/completions", "/openai/chat/completions", "/openai/audio/transcriptions"):
+        status, body = refused(node, a_request(path, b"\x1f\x8b", fields=fields))
+        assert (status, b"no model can be seen" in body) == (403, True)
+
+
+def test_operations_without_a_model_are_open_to_a_bound_token(node: Node) -> None:
+    """Files name no model."""
+    answers(node, Principal("tok_1", models=("gpt-4o",)))
+    assert sent(node, "/openai/files", b"a", fields=("Content-Encoding: gzip",)).endswith(b"a")
+
+
+def test_a_projects_own_key_is_sent(node: Node) -> None:
+    """In place of the configured one, and only to its provider; a change of it takes effect on the same connection."""
+    answers(node, Principal("tok_1", credentials=(("other", "sk-other"), ("openai", "sk-project-1"))))
+    client = node.client().says(a_request())
+    request = node.provider.hears()
+    assert b"authorization: Bearer sk-project-1\r\n" in request.replace(b"Authorization", b"authorization")
+    assert PROVIDER_KEY.encode() not in request
+    node.provider.says(an_answer())
+    answers(node, Principal("tok_1", credentials=(("openai", "sk-project-2"),)))
+    node.services.principals.forget(())
+    client.says(a_request())
+    request = node.provider.hears()
+    assert b"sk-project-2" in request
+    assert b"sk-project-1" not in request
+
+
+def test_a_projects_key_that_cannot_be_read_is_told(node: Node) -> None:
+    """Another's key must not be used, and billed, in its place."""
+    answers(node, Principal("tok_1", credentials=(("openai", ""),)))
+    client = node.client().says(a_request())
+    status, _, body = parts(client.hears())
+    assert (status, b"credential_unusable" in body) == (503, True)
+
+
+def test_a_token_may_bound_the_fields_that_travel(node: Node) -> None:
+    """Only those of its list reach the provider, and those without which the body could not be read."""
+    answers(node, Principal("tok_1", request_headers=("x-trace", "openai-beta")))
+    request = sent(node, fields=("X-Trace: 1", "X-Secret: 2", "User-Agent: me", "OpenAI-Beta: a=b"))
+    assert b"X-Trace: 1" in request
+    assert b"OpenAI-Beta: a=b" in request
+    assert b"Content-Type: application/json" in request
+    assert b"X-Secret" not in request
+    assert b"User-Agent" not in request

@@ -1,7 +1,11 @@
 """The management API: `table` lists it, one file for each subject.
 
-table           every path, its methods and who may use it
-node            what this is
-configuration   the configuration in force, and loading it again
-workers         the worker processes
+table           every path, its methods and who may use it; `route` is the form of a row
+projects, tokens, own_key                               what callers use, and what they may know of it
+organizations, users, user_rows, bulk, api_keys         who they are
+credentials                                             projects' own keys for providers
+admin_keys, accounts, audit                             who manages, and what they did
+node, node_state, workers, configuration                this node
+documentation                                           `/openapi.json` and `/docs`
+body, money, paging, entity_tags, idempotency           what all of them speak
 """

@@ -1,27 +1,42 @@
-"""Every path of the management API, in one table."""
+"""Every path of the management API, in one table; where two fit a request, the first counts."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from sluicegate.control.routes import (
+    accounts,
+    admin_keys,
+    api_keys,
+    audit,
+    bulk,
+    configuration,
+    credentials,
+    documentation,
+    node,
+    node_state,
+    organizations,
+    own_key,
+    projects,
+    tokens,
+    users,
+    workers,
+)
+from sluicegate.control.routes.route import Route
 
-from sluicegate.control.access import Role
-from sluicegate.control.routes.configuration import reload_configuration, show_configuration
-from sluicegate.control.routes.node import show_node
-from sluicegate.control.routes.workers import list_workers
-
-
-class Route(NamedTuple):
-    """One row: who may do what, and what does it."""
-
-    method: str
-    path: str
-    role: Role
-    endpoint: Callable[..., Any]
-
-
-ROUTES = (
-    Route("GET", "/", "anyone", show_node),
-    Route("GET", "/admin/config", "management", show_configuration),
-    Route("POST", "/admin/config/reload", "management", reload_configuration),
-    Route("GET", "/admin/workers", "management", list_workers),
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/", "anyone", node.show_node),
+    *documentation.ROUTES,
+    *own_key.ROUTES,
+    *projects.ROUTES,
+    *tokens.ROUTES,
+    *organizations.ROUTES,
+    *bulk.ROUTES,
+    *users.ROUTES,
+    *api_keys.ROUTES,
+    *credentials.ROUTES,
+    *admin_keys.ROUTES,
+    *accounts.ROUTES,
+    *audit.ROUTES,
+    *node_state.ROUTES,
+    Route("GET", "/admin/config", "admin", configuration.show_configuration),
+    Route("POST", "/admin/config/reload", "admin", configuration.reload_configuration),
+    Route("GET", "/admin/workers", "admin", workers.list_workers),
 )
 """Every `GET` also answers `HEAD`."""

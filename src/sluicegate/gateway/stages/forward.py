@@ -9,28 +9,29 @@ from sluicegate.domain.errors import (
     NoProviderError,
 )
 from sluicegate.domain.routing import choose_target, split_model
-from sluicegate.gateway.heads import RequestHead
+from sluicegate.gateway.outgoing import prefix_of, request_parts
 from sluicegate.gateway.providers import ProviderRuntime
 from sluicegate.gateway.taps import UsageFilter
-from sluicegate.wire import headers
 from sluicegate.wire.peek import Peek, PeekError, peek, with_included_usage, with_model
 
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
     from sluicegate.gateway.upstream import UpstreamConnection
 
-_JOINED = 65_536
-"""Bodies up to this are copied behind the head into one buffer: cheaper than a second one in the system call."""
+_CONVERSING = frozenset({"chat", "completions", "responses", "messages", "generate"})
+"""Operations that a token's own model answers; for embeddings or speech another kind of model is meant."""
+_WITHOUT_MODEL = frozenset({"files", "uploads", "batches", "models", "stored", "vector_stores", "containers"})
+"""Operations whose requests name no model, so that a token bound to some models may use them."""
 
 
 def forward(exchange: "Exchange") -> None:
     """Start the request at a provider; its answer comes to the exchange by itself.
 
     Raises BadRequestError, ModelUnknownError, ModelForbiddenError, NoProviderError, PathUnknownError,
-    MethodForbiddenError, OverloadedError.
+    MethodForbiddenError, CredentialUnusableError, OverloadedError.
     """
-    exchange.runtime = runtime = choose(exchange)
-    exchange.route.head_for(runtime)  # refuses what the provider's allowlist lacks, before a connection is taken
+    exchange.runtime = choose(exchange)
+    exchange.prefix = prefix_of(exchange)  # refuses what the provider's allowlist lacks, before a connection is taken
     dispatch(exchange)
 
 
@@ -53,29 +54,55 @@ def choose(exchange: "Exchange") -> ProviderRuntime:
         return exchange.services.control
     runtime = route.provider
     seen = _peek(exchange)
+    requested = seen.model if seen is not None else None
+    if not requested and route.dialect.has_model_in_path:
+        requested = route.dialect.model_in_path(route.rest)
+    exchange.requested_model = exchange.model = requested or ""
+    wanted = _wanted_model(exchange)
+    exchange.is_stream_request = route.streams or (seen is not None and bool(seen.stream))
     if seen is None:
-        if route.dialect.has_model_in_path:
-            exchange.model = exchange.requested_model = route.dialect.model_in_path(route.rest) or ""
-        _check_model(exchange)
-        exchange.is_stream_request = route.streams
         if runtime is None:
             raise NoProviderError(f"no provider of the {route.dialect.name} dialect is configured for {route.endpoint}")
         return runtime
-    exchange.is_stream_request = seen.stream or route.streams
-    requested = seen.model or (route.dialect.model_in_path(route.rest) or "" if route.dialect.has_model_in_path else "")
-    exchange.requested_model = exchange.model = requested
-    _check_model(exchange)
     if route.kind == "model":
-        runtime = _by_model(exchange, runtime)
+        runtime = _by_model(exchange, wanted, runtime)
     if runtime is None:
         raise ModelUnknownError(
-            f"no provider serves the model {requested!r}: name it provider/model, or configure a default provider"
+            f"no provider serves the model {wanted!r}: name it provider/model, or configure a default provider"
         )
+    if exchange.model != exchange.requested_model:
+        _edit(exchange, with_model(exchange.whole_body(), exchange.model))
     if seen.stream and not seen.includes_usage and route.dialect.can_include_usage(route.operation):
         if runtime.provider.ask_usage:
             _edit(exchange, with_included_usage(exchange.whole_body()))
             exchange.filter = UsageFilter(route.dialect)
     return runtime
+
+
+def _wanted_model(exchange: "Exchange") -> str:
+    """The model that is to answer: the token's own where it has one, else what the client asked for.
+
+    Raises ModelForbiddenError where the token may not use it, or where it cannot be told which one it is.
+    """
+    principal = exchange.principal
+    requested = exchange.requested_model
+    operation = exchange.route.operation
+    if principal.model is not None and operation in _CONVERSING:
+        if exchange.is_held and exchange.body_size and not exchange.route.dialect.has_model_in_path:
+            exchange.model = principal.model
+            return principal.model
+        if requested != principal.model:
+            raise ModelForbiddenError(f"the token is bound to the model {principal.model!r}")
+    allowed = principal.models
+    if allowed and requested not in allowed:
+        if requested:
+            raise ModelForbiddenError(f"the token may not use the model {requested!r}; it may use {', '.join(allowed)}")
+        if exchange.has_body and operation not in _WITHOUT_MODEL:
+            raise ModelForbiddenError(
+                f"the token may only use {', '.join(allowed)}, and no model can be seen in this request: name it in a"
+                " JSON body that is not compressed"
+            )
+    return requested
 
 
 def _peek(exchange: "Exchange") -> Peek | None:
@@ -91,29 +118,19 @@ def _peek(exchange: "Exchange") -> Peek | None:
     return seen
 
 
-def _check_model(exchange: "Exchange") -> None:
-    allowed = exchange.principal.models
-    if allowed and exchange.requested_model and exchange.requested_model not in allowed:
-        raise ModelForbiddenError(
-            f"the token may not use the model {exchange.requested_model!r}; it may use {', '.join(allowed)}"
-        )
-
-
-def _by_model(exchange: "Exchange", default: ProviderRuntime | None) -> ProviderRuntime | None:
+def _by_model(exchange: "Exchange", wanted: str, default: ProviderRuntime | None) -> ProviderRuntime | None:
     """The provider that a model's name stands for: an alias, `provider/model`, else the default."""
     services = exchange.services
     by_name = services.providers.by_name
-    alias = services.aliases.get(exchange.requested_model)
+    alias = services.aliases.get(wanted)
     if alias is not None:
         target = choose_target(alias.targets, services.choose())
-        provider, model = target.provider, target.model
-    else:
-        split = split_model(exchange.requested_model, by_name)
-        if split is None:
-            return default
-        provider, model = split
-    exchange.model = model
-    _edit(exchange, with_model(exchange.whole_body(), model))
+        exchange.model = target.model
+        return by_name[target.provider]
+    split = split_model(wanted, by_name)
+    if split is None:
+        return default
+    provider, exchange.model = split
     return by_name[provider]
 
 
@@ -130,51 +147,3 @@ def send(exchange: "Exchange", connection: "UpstreamConnection") -> None:
     if not exchange.is_held:
         exchange.body = []
         exchange.body_sent()
-
-
-def request_parts(exchange: "Exchange") -> list[bytes]:
-    """The bytes of the request as this provider gets it."""
-    head = exchange.head
-    key = (exchange.runtime, exchange.is_stream_request)
-    prefix = head.prefixes.get(key)
-    if prefix is None:
-        prefix = head.prefixes[key] = _prefix(head, exchange.runtime, is_stream=exchange.is_stream_request)
-    if exchange.route.kind == "control":
-        prefix = b"".join([prefix, *exchange.control_fields()])
-    if head.upgrade:
-        return [prefix + b"Connection: Upgrade\r\nUpgrade: " + head.upgrade + b"\r\n\r\n"]
-    body = exchange.body
-    if exchange.is_held:
-        size = len(body[0]) if len(body) == 1 else sum(map(len, body))
-        if not size and not exchange.has_body:
-            return [prefix + b"\r\n"]
-        if len(body) == 1 and size <= _JOINED:
-            return [b"%bContent-Length: %d\r\n\r\n%b" % (prefix, size, body[0])]
-        return [b"%bContent-Length: %d\r\n\r\n" % (prefix, size), *body]
-    if exchange.content_length >= 0:
-        return [b"%bContent-Length: %d\r\n\r\n" % (prefix, exchange.content_length), *body]
-    return [prefix + b"Transfer-Encoding: chunked\r\n\r\n", *[exchange.chunk(data) for data in body]]
-
-
-def _prefix(head: RequestHead, runtime: ProviderRuntime, *, is_stream: bool) -> bytes:
-    """Request line and fields, but for those that say how the body is framed."""
-    lines = head.lines
-    if runtime.overridden:
-        lines = headers.without(lines, runtime.overridden)
-    if not head.options <= headers.PLAIN_OPTIONS:
-        lines = headers.without(lines, head.options)
-    defaults = [field for name, field in runtime.defaults if not headers.has_field(lines, name)]
-    fields = [line + b"\r\n" for line in lines]
-    return b"".join([head.route.head_for(runtime), *fields, *defaults, _encoding_field(head, is_stream=is_stream)])
-
-
-def _encoding_field(head: RequestHead, *, is_stream: bool) -> bytes:
-    """What the answer may be encoded with: nothing for a stream, else what both the client and our taps can read."""
-    offered = head.accept_encoding
-    if not offered:
-        return b""
-    if is_stream:
-        return b"Accept-Encoding: identity\r\n"
-    if head.route.kind != "control" and (b"br" in offered or b"zstd" in offered):
-        return b"Accept-Encoding: gzip, deflate\r\n" if b"gzip" in offered else b"Accept-Encoding: identity\r\n"
-    return b"Accept-Encoding: " + offered + b"\r\n"

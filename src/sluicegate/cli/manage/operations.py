@@ -1,0 +1,129 @@
+"""What is done alike to objects of every kind."""
+
+import sys
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from sluicegate.cli.manage.client import MOST, Answer, segment
+from sluicegate.cli.manage.credential import new_file
+from sluicegate.cli.manage.display import Form
+from sluicegate.cli.manage.failure import FAILED, USAGE, ManageError
+from sluicegate.cli.manage.kinds import Kind
+from sluicegate.cli.manage.options import Session
+from sluicegate.cli.manage.values import entity_tag
+
+
+def create(session: Session, kind: Kind, body: Mapping[str, Any], *, once: str | None) -> None:
+    """Make an object and show it."""
+    session.display.one(kind, _object(_post(session, kind.path, body, once)))
+
+
+def issue(
+    session: Session,
+    kind: Kind,
+    body: Mapping[str, Any],
+    *,
+    once: str | None,
+    secret_file: str | None,
+    path: str | None = None,
+    if_match: str | None = None,
+) -> None:
+    """Make an object that has a secret, and show both: nobody can ever again."""
+    assert kind.shown_once is not None
+    if secret_file is None and session.display.form is Form.IDS:
+        raise ManageError(
+            "--quiet would not show the secret, and nothing else ever does: add --secret-file PATH", USAGE
+        )
+    file = None if secret_file is None else Path(secret_file)
+    with new_file(file):
+        shown = _object(_post(session, path or kind.path, body, once, if_match))
+        if file is None:
+            session.display.one(kind, shown)
+            session.display.remark(f"The {kind.name} is shown this once: keep it.")
+        else:
+            file.write_text(f"{shown[kind.shown_once]}\n", "utf-8")
+            session.display.one(kind, shown | {kind.shown_once: f"file:{file}"})
+
+
+def show(session: Session, kind: Kind, identifier: str) -> None:
+    """Show an object."""
+    session.display.one(kind, _object(session.client.ask("GET", below(kind, identifier))))
+
+
+def show_list(
+    session: Session,
+    kind: Kind,
+    filters: Mapping[str, str],
+    *,
+    after: str | None,
+    limit: int | None,
+    is_all: bool,
+) -> None:
+    """Show a page of a list, or everything from there on."""
+    size = limit or (MOST if is_all else None)
+    query = dict(filters)
+    if size is not None:
+        query["limit"] = str(size)
+    if after is not None:
+        query["after"] = after
+    session.display.many(kind, islice(session.client.pages(kind.path, query), None if is_all else 1))
+
+
+def update(session: Session, kind: Kind, identifier: str, body: Mapping[str, Any], *, if_match: str | None) -> None:
+    """Change some fields of an object and show it."""
+    if not body:
+        raise ManageError("There is nothing to change: say what, or see --help", USAGE)
+    answer = session.client.ask("PATCH", below(kind, identifier), body=body, if_match=entity_tag(if_match))
+    session.display.one(kind, _object(answer))
+
+
+def act(session: Session, kind: Kind, identifier: str, verb: str, *, if_match: str | None) -> None:
+    """Do what only has a name to an object, and show it."""
+    answer = session.client.ask("POST", f"{below(kind, identifier)}/{verb}", if_match=entity_tag(if_match))
+    session.display.one(kind, _object(answer))
+
+
+def remove(
+    session: Session, kind: Kind, identifier: str, what: str, *, if_match: str | None, path: str | None = None
+) -> None:
+    """Have an object deleted or revoked; `what` says which of both."""
+    session.client.ask("DELETE", path or below(kind, identifier), if_match=entity_tag(if_match))
+    session.display.done(kind, identifier, what)
+
+
+def revoke_all(session: Session, owner: str, identifier: str) -> None:
+    """Revoke all tokens of an owner; `owner` is the field that names it."""
+    answer = session.client.ask("POST", "/admin/tokens/revoke", body={owner: identifier})
+    session.display.fields(_object(answer))
+
+
+def confirm(is_sure: bool, question: str) -> None:
+    """Ask at a terminal; who is not asked, as in a script, has decided already."""
+    if not is_sure and sys.stdin.isatty():
+        typer.confirm(question, abort=True, err=True)
+
+
+def below(kind: Kind, identifier: str) -> str:
+    """The path of one object."""
+    return f"{kind.path}/{segment(identifier)}"
+
+
+def _post(
+    session: Session, path: str, body: Mapping[str, Any], once: str | None, if_match: str | None = None
+) -> Answer:
+    import secrets
+
+    # Always with a key: where the answer is lost, it says how to get it after all.
+    key = once or secrets.token_hex(16)
+    return session.client.ask("POST", path, body=body, idempotency_key=key, if_match=entity_tag(if_match))
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    """The object, with the version that `--if-match` takes."""
+    if not isinstance(answer.body, dict):
+        raise ManageError("The answer is no object; is this the gateway?", FAILED)
+    return answer.body if answer.version is None else {**answer.body, "version": answer.version}

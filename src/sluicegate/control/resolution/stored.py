@@ -1,0 +1,102 @@
+"""What resolution asks of the database, as it is kept in `store`."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from pathlib import Path
+
+from structlog.typing import FilteringBoundLogger
+
+from sluicegate.control.resolution.judgement import principal_of
+from sluicegate.control.resolution.resolution import Resolution
+from sluicegate.control.resolution.uses import Use, Uses
+from sluicegate.control.token_directory import Declared
+from sluicegate.domain.events import Exchange
+from sluicegate.domain.principal import Principal
+from sluicegate.domain.tenants import Change
+from sluicegate.events.checkpoint import CheckpointFile
+from sluicegate.events.reader import SegmentReader
+from sluicegate.store.database import Database, Session
+
+Credentials = Callable[[Session, Collection[str]], Awaitable[Mapping[str, tuple[tuple[str, str], ...]]]]
+"""The provider keys of projects: by project, provider and key."""
+
+
+def stored_resolution(
+    database: Database,
+    *,
+    declared: Sequence[Declared],
+    credentials: Credentials,
+    data_dir: Path,
+    is_shared: bool,
+    clock: Callable[[], float],
+    now: Callable[[], int],
+    log: FilteringBoundLogger,
+    observe: Callable[[Sequence[Exchange]], None] = lambda _events: None,
+) -> Resolution:
+    """Resolution on a database; `observe` is shown every exchange.
+
+    `clock` is monotonic seconds, `now` Unix milliseconds. Raises OSError.
+    """
+    reader = SegmentReader(data_dir / "events")
+    checkpoints = data_dir / "checkpoints"
+    checkpoints.mkdir(mode=0o700, exist_ok=True)
+    file = CheckpointFile(checkpoints / "token-uses.json")
+    stored = Stored(database, credentials=credentials, now=now)
+    return Resolution(
+        declared=declared,
+        query=stored.principals,
+        changes=stored,
+        uses=lambda announce: Uses(reader, file, add=stored.add_uses, announce=announce, log=log, observe=observe),
+        is_shared=is_shared,
+        clock=clock,
+        now=now,
+        log=log,
+    )
+
+
+class Stored:
+    """The queries, each in a transaction of its own. They raise what `trouble.FAILURES` names."""
+
+    def __init__(self, database: Database, *, credentials: Credentials, now: Callable[[], int]) -> None:
+        """`now` is Unix milliseconds."""
+        self._database = database
+        self._credentials = credentials
+        self._now = now
+
+    def __repr__(self) -> str:
+        """Tell which database."""
+        return f"<Stored {self._database!r}>"
+
+    async def principals(self, digests: Sequence[bytes]) -> Mapping[bytes, Principal]:
+        """The principals of these digests; those that no token has are missing."""
+        async with self._database.reading() as session:
+            found = await session.tokens.by_digests(list(digests))
+            projects = {each.token.project_id for each in found.values() if each.token.project_id is not None}
+            keys = await self._credentials(session, projects) if projects else {}
+        now = self._now()
+        return {
+            digest: principal_of(resolved, keys.get(resolved.token.project_id or "", ()), now)
+            for digest, resolved in found.items()
+        }
+
+    async def last(self) -> int:
+        """The sequence of the newest change."""
+        async with self._database.reading() as session:
+            return await session.changes.last()
+
+    async def since(self, sequence: int, limit: int) -> Sequence[Change]:
+        """The changes after that one."""
+        async with self._database.reading() as session:
+            return await session.changes.since(sequence, limit)
+
+    async def prune(self, before: int) -> None:
+        """Delete the changes older than `before`."""
+        async with self._database.writing() as session:
+            await session.changes.prune(before)
+
+    async def add_uses(self, uses: Sequence[Use]) -> Sequence[bytes]:
+        """Count uses; return the digests of the tokens spent by them, once other nodes can see it."""
+        async with self._database.writing() as session:
+            spent = await session.tokens.touch(list(uses))
+            if spent:
+                await session.changes.append(spent)
+        return spent

@@ -1,0 +1,156 @@
+"""Organisations, as system E's clients know them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import Request, Response
+from pydantic import Field
+
+from sluicegate.control.access import Acting
+from sluicegate.control.context import Reached
+from sluicegate.control.routes.body import Body, Metadata, Name, Shown, Whole, moment
+from sluicegate.control.routes.entity_tags import matching, tagged
+from sluicegate.control.routes.money import Usd, shown_dollars
+from sluicegate.control.routes.paging import Listing, Paged, Search, cursor_page
+from sluicegate.control.routes.route import Route
+from sluicegate.control.tenants import organizations, usage
+from sluicegate.control.tenants.organizations import OrganizationFields
+from sluicegate.domain.tenants import Organization
+
+Status = Literal["active", "suspended"]
+FailureMode = Literal["closed", "open"]
+Requests = Annotated[int, Field(ge=0, le=2**53 - 1), Whole]
+
+
+class OrganizationUpdate(Body):
+    """What shall change of an organisation; what is not there stays, null takes a bound away."""
+
+    name: Name = ""
+    status: Status = "active"
+    monthly_budget_usd: Usd | None = None
+    """What may be spent in a calendar month."""
+    failure_mode: FailureMode = "closed"
+    """What happens while budgets cannot be checked: no requests, or up to the fallback limit."""
+    fallback_daily_limit: Requests | None = None
+    """Requests a day."""
+    metadata: Metadata = {}
+
+
+class OrganizationCreate(OrganizationUpdate):
+    """A new organisation."""
+
+    name: Name
+
+
+class OrganizationShown(Shown):
+    """An organisation."""
+
+    org_id: str
+    name: str
+    status: Status
+    monthly_budget_usd: float | None
+    failure_mode: FailureMode
+    fallback_daily_limit: int | None
+    metadata: dict[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+class OrganizationUsage(Shown):
+    """What an organisation has used."""
+
+    org_id: str
+    usage_usd: float | None
+    """Spent in the current calendar month; null while spending is not measured."""
+    limit_usd: float | None
+    """The monthly budget; null where there is none."""
+    remaining_usd: float | None
+    """What is left of it; null while spending is not measured."""
+    request_count: int
+    """Requests that the organisation's keys were used for, since they were made or their count was reset."""
+    api_key_count: int
+    last_used_at: datetime | None
+
+
+def shown(organization: Organization) -> OrganizationShown:
+    """The form in which it is sent."""
+    return OrganizationShown(
+        org_id=organization.id,
+        name=organization.name,
+        status=organization.status,
+        monthly_budget_usd=shown_dollars(organization.monthly_budget),
+        failure_mode=organization.failure_mode,
+        fallback_daily_limit=organization.fallback_daily_limit,
+        metadata=organization.metadata,
+        created_at=moment(organization.created_at),
+        updated_at=moment(organization.updated_at),
+    )
+
+
+def fields_of(body: OrganizationUpdate) -> OrganizationFields:
+    """What a body sets, in the domain's units."""
+    fields: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
+    if "monthly_budget_usd" in fields:
+        fields["monthly_budget"] = fields.pop("monthly_budget_usd")
+    return cast("OrganizationFields", fields)
+
+
+async def create_organization(request: Request, body: OrganizationCreate, actor: Acting, context: Reached) -> Response:
+    """Make one."""
+    organization = await organizations.create(context.tenancy, actor, fields_of(body))
+    location = f"{request.url.path}/{organization.id}"
+    return tagged(request, shown(organization), organization.version, status=201, location=location)
+
+
+async def list_organizations(
+    actor: Acting, context: Reached, page: Paged, search: Search = None
+) -> Listing[OrganizationShown]:
+    """The organisations, oldest first."""
+    records = await organizations.search(
+        context.tenancy, actor, after=page.after, limit=page.wanted, text=search or None
+    )
+    return cursor_page(records, page, shown)
+
+
+async def show_organization(request: Request, org_id: str, actor: Acting, context: Reached) -> Response:
+    """One organisation."""
+    organization = await organizations.find(context.tenancy, actor, org_id)
+    return tagged(request, shown(organization), organization.version)
+
+
+async def update_organization(
+    request: Request, org_id: str, body: OrganizationUpdate, actor: Acting, context: Reached
+) -> Response:
+    """Change what the body names. While it is suspended, none of its keys is admitted."""
+    organization = await organizations.change(context.tenancy, actor, org_id, fields_of(body), check=matching(request))
+    return tagged(request, shown(organization), organization.version)
+
+
+async def delete_organization(request: Request, org_id: str, actor: Acting, context: Reached) -> Response:
+    """Delete it with everything in it; the audit log keeps what happened."""
+    await organizations.delete(context.tenancy, actor, org_id, check=matching(request))
+    return Response(status_code=204)
+
+
+async def show_usage_of_organization(org_id: str, actor: Acting, context: Reached) -> OrganizationUsage:
+    """What it has used, and of how much."""
+    used = await usage.of_organization(context.tenancy, actor, org_id)
+    return OrganizationUsage(
+        org_id=org_id,
+        usage_usd=None,
+        limit_usd=shown_dollars(used.limit),
+        remaining_usd=None,
+        request_count=used.totals.requests,
+        api_key_count=used.totals.tokens,
+        last_used_at=moment(used.totals.last_used_at),
+    )
+
+
+ROUTES = (
+    Route("POST", "/admin/organizations", "admin", create_organization, 201, OrganizationShown),
+    Route("GET", "/admin/organizations", "viewer", list_organizations, 200, Listing[OrganizationShown]),
+    Route("GET", "/admin/organizations/{org_id}", "viewer", show_organization, 200, OrganizationShown),
+    Route("PATCH", "/admin/organizations/{org_id}", "organization_admin", update_organization, 200, OrganizationShown),
+    Route("DELETE", "/admin/organizations/{org_id}", "admin", delete_organization, 204),
+    Route("GET", "/admin/organizations/{org_id}/usage", "viewer", show_usage_of_organization, 200, OrganizationUsage),
+)

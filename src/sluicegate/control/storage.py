@@ -1,0 +1,96 @@
+"""The database and the keys to the secrets in it, opened for as long as a control process runs."""
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sluicegate.config.compile import Compiled
+from sluicegate.control.secrets import KeyRing
+from sluicegate.control.secrets.master_key import open_key_ring
+from sluicegate.control.secrets.rotation import used_key_ids
+from sluicegate.control.tenants.tenancy import Announcing, Tenancy
+from sluicegate.domain.ids import IdSource
+from sluicegate.domain.issuing import TokenRecipe, recipe
+from sluicegate.store.database import Database
+from sluicegate.store.upgrade import upgrade
+
+_SALT_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """What is kept beyond this process."""
+
+    database: Database
+    key_ring: KeyRing
+
+
+@asynccontextmanager
+async def opened(started: Compiled, *, now: Callable[[], float]) -> AsyncIterator[Storage]:
+    """Migrate the database, open it, and find the master key. `now` gives Unix seconds.
+
+    Raises NewerDatabaseError, MasterKeyError, and what the driver raises where there is no database.
+    """
+    settings, directory = started.settings, started.server.data_dir
+    await upgrade(settings.database_url, directory)
+    database = await Database.open(settings.database_url, directory)
+    try:
+        yield Storage(database, await _key_ring(started, database, directory, now))
+    finally:
+        await database.close()
+
+
+def tenancy(
+    storage: Storage, *, now: Callable[[], float], current: Callable[[], Compiled], announcing: Announcing
+) -> Tenancy:
+    """The use cases' ports on an open storage. `current` is the configuration in force, `now` gives Unix seconds."""
+    ids = Ids(clock=now)
+
+    def current_recipe() -> TokenRecipe:
+        return recipe(current().settings.issuing.prefix)
+
+    return Tenancy(
+        database=storage.database,
+        key_ring=storage.key_ring,
+        random=secrets.token_bytes,
+        now=lambda: int(now() * 1000),
+        make_id=ids.make,
+        announcing=announcing,
+        recipe=current_recipe,
+    )
+
+
+class Ids:
+    """Identifiers of every kind, each kind with a salt of its own."""
+
+    def __init__(self, *, clock: Callable[[], float]) -> None:
+        """`clock` gives Unix seconds."""
+        self._clock = clock
+        self._sources: dict[str, IdSource] = {}
+
+    def __repr__(self) -> str:
+        """Tell of which kinds some were made."""
+        return f"<Ids {sorted(self._sources)}>"
+
+    def make(self, prefix: str) -> str:
+        """Return a new identifier with this prefix, `tok_` for example."""
+        source = self._sources.get(prefix)
+        if source is None:
+            salt = int.from_bytes(secrets.token_bytes(_SALT_BYTES))
+            source = self._sources[prefix] = IdSource(prefix, clock=self._clock, salt=salt)
+        return source.next()
+
+
+async def _key_ring(started: Compiled, database: Database, directory: Path, now: Callable[[], float]) -> KeyRing:
+    setting = started.settings.master_key
+    used = await used_key_ids(database)
+    return open_key_ring(
+        None if setting is None else setting.get_secret_value(),
+        directory,
+        has_ciphertext=bool(used),
+        used=used,
+        random=secrets.token_bytes,
+        now=now(),
+    )

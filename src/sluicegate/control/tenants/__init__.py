@@ -1,0 +1,10 @@
+"""What managers do to tenants: who may, in one transaction with its line in the audit log, told to every node.
+
+actor           who asks, and which organisations they may see
+tenancy         what the use cases reach, and the transaction that all of them change things in
+audit           the line in the audit log, and reading it
+projects, tokens, credentials, own_key                  what callers use
+organizations, users, user_import, usage, affected      who they are
+admin_keys, accounts                                    who manages
+census          how many of each there are
+"""

@@ -1,0 +1,9 @@
+"""The database: who uses this installation, and what was changed.
+
+address, engines     where it is, and connections set up as we need them
+database             transactions: a Session with one repository for each table
+repository, owners   what repositories have in common
+organizations, projects, users, tokens, credentials, admin_keys, accounts, idempotency   one table each
+audit, changes       logs that only grow;  heads   how far they have come
+schema, version, upgrade, migrations   the tables, and how they become what they are
+"""

@@ -1,0 +1,31 @@
+"""Records that tokens belong to: with them go their tokens, and every node is told."""
+
+from typing import ClassVar
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from sluicegate.store.changes import MANY, Changes
+from sluicegate.store.repository import R, Repository
+from sluicegate.store.schema import tokens
+
+
+class Owners(Repository[R]):
+    """Organisations, projects and users. What belongs to them goes by their foreign keys."""
+
+    owner_field: ClassVar[str]
+    """The column of tokens that refers to them."""
+
+    def __init__(self, connection: AsyncConnection, changes: Changes) -> None:
+        """`changes` of the same transaction."""
+        super().__init__(connection)
+        self._changes = changes
+
+    async def delete(self, record_id: str) -> bool:
+        """Remove a record and what belongs to it, and log the change of its tokens; return whether there was one."""
+        owned = select(tokens.c.digest).where(tokens.c[self.owner_field] == record_id).limit(MANY + 1)
+        digests = list((await self._connection.execute(owned)).scalars()) if await self.get(record_id) else []
+        if not await super().delete(record_id):
+            return False
+        await self._changes.append(digests)
+        return True

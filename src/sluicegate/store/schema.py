@@ -1,0 +1,273 @@
+"""The tables, for SQLite and PostgreSQL alike. `migrations/` leads there: a test compares the two.
+
+Times are Unix milliseconds, money is nano-dollars. `String(n)` is for what is indexed, and bounds it; JSON is kept as
+text. `search` is what a search looks in: names and descriptions with their case folded. A token's `dead_at` is when it
+stops being of use, as far as can be told.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeEngine
+
+ONLY: Final = "only"
+"""In an index's `info`: the dialect of the one database that has it."""
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# SQLite numbers rows by themselves only in a column of exactly this type.
+_NUMBER: TypeEngine[int] = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _id() -> Column[str]:
+    return Column("id", String(64), primary_key=True)
+
+
+def _kept() -> tuple[Column[int], ...]:
+    """What every record has that can be changed."""
+    return (
+        Column("created_at", BigInteger, nullable=False),
+        Column("updated_at", BigInteger, nullable=False),
+        Column("version", BigInteger, nullable=False),
+    )
+
+
+def _of(table: str, *, nullable: bool = False) -> Column[str]:
+    """What goes when its owner goes."""
+    name = f"{table.removesuffix('s')}_id"
+    return Column(name, String(64), ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=nullable)
+
+
+def _trigrams(table: str) -> Index:
+    """PostgreSQL's way to find a part of a text. It is missing where its extension, pg_trgm, could not be had."""
+    return Index(
+        f"ix_{table}_trigrams",
+        "search",
+        postgresql_using="gin",
+        postgresql_ops={"search": "gin_trgm_ops"},
+        info={ONLY: "postgresql"},
+    )
+
+
+organizations = Table(
+    "organizations",
+    METADATA,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("monthly_budget", BigInteger),
+    Column("failure_mode", String(16), nullable=False),
+    Column("fallback_daily_limit", BigInteger),
+    Column("metadata", Text, nullable=False),
+    Column("search", Text, nullable=False),
+    *_kept(),
+)
+
+projects = Table(
+    "projects",
+    METADATA,
+    _id(),
+    _of("organizations"),
+    Column("name", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("search", Text, nullable=False),
+    *_kept(),
+    Index("ix_projects_organization", "organization_id", "id"),
+    Index("ix_projects_status", "status", "id"),
+)
+
+users = Table(
+    "users",
+    METADATA,
+    _id(),
+    _of("organizations"),
+    Column("email", String(320), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("monthly_limit", BigInteger),
+    Column("metadata", Text, nullable=False),
+    Column("search", Text, nullable=False),
+    *_kept(),
+    UniqueConstraint("organization_id", "email"),
+    Index("ix_users_organization", "organization_id", "id"),
+    Index("ix_users_organization_status", "organization_id", "status", "id"),
+    Index("ix_users_status", "status", "id"),
+    Index("ix_users_email", "email", "id"),
+    Index("ix_users_search", "id", "organization_id", "status", "email", "search", info={ONLY: "sqlite"}),
+    _trigrams("users"),
+)
+
+tokens = Table(
+    "tokens",
+    METADATA,
+    _id(),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("prefix", String(64), nullable=False),
+    Column("last_four", String(16), nullable=False),
+    _of("organizations"),
+    _of("projects", nullable=True),
+    _of("users", nullable=True),
+    Column("name", Text, nullable=False),
+    Column("tier", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("expires_at", BigInteger),
+    Column("idle_seconds", BigInteger),
+    Column("retires_at", BigInteger),
+    Column("replaced_by", String(64)),
+    Column("max_requests", BigInteger),
+    Column("request_count", BigInteger, nullable=False),
+    Column("model", Text),
+    Column("models", Text, nullable=False),
+    Column("paths", Text, nullable=False),
+    Column("request_headers", Text, nullable=False),
+    Column("tags", Text, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("last_used_at", BigInteger),
+    Column("dead_at", BigInteger),
+    Column("search", Text, nullable=False),
+    *_kept(),
+    UniqueConstraint("digest"),
+    Index("ix_tokens_organization", "organization_id", "id"),
+    Index("ix_tokens_organization_status", "organization_id", "status", "id"),
+    Index("ix_tokens_project", "project_id", "id"),
+    Index("ix_tokens_project_status", "project_id", "status", "id"),
+    Index("ix_tokens_user", "user_id", "id"),
+    Index("ix_tokens_status", "status", "id"),
+    Index("ix_tokens_dead", "dead_at"),
+    # A search of a million tokens reads this index alone, and a sum over an organisation's tokens that one.
+    Index(
+        "ix_tokens_search", "id", "organization_id", "project_id", "user_id", "status", "search", info={ONLY: "sqlite"}
+    ),
+    Index("ix_tokens_totals", "organization_id", "request_count", "last_used_at", info={ONLY: "sqlite"}),
+    _trigrams("tokens"),
+)
+
+credentials = Table(
+    "credentials",
+    METADATA,
+    _id(),
+    _of("projects"),
+    Column("provider", String(200), nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("key_id", String(200), nullable=False),
+    Column("last_four", String(16), nullable=False),
+    *_kept(),
+    UniqueConstraint("project_id", "provider"),
+    Index("ix_credentials_key", "key_id", "id"),
+)
+
+admin_keys = Table(
+    "admin_keys",
+    METADATA,
+    _id(),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("prefix", String(64), nullable=False),
+    Column("last_four", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", String(32), nullable=False),
+    _of("organizations", nullable=True),
+    Column("status", String(16), nullable=False),
+    Column("expires_at", BigInteger),
+    Column("last_used_at", BigInteger),
+    Column("search", Text, nullable=False),
+    *_kept(),
+    UniqueConstraint("digest"),
+    Index("ix_admin_keys_organization", "organization_id", "id"),
+)
+
+accounts = Table(
+    "accounts",
+    METADATA,
+    _id(),
+    Column("login", String(320), nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("role", String(32), nullable=False),
+    _of("organizations", nullable=True),
+    Column("status", String(16), nullable=False),
+    Column("search", Text, nullable=False),
+    *_kept(),
+    UniqueConstraint("login"),
+    Index("ix_accounts_organization", "organization_id", "id"),
+)
+
+audit = Table(
+    "audit",
+    METADATA,
+    Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(320), nullable=False),
+    Column("actor_kind", String(32), nullable=False),
+    Column("address", Text, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("target_kind", String(64), nullable=False),
+    Column("target_id", String(320), nullable=False),
+    Column("organization_id", String(64)),
+    Column("request_id", Text, nullable=False),
+    Column("before", Text),
+    Column("after", Text),
+    Column("search", Text, nullable=False),
+    Column("previous_hash", LargeBinary(32), nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Index("ix_audit_at", "at", "sequence"),
+    Index("ix_audit_actor", "actor", "sequence"),
+    Index("ix_audit_action", "action", "sequence"),
+    Index("ix_audit_target_kind", "target_kind", "sequence"),
+    Index("ix_audit_target", "target_id", "sequence"),
+    Index("ix_audit_organization", "organization_id", "sequence"),
+)
+
+changes = Table(
+    "changes",
+    METADATA,
+    Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("digest", LargeBinary(32)),
+    Index("ix_changes_at", "at"),
+)
+
+idempotency = Table(
+    "idempotency",
+    METADATA,
+    Column("key", String(320), primary_key=True),
+    Column("scope", String(320), primary_key=True),
+    Column("request_digest", LargeBinary, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("ix_idempotency_created", "created_at"),
+)
+
+heads = Table(
+    "heads",
+    METADATA,
+    Column("name", String(16), primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+"""How far `audit` and `changes` have come: a number is given once, whatever became of the row that had it."""
+
+
+def is_in(dialect: str, item: SchemaItem) -> bool:
+    """Whether databases of this dialect have this table, column or index."""
+    return bool(item.info.get(ONLY, dialect) == dialect)

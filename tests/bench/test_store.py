@@ -1,0 +1,63 @@
+"""The reads of a full database, measured on a small one."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from sluicegate.bench import store
+from sluicegate.bench.store import Size
+from sluicegate.store.database import Database
+from sluicegate.store.schema import METADATA
+
+SMALL = Size(tokens=120, users=12, entries=9)
+
+
+def full(directory: Path) -> list[str]:
+    """Make a small database in `directory`; return what was told on the way."""
+    told: list[str] = []
+    asyncio.run(store.run("sqlite", directory, SMALL, 1, told.append))
+    return told
+
+
+def test_it_is_filled_once(tmp_path: Path) -> None:
+    """With as many records as asked for, and not again when it is measured again."""
+    assert full(tmp_path)[-1] == f"tokens: up to tok_{119:028x}"
+    assert full(tmp_path) == ["is full already"]
+
+    async def counts() -> tuple[int, int, int]:
+        database = await Database.open("sqlite", tmp_path)
+        async with database.reading() as session:
+            found = await session.tokens.count(), await session.users.count(), len(await session.audit.list())
+        await database.close()
+        return found
+
+    assert asyncio.run(counts()) == (120, 12, 9)
+
+
+def test_every_read_of_every_repository_is_there() -> None:
+    """A repository that is not measured could be slow unseen."""
+    measured = {name.partition(".")[0] for name, _ in store.reads(SMALL)}
+    assert measured == set(METADATA.tables) - {"heads"}
+
+
+def test_reads_are_told_with_their_times(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As lines for people, or as JSON; 0 says that all were within their budget."""
+    arguments = ["--directory", str(tmp_path), "--tokens", "120", "--users", "12", "--runs", "1"]
+    assert store.main(arguments) == 0
+    assert "ms  tokens.by_digests, 100 unknown\n" in capsys.readouterr().out
+    assert store.main([*arguments, "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)
+    assert [result["name"] for result in results] == [name for name, _ in store.reads(SMALL)]
+    assert all(0 < result["fastest"] <= result["median"] for result in results)
+
+
+def test_a_slow_read_is_a_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 says that some took longer, and which is told."""
+    monkeypatch.setattr(store, "BUDGET_MILLISECONDS", 0.0)
+    arguments = ["--directory", str(tmp_path), "--tokens", "120", "--users", "12", "--runs", "1"]
+    assert store.main(arguments) == 1
+    assert "over 0 ms: tokens.get\n" in capsys.readouterr().err

@@ -1,0 +1,58 @@
+"""Which commands there are, that each explains itself, and how quickly."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from tests.cli.manage.gateway import manage
+
+KINDS = ("organization", "project", "user", "token", "admin-key")
+VERBS = ("create", "list", "show", "update", "revoke", "delete")
+HELP_SECONDS = 0.15
+_QUICKLY = (
+    "import atexit, sys; heavy = {'rich', 'pydantic', 'httpx2', 'asyncio', 'sqlalchemy', 'ssl'};"
+    "atexit.register(lambda: sys.stderr.write(repr(sorted(heavy & set(sys.modules)))));"
+    "from sluicegate.cli.main import main; main(sys.argv[1:])"
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_for_every_kind(kind: str, verb: str) -> None:
+    """Each has help of its own, with the options that all take."""
+    done = manage(kind, verb, "--help")
+    assert done.exit_code == 0
+    assert "--manage-api-base-url" in done.stdout
+    assert "--json" in done.stdout
+
+
+@pytest.mark.parametrize("words", [(), *((kind,) for kind in KINDS)])
+def test_groups_explain_themselves(words: tuple[str, ...]) -> None:
+    """Help lists what there is below, without asking for a credential."""
+    done = manage(*words, "--help", MANAGEMENT_TOKEN="")
+    assert done.exit_code == 0
+    assert all(one in done.stdout for one in (VERBS if words else KINDS))
+    assert manage(*words).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["manage", "--help"], ["manage", "token", "--help"], ["manage", "token", "create", "--help"]],
+)
+def test_help_is_quick(arguments: list[str]) -> None:
+    """Help loads no heavy library and takes less than 150 ms of the processor, the best of three."""
+    times = []
+    for _ in range(3):
+        before = _spent()
+        done = subprocess.run([sys.executable, "-c", _QUICKLY, *arguments], capture_output=True, text=True, check=False)
+        times.append(_spent() - before)
+        assert (done.returncode, done.stderr) == (0, "[]")
+    assert min(times) < HELP_SECONDS, times
+
+
+def _spent() -> float:
+    """Seconds of processor time that ended children took; wall time would tell of the machine's other work."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

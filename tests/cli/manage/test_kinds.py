@@ -1,0 +1,36 @@
+"""The kinds of objects, held against the table of routes."""
+
+import pytest
+
+from sluicegate.cli.manage.kinds import ADMIN_KEY, ORGANIZATION, PROJECT, PROVIDER_KEY, TOKEN, USER, Kind
+from sluicegate.control.routes.admin_keys import AdminKeyShown
+from sluicegate.control.routes.body import Shown
+from sluicegate.control.routes.credentials import CredentialShown
+from sluicegate.control.routes.organizations import OrganizationShown
+from sluicegate.control.routes.projects import ProjectShown
+from sluicegate.control.routes.table import ROUTES
+from sluicegate.control.routes.tokens import TokenShown
+from sluicegate.control.routes.users import UserShown
+
+KINDS = [
+    (ORGANIZATION, OrganizationShown),
+    (PROJECT, ProjectShown),
+    (USER, UserShown),
+    (TOKEN, TokenShown),
+    (ADMIN_KEY, AdminKeyShown),
+    (PROVIDER_KEY, CredentialShown),
+]
+
+
+@pytest.mark.parametrize(("kind", "shown"), KINDS)
+def test_fields_are_those_of_the_api(kind: Kind, shown: type[Shown]) -> None:
+    """Every field that a table shows, and the id, is one that the API sends."""
+    assert {*kind.columns, kind.id_field, kind.shown_once or kind.id_field} <= set(shown.model_fields)
+    assert kind.columns[0] == kind.id_field
+
+
+@pytest.mark.parametrize(("kind", "shown"), KINDS)
+def test_paths_are_those_of_the_api(kind: Kind, shown: type[Shown]) -> None:
+    """Every kind can be listed and made at its path."""
+    del shown
+    assert {("GET", kind.path), ("POST", kind.path)} <= {(route.method, route.path) for route in ROUTES}

@@ -1,0 +1,186 @@
+"""Resolution on a real database."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from structlog.typing import FilteringBoundLogger
+
+from sluicegate.control.resolution.resolution import Resolution
+from sluicegate.control.resolution.stored import Stored, stored_resolution
+from sluicegate.domain.principal import Principal
+from sluicegate.domain.tenants import Project, Token
+from sluicegate.store.database import Database, Session
+from sluicegate.store.upgrade import upgrade
+
+NOW = 1_800_000_000_000
+
+
+def a_token(name: str, **changes: Any) -> Token:
+    """A token of the default project."""
+    plain = Token(
+        id=f"tok_{name}",
+        digest=name.encode().ljust(32, b"."),
+        prefix="sk-sg-",
+        last_four="abcd",
+        organization_id="org_default",
+        project_id="prj_default",
+        name=name,
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+ONE = a_token("one")
+
+
+class Scene:
+    """An open database with one token, and the queries on it."""
+
+    def __init__(self, database: Database, directory: Path, log: FilteringBoundLogger) -> None:
+        self.database = database
+        self.asked: list[set[str]] = []
+        self.stored = Stored(database, credentials=self.credentials, now=lambda: NOW)
+        self.resolution: Resolution = stored_resolution(
+            database,
+            declared=(),
+            credentials=self.credentials,
+            data_dir=directory,
+            is_shared=False,
+            clock=lambda: 10.0,
+            now=lambda: NOW,
+            log=log,
+        )
+
+    async def credentials(
+        self, session: Session, projects: Collection[str]
+    ) -> Mapping[str, tuple[tuple[str, str], ...]]:
+        """One key of the default project."""
+        self.asked.append(set(projects))
+        return {"prj_default": (("openai", "own-key"),)}
+
+    async def finds(self, token: Token) -> Principal | None:
+        """Ask as a worker does."""
+        answer: asyncio.Future[Principal | None] = asyncio.get_running_loop().create_future()
+        self.resolution.directory.find(token.digest, answer.set_result)
+        return await answer
+
+
+Play = Callable[[Callable[[Scene], Awaitable[None]]], None]
+
+
+@pytest.fixture
+def play(tmp_path: Path, log: FilteringBoundLogger) -> Play:
+    """Run a script on a new database."""
+
+    def run(script: Callable[[Scene], Awaitable[None]]) -> None:
+        async def main() -> None:
+            await upgrade("sqlite", tmp_path)
+            database = await Database.open("sqlite", tmp_path)
+            try:
+                async with database.writing() as session:
+                    await session.tokens.add(ONE)
+                await asyncio.wait_for(script(Scene(database, tmp_path, log)), 20)
+            finally:
+                await database.close()
+
+        asyncio.run(main())
+
+    return run
+
+
+def test_tokens_become_principals_with_their_projects_keys(play: Play) -> None:
+    """One question for the keys of all projects; a token of a user alone has none, and nobody's digest is missing."""
+
+    async def script(scene: Scene) -> None:
+        other = a_token("other", project_id=None)
+        async with scene.database.writing() as session:
+            await session.tokens.add(other)
+        found = await scene.stored.principals([ONE.digest, other.digest, b"nobody".ljust(32, b".")])
+        assert found.keys() == {ONE.digest, other.digest}
+        assert found[ONE.digest].credentials == (("openai", "own-key"),)
+        assert found[other.digest].credentials == ()
+        assert scene.asked == [{"prj_default"}]
+        await scene.stored.principals([other.digest])
+        assert len(scene.asked) == 1
+        assert repr(scene.stored).startswith("<Stored <Database")
+
+    play(script)
+
+
+def test_a_suspended_project_makes_its_tokens_inactive(play: Play) -> None:
+    """As soon as it is committed."""
+
+    async def script(scene: Scene) -> None:
+        async with scene.database.writing() as session:
+            project = await session.projects.get("prj_default")
+            assert isinstance(project, Project)
+            await session.projects.update(
+                msgspec.structs.replace(project, status="suspended", version=project.version + 1)
+            )
+        assert not (await scene.stored.principals([ONE.digest]))[ONE.digest].is_active
+
+    play(script)
+
+
+def test_the_change_log_is_followed(play: Play) -> None:
+    """From its last line on; old lines can be pruned."""
+
+    async def script(scene: Scene) -> None:
+        last = await scene.stored.last()
+        async with scene.database.writing() as session:
+            await session.changes.append([ONE.digest])
+        [change] = await scene.stored.since(last, 10)
+        assert (change.sequence, change.digest) == (last + 1, ONE.digest)
+        await scene.stored.prune(NOW * 2)
+        assert await scene.stored.last() == last + 1
+
+    play(script)
+
+
+def test_uses_are_added_and_spent_tokens_told_to_all_nodes(play: Play) -> None:
+    """The use that reaches the maximum is in the change log, in the same transaction."""
+
+    async def script(scene: Scene) -> None:
+        bounded = a_token("bounded", max_requests=3)
+        async with scene.database.writing() as session:
+            await session.tokens.add(bounded)
+        last = await scene.stored.last()
+        assert not await scene.stored.add_uses([(bounded.id, NOW, 2), ("tok_nobody", NOW, 1)])
+        assert await scene.stored.last() == last
+        assert list(await scene.stored.add_uses([(bounded.id, NOW + 5, 1)])) == [bounded.digest]
+        [change] = await scene.stored.since(last, 10)
+        assert change.digest == bounded.digest
+        principal = (await scene.stored.principals([bounded.digest]))[bounded.digest]
+        assert principal.is_spent
+
+    play(script)
+
+
+def test_a_revocation_holds_from_its_announcement_on(play: Play) -> None:
+    """The whole way, with questions asked while it is committed."""
+
+    async def script(scene: Scene) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(scene.resolution.run())
+            before = await scene.finds(ONE)
+            assert before is not None
+            assert before.is_active
+            async with scene.database.writing() as session:
+                await session.tokens.update(msgspec.structs.replace(ONE, status="revoked", version=2))
+                announcing = scene.resolution.announcing([ONE.digest])
+                announcing.__enter__()
+                asked = asyncio.ensure_future(scene.finds(ONE))
+            announcing.__exit__(None, None, None)
+            after = await asked
+            assert after is not None
+            assert not after.is_active
+            assert await scene.finds(a_token(secrets.token_hex(8))) is None
+            running.cancel()
+
+    play(script)

@@ -1,0 +1,172 @@
+"""Counting uses from a real journal."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+from structlog.testing import LogCapture
+from structlog.typing import FilteringBoundLogger
+
+from sluicegate.control.resolution.uses import LARGEST_BATCH, Use, Uses, summed
+from sluicegate.domain.events import Exchange, Metadata
+from sluicegate.domain.segments import segment_name
+from sluicegate.events.checkpoint import CheckpointFile
+from sluicegate.events.reader import SegmentReader
+
+INCARNATION = "000-0193a5b0c0de"
+
+
+def an_exchange(token: str = "tok_1", *, second: int = 0, duration: float = 0.0) -> Exchange:
+    """An exchange of the first minute of 2026."""
+    return Exchange(
+        request_id="req_1",
+        timestamp=f"2026-01-01T00:00:{second:02d}.000Z",
+        token=token,
+        project_id="prj_1",
+        organization_id="org_1",
+        endpoint="/v1/chat/completions",
+        method="POST",
+        status_code=200,
+        duration_ms=duration,
+        metadata=Metadata(),
+    )
+
+
+AT = 1_767_225_600_000
+"""The first moment of 2026, in Unix milliseconds."""
+
+
+class Bench:
+    """A journal, its counter, and a database that keeps what it is given."""
+
+    def __init__(self, directory: Path, log: FilteringBoundLogger) -> None:
+        self.directory = directory
+        self.log = log
+        self.added: list[Use] = []
+        self.spent: list[bytes] = []
+        self.announced: list[list[bytes]] = []
+        self.trouble: Exception | None = None
+        self.reader = SegmentReader(directory / "events")
+        self.uses = self.counter()
+
+    def counter(self) -> Uses:
+        """The counter of a new control process."""
+        return Uses(
+            self.reader,
+            CheckpointFile(self.directory / "token-uses.json"),
+            add=self.add,
+            announce=lambda digests: self.announced.append(list(digests)),
+            log=self.log,
+        )
+
+    async def add(self, uses: Sequence[Use]) -> Sequence[bytes]:
+        """Keep them."""
+        if self.trouble is not None:
+            raise self.trouble
+        self.added += uses
+        return self.spent
+
+    def write(self, *exchanges: Exchange) -> None:
+        """Add lines to the journal."""
+        path = self.directory / "events" / segment_name(INCARNATION, 1)
+        with path.open("ab") as journal:
+            journal.writelines(msgspec.json.encode(exchange) + b"\n" for exchange in exchanges)
+
+    def count(self) -> list[Use]:
+        """Count once; what was added by it."""
+        self.added.clear()
+        asyncio.run(self.uses.count())
+        return list(self.added)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, log: FilteringBoundLogger) -> Bench:
+    """An empty journal."""
+    return Bench(tmp_path, log)
+
+
+def test_uses_are_summed_by_token() -> None:
+    """With the end of the last one; requests of nobody are not counted."""
+    events = [
+        an_exchange(second=5, duration=2500.0),
+        an_exchange("tok_2", second=1),
+        an_exchange(second=6),
+        an_exchange(""),
+    ]
+    assert summed(events) == [("tok_1", AT + 7_500, 2), ("tok_2", AT + 1_000, 1)]
+
+
+def test_each_line_is_counted_once(bench: Bench) -> None:
+    """Also by a successor, which begins where its predecessor was."""
+    bench.write(an_exchange(), an_exchange())
+    assert bench.count() == [("tok_1", AT, 2)]
+    assert bench.count() == []
+    bench.uses = bench.counter()
+    bench.write(an_exchange(second=3))
+    assert bench.count() == [("tok_1", AT + 3_000, 1)]
+
+
+def test_what_a_database_refused_is_counted_later(bench: Bench, captured: LogCapture) -> None:
+    """Nothing is lost, and the trouble is logged once."""
+    bench.write(an_exchange())
+    bench.trouble = OSError("locked")
+    assert bench.count() == bench.count() == []
+    assert "locked" in repr(bench.uses)
+    bench.trouble = None
+    assert bench.count() == [("tok_1", AT, 1)]
+    assert [entry["event"] for entry in captured.entries] == [
+        "the uses of tokens cannot be counted",
+        "over: the uses of tokens cannot be counted",
+    ]
+
+
+def test_spent_tokens_are_announced(bench: Bench) -> None:
+    """Once they are stored as such."""
+    bench.write(an_exchange())
+    bench.count()
+    assert bench.announced == []
+    bench.spent = [b"digest"]
+    bench.write(an_exchange())
+    bench.count()
+    assert bench.announced == [[b"digest"]]
+
+
+def test_a_checkpoint_that_cannot_be_written_counts_nothing_twice(bench: Bench) -> None:
+    """As long as the process lives it knows what it has counted."""
+    (bench.directory / ".token-uses.json.new").mkdir()
+    bench.write(an_exchange())
+    assert bench.count() == [("tok_1", AT, 1)]
+    assert bench.count() == []
+    assert "well" in repr(bench.uses)
+
+
+def test_a_damaged_checkpoint_is_told(bench: Bench, captured: LogCapture) -> None:
+    """Counting begins anew: a token may stop early by that, never late."""
+    (bench.directory / "token-uses.json").write_text("nonsense")
+    bench.write(an_exchange())
+    assert bench.count() == [("tok_1", AT, 1)]
+    assert captured.entries[0]["event"] == "uses of tokens are counted from the oldest event on"
+
+
+def test_a_long_journal_is_counted_in_batches(bench: Bench) -> None:
+    """All of it in one go, each batch in a transaction of its own."""
+    bench.write(*[an_exchange()] * (LARGEST_BATCH + 1))
+    assert [requests for _, _, requests in bench.count()] == [LARGEST_BATCH, 1]
+
+
+def test_it_counts_for_ever(bench: Bench) -> None:
+    """With a pause between two looks."""
+
+    class EnoughError(Exception):
+        """The end of the test."""
+
+    async def pause() -> None:
+        if bench.added:
+            raise EnoughError
+        bench.write(an_exchange())
+
+    with pytest.raises(EnoughError):
+        asyncio.run(bench.uses.run(pause=pause))
+    assert bench.added == [("tok_1", AT, 1)]

@@ -25,7 +25,6 @@ from sluicegate.control.channel import (
     WorkerReady,
     line,
 )
-from sluicegate.control.key_file.entries import KeyFileError
 from sluicegate.control.last_good import LastGood
 from sluicegate.control.service import Service, run
 from sluicegate.control.storage import opened
@@ -373,13 +372,14 @@ def test_use_of_the_key_file_is_written_into_it(bench: Bench) -> None:
     assert key["total_lifetime_tokens"] == 7
 
 
-def test_broken_key_file_refuses_the_start(bench: Bench) -> None:
+def test_broken_key_file_refuses_the_start(bench: Bench, captured: LogCapture) -> None:
     """Who declares keys in a file is not served without them."""
     file = bench.directory / "keys.json"
     file.write_text("{")
     begun = bench.begun(f"{MINIMAL}key_file: {file}\n")
-    with pytest.raises(KeyFileError, match="JSON"):
-        run(begun, log=bench.log)
+    assert run(begun, log=bench.log) == 2
+    assert captured.entries[-1]["event"] == "control cannot start"
+    assert "JSON" in captured.entries[-1]["reason"]
 
 
 def test_orphan_serves_workers_to_their_end(bench: Bench, captured: LogCapture) -> None:

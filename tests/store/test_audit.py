@@ -159,25 +159,25 @@ def test_lists_are_narrowed(place: Place) -> None:
     place.run(use)
 
 
-@pytest.mark.parametrize(
-    ("fields", "field"),
-    [
-        ({"actor": "a\0"}, "actor"),
-        ({"request_id": "\ud800"}, "request_id"),
-        ({"target_id": "x" * 321}, "target_id"),
-        ({"at": 2**63}, "at"),
-        ({"before": {"a": object()}}, "before"),
-        ({"after": {"a": "\ud800"}}, "after"),
-    ],
+REFUSED: tuple[tuple[str, Any], ...] = (
+    ("actor", "a\0"),
+    ("request_id", "\ud800"),
+    ("target_id", "x" * 321),
+    ("at", 2**63),
+    ("before", {"a": object()}),
+    ("after", {"a": "\ud800"}),
 )
-def test_what_cannot_be_kept_is_refused(place: Place, fields: dict[str, object], field: str) -> None:
+
+
+def test_what_cannot_be_kept_is_refused(place: Place) -> None:
     """A draft that no database can keep is refused with all that come with it, and takes no number."""
 
     async def use(database: Database) -> None:
         async with database.writing() as session:
-            with pytest.raises(UnstorableError) as refused:
-                await session.audit.append_all([records.a_draft(1), records.a_draft(2, **fields)])
-            assert refused.value.field == field
+            for field, value in REFUSED:
+                with pytest.raises(UnstorableError) as refused:
+                    await session.audit.append_all([records.a_draft(1), records.a_draft(2, **{field: value})])
+                assert refused.value.field == field
             assert (await session.audit.append(records.a_draft(3))).sequence == 1
 
     place.run(use)

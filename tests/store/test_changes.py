@@ -141,9 +141,11 @@ def test_numbers_are_in_the_order_of_commits(place: Place) -> None:
                     met += await _told(session, met[-1][0] if met else 0, 3)
             return met
 
-        following = asyncio.ensure_future(follow())
-        await asyncio.gather(*map(write, range(writers)))
-        met = await following
+        async with asyncio.TaskGroup() as together:
+            following = together.create_task(follow())
+            for number in range(writers):
+                together.create_task(write(number))
+        met = following.result()
         assert [sequence for sequence, _ in met] == list(range(1, writers * rounds + 1))
         assert len({digest for _, digest in met}) == writers * rounds
         for number in range(writers):

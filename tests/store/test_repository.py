@@ -1,68 +1,15 @@
-"""What all repositories have in common: each test runs with each kind of record, on both databases."""
+"""What all repositories have in common: with each kind of record, on both databases."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from sluicegate.store.database import Database, Session
+from sluicegate.store.database import Database
 from sluicegate.store.errors import AlreadyExistsError, MissingError, UnstorableError, VersionConflictError
-from sluicegate.store.repository import Repository
-from tests.store import records
+from tests.store.kinds import KINDS, STRANGE, UNSTORABLE, Kind, changed, ids
 from tests.store.place import Place
-
-STRANGE = (
-    "Robert'); DROP TABLE tokens;--",
-    '"; DELETE FROM users WHERE "1"="1',
-    "' OR ''='",
-    "%_\\%",
-    "$1 :name ? {x} %s %(id)s",
-    "Zoë 😀 ﷽ \u200f\u202e 日本語",
-    "line\r\nline\ttab \x01\x7f",
-    " trailing  ",
-    "x" * 200,
-)
-"""Texts that must come back as they were, and harm nothing."""
-
-UNSTORABLE = ("a\0b", "a\ud800b")
-
-SEARCHES = (
-    ("100% sure", "0% S", "0%%s"),
-    ("snake_case", "KE_C", "ke.c"),
-    ("back\\slash\\", "\\SLASH\\", "\\\\slash"),
-    ("Straße ÄÖÜ Ωμέγα", "STRASSE äöü ωΜΈ", "strase"),
-    ("O'Neil; DROP TABLE users", "'NEIL; drop", "''neil"),
-    ("日本語😀", "語😀", "語日"),
-)
-"""A text, a part that finds it, and one that must not."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of record, how to make one, and a field of it that takes any text."""
-
-    name: str
-    make: Callable[..., Any]
-    text: str
-
-    def of(self, session: Session) -> Repository[Any]:
-        """Its repository."""
-        repository: Repository[Any] = getattr(session, self.name)
-        return repository
-
-
-KINDS = (
-    Kind("organizations", records.an_organization, "name"),
-    Kind("projects", records.a_project, "name"),
-    Kind("users", records.a_user, "name"),
-    Kind("tokens", records.a_token, "name"),
-    Kind("credentials", records.a_credential, "provider"),
-    Kind("admin_keys", records.an_admin_key, "name"),
-    Kind("accounts", records.an_account, "login"),
-)
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.name)
@@ -70,16 +17,6 @@ def each(request: pytest.FixtureRequest) -> Kind:
     """Each kind of record."""
     kind: Kind = request.param
     return kind
-
-
-def changed(record: Any, **fields: Any) -> Any:
-    """The next version of a record."""
-    return replace(record, version=record.version + 1, updated_at=record.updated_at + 1, **fields)
-
-
-async def ids(repository: Repository[Any], **narrowing: Any) -> list[str]:
-    """The ids of a list, without the defaults that are always there."""
-    return [record.id for record in await repository.list(**narrowing) if not record.id.endswith("_default")]
 
 
 def test_a_record_is_added_changed_and_removed(place: Place, each: Kind) -> None:
@@ -107,23 +44,22 @@ def test_a_record_is_added_changed_and_removed(place: Place, each: Kind) -> None
     place.run(use)
 
 
-def test_stale_versions_are_refused(place: Place, each: Kind) -> None:
+def test_stale_versions_are_refused(place: Place) -> None:
     """A change of another version than the stored one, or of a record that is gone, is refused and writes nothing."""
-    record = each.make(1)
 
     async def use(database: Database) -> None:
         async with database.writing() as session:
-            repository = each.of(session)
-            await repository.add(record)
-            await repository.update(changed(record))
-            stored = await repository.get(record.id)
-            for version in (0, 1, 2, 4):
-                with pytest.raises(VersionConflictError, match=record.id):
-                    await repository.update(replace(record, version=version, **{each.text: "lost"}))
-            with pytest.raises(MissingError, match="_00007"):
-                await repository.update(changed(each.make(7)))
-            assert await repository.get(record.id) == stored
-            assert await repository.get(each.make(7).id) is None
+            for each in KINDS:
+                record, repository = each.make(1), each.of(session)
+                await repository.add(record)
+                await repository.update(changed(record))
+                for version in (0, 1, 2, 4):
+                    with pytest.raises(VersionConflictError, match=record.id):
+                        await repository.update(replace(record, version=version, **{each.text: "lost"}))
+                with pytest.raises(MissingError, match="_00007"):
+                    await repository.update(changed(each.make(7)))
+                assert await repository.get(record.id) == changed(record)
+                assert await repository.get(each.make(7).id) is None
 
     place.run(use)
 
@@ -352,76 +288,5 @@ def test_a_repository_tells_what_is_in_it(place: Place) -> None:
             assert repr(session.audit) == "<Audit>"
             assert repr(session.changes) == "<Changes>"
             assert repr(session.idempotency) == "<Idempotency>"
-
-    place.run(use)
-
-
-@pytest.mark.parametrize("each", [kind for kind in KINDS if kind.name != "credentials"], ids=lambda kind: kind.name)
-def test_search_is_for_a_part_of_the_text(place: Place, each: Kind) -> None:
-    """A search finds a part of the text in any case, of any alphabet, and no character of it is special."""
-    said = [text for text, _, _ in SEARCHES]
-    made = [each.make(2 * number, **{each.text: text}) for number, text in enumerate(said)]
-    more = [each.make(2 * number + 1, **{each.text: f"<{text}>"}) for number, text in enumerate(said)]
-
-    async def use(database: Database) -> None:
-        async with database.writing() as session:
-            await each.of(session).add_all([*made, *more])
-        async with database.reading() as session:
-            repository = each.of(session)
-            for (_, part, missing), first, second in zip(SEARCHES, made, more, strict=True):
-                assert await ids(repository, search=part) == [first.id, second.id], part
-                assert await ids(repository, search=part, limit=1) == [first.id]
-                assert await ids(repository, search=part, limit=1, after=first.id) == [second.id]
-                assert await repository.count(search=part) == 2
-                assert await repository.list(search=missing) == []
-                assert await repository.count(search=missing) == 0
-            assert len(await ids(repository, search="")) == 2 * len(SEARCHES)
-            for text in UNSTORABLE:
-                assert await repository.list(search=text) == []
-                assert await repository.count(search=text) == 0
-
-    place.run(use)
-
-
-def test_what_is_searched_follows_changes(place: Place) -> None:
-    """A search finds a record by what it says now."""
-
-    async def use(database: Database) -> None:
-        async with database.writing() as session:
-            for each in (kind for kind in KINDS if kind.name != "credentials"):
-                repository = each.of(session)
-                await repository.add(each.make(1, **{each.text: "before"}))
-                await repository.update(changed(each.make(1), **{each.text: "now"}))
-                assert await ids(repository, search="before") == []
-                assert await ids(repository, search="now") == [each.make(1).id]
-
-    place.run(use)
-
-
-def test_what_has_no_name_is_not_searched(place: Place) -> None:
-    """A search of credentials raises TypeError: there is nothing in them to search."""
-
-    async def use(database: Database) -> None:
-        async with database.reading() as session:
-            for searched in (session.credentials.list(search="x"), session.credentials.count(search="x")):
-                with pytest.raises(TypeError, match="credentials cannot be searched"):
-                    await searched
-
-    place.run(use)
-
-
-def test_very_long_texts_are_kept_and_searched(place: Place) -> None:
-    """A name of 200,000 characters is kept and found by its end; a search of as many is no error."""
-    name = "ab" * 100_000 + "end"
-
-    async def use(database: Database) -> None:
-        async with database.writing() as session:
-            await session.projects.add(records.a_project(1, name=name, description=name, metadata={"a": name}))
-            assert await session.projects.get("prj_00001") == records.a_project(
-                1, name=name, description=name, metadata={"a": name}
-            )
-            assert await ids(session.projects, search="abEND") == ["prj_00001"]
-            assert await ids(session.projects, search=name) == ["prj_00001"]
-            assert await ids(session.projects, search=name + "x") == []
 
     place.run(use)

@@ -15,5 +15,6 @@ certificates   an authority for a provider behind TLS
 held           streams that are opened and left open
 measure        processor time and memory of a process and its children
 sections       what is measured of each proxy
+store, tokens  the database and token resolution with a million tokens
 results        what a comparison found, as JSON and Markdown
 """

@@ -6,6 +6,10 @@ stop        stops a node that was started in the background
 health      asks a running node how it is
 config      checks and explains the configuration file
 events      prints what the workers accounted for
+manage      organisations, projects, users, tokens and admin keys, over HTTP
+db          the database: its version, backup and restore
+audit       reads and verifies the audit log
+secrets     the master key: its state, and changing it
 mock        a provider to try things against, without a key
 benchmark   measures a running gateway
 

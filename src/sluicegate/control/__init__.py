@@ -12,12 +12,16 @@ watch           noticing that the configuration file changed
 link_server     the workers' link: snapshots and answers to their questions
 workers         which workers there are
 token_directory whose token a digest belongs to
+resolution      looking digests up in the database, and following its changes
+storage         the database and the key ring, opened
+tenants         what managers do to organisations, projects, users and tokens
 secrets         sealing what the database keeps of secrets, and the keys to it
 key_file        tokens declared in a JSON file that people edit
-retention       deleting old events
+retention       deleting old events;  upkeep   deleting what the database need not keep
 counting        counting tokens for exchanges whose provider did not
 counting_queue  one count after the other, beside the event loop
 application     the management API: `routes` lists it, `access` guards it, `problems` words its errors
+context         what its routes can reach;  openapi   its description;  passwords   managers' passwords
 web             serving it on a Unix socket
 logs            log lines: their form, and that no secret is in them
 """

@@ -16,8 +16,8 @@ def main() -> int:
     # Only now: it takes as long as the workers take to start, and they are being started meanwhile.
     logs = importlib.import_module("sluicegate.control.logs")
     service = importlib.import_module("sluicegate.control.service")
-    service.run(begun, log=logs.configured(sys.stderr, process="control"))
-    return 0
+    status: int = service.run(begun, log=logs.configured(sys.stderr, process="control"))
+    return status
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from sluicegate.control.passwords import Passwords
 from sluicegate.control.resolution.resolution import Resolution
 from sluicegate.control.resolution.stored import stored_resolution
 from sluicegate.control.retention import Retention
+from sluicegate.control.secrets.key_ring import SealError
 from sluicegate.control.storage import Storage, opened, tenancy
 from sluicegate.control.supervision import Supervision
 from sluicegate.control.tenants.credentials import credentials_of
@@ -38,6 +39,7 @@ from sluicegate.control.web import WebServer
 from sluicegate.control.workers import Workers
 from sluicegate.domain.events import Exchange
 from sluicegate.store.address import PostgreSQLAddress
+from sluicegate.store.errors import StoreError
 
 _DRAIN_MARGIN = 2.0
 """Seconds beyond the drain time for which workers without a supervisor are waited for."""
@@ -212,9 +214,14 @@ class Service:
         self._end.set()
 
 
-def run(begun: Begun, *, log: FilteringBoundLogger) -> None:
-    """Run until told to end."""
-    asyncio.run(_run(begun, log))
+def run(begun: Begun, *, log: FilteringBoundLogger) -> int:
+    """Run until told to end; the exit status. What keeps it from starting is told in one line, without a traceback."""
+    try:
+        asyncio.run(_run(begun, log))
+    except (StoreError, SealError, ConfigurationError) as error:
+        log.error("control cannot start", reason=str(error))
+        return 2
+    return 0
 
 
 async def _run(begun: Begun, log: FilteringBoundLogger) -> None:

@@ -5,5 +5,7 @@ database             transactions: a Session with one repository for each table
 repository, owners   what repositories have in common
 organizations, projects, users, tokens, credentials, admin_keys, accounts, idempotency   one table each
 audit, changes       logs that only grow;  heads   how far they have come
-schema, version, upgrade, migrations   the tables, and how they become what they are
+values, clock, refusals, errors   what fits into a row, when it was written, and what is refused in which words
+schema, version, upgrade, running, migrations   the tables, and how they become what they are
+backup               a copy of a SQLite database while it is in use, and back
 """

@@ -5,6 +5,6 @@ tenancy         what the use cases reach, and the transaction that all of them c
 audit           the line in the audit log, and reading it
 projects, tokens, credentials, own_key                  what callers use
 organizations, users, user_import, usage, affected      who they are
-admin_keys, accounts                                    who manages
+admin_keys, accounts, key_uses                          who manages, and when they last did
 census          how many of each there are
 """

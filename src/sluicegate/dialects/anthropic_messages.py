@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from sluicegate.dialects.findings import Findings
 from sluicegate.dialects.lenient import LenientDecoder, count
+from sluicegate.dialects.steady import Steady
 from sluicegate.domain.usage import Reading, Usage
 
 
@@ -106,14 +107,24 @@ def read_message(body: bytes) -> Reading:
     )
 
 
+def _text_of(payload: bytes) -> tuple[object, str] | None:
+    """A delta of text and nothing else, as `Steady` wants it."""
+    event = _events.read(payload)
+    if event is None or event.type != "content_block_delta" or event.delta is None:
+        return None
+    text, event.delta.text = event.delta.text, None
+    return ((), text) if text and event == _Event("content_block_delta", _Delta()) else None
+
+
 class MessageReader:
     """Reads a stream: `message_start`, content blocks with their deltas, `message_delta`, `message_stop`."""
 
-    __slots__ = ("_found", "_is_final", "_usage")
+    __slots__ = ("_found", "_is_final", "_steady", "_usage")
 
     def __init__(self) -> None:
         """Start before `message_start`."""
         self._found = Findings()
+        self._steady = Steady(_text_of)
         self._usage = ReportedUsage()
         self._is_final = False
 
@@ -128,6 +139,10 @@ class MessageReader:
 
     def feed(self, payloads: list[bytes]) -> None:
         """Take the next events."""
+        text = self._steady.read(payloads)
+        if text is not None:
+            self._found.capture.add([text])
+            return
         texts: list[str] = []
         read = _events.read
         for payload in payloads:
@@ -146,6 +161,7 @@ class MessageReader:
                 self._take_frame(kind, event)
         if texts:
             self._found.capture.add(texts)
+            self._steady.learn(payloads[-1])
 
     def _take_frame(self, kind: str, event: _Event) -> None:
         """Take an event about the message as a whole."""

@@ -5,6 +5,7 @@ from msgspec import Struct
 from sluicegate.dialects.findings import Findings
 from sluicegate.dialects.lenient import LenientDecoder
 from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, usage_of
+from sluicegate.dialects.steady import Steady
 from sluicegate.domain.usage import Reading, Usage
 
 
@@ -106,6 +107,20 @@ def is_usage_chunk(payload: bytes) -> bool:
     return chunk is not None and chunk.usage is not None and not chunk.choices and chunk.error is None
 
 
+def _text_of(payload: bytes) -> tuple[object, str] | None:
+    """A chunk that brings one choice's content and nothing else, as `Steady` wants it."""
+    chunk = _chunks.read(payload)
+    if chunk is None or not chunk.choices or len(chunk.choices) != 1:
+        return None
+    delta = chunk.choices[0].delta
+    if delta is None or not isinstance(delta.content, str):
+        return None
+    content, delta.content = delta.content, None
+    index = chunk.choices[0].index
+    is_text_alone = chunk == _Chunk(chunk.id, chunk.model, [_Choice(index, _Delta())])
+    return ((chunk.id, chunk.model, index), content) if is_text_alone else None
+
+
 class ChatReader:
     """Reads a stream of chunks.
 
@@ -113,11 +128,12 @@ class ChatReader:
     `finish_reason`; as nothing of the answer can be missing then, that counts as complete too.
     """
 
-    __slots__ = ("_finished", "_found", "_highest", "_is_done", "_usage")
+    __slots__ = ("_finished", "_found", "_highest", "_is_done", "_steady", "_usage")
 
     def __init__(self) -> None:
         """Start before the first chunk."""
         self._found = Findings()
+        self._steady = Steady(_text_of)
         self._usage: Usage | None = None
         self._highest = -1
         self._finished: set[int] = set()
@@ -134,8 +150,12 @@ class ChatReader:
 
     def feed(self, payloads: list[bytes]) -> None:
         """Take the next chunks."""
-        texts: list[str] = []
         found = self._found
+        text = self._steady.read(payloads)
+        if text is not None:
+            found.capture.add([text])
+            return
+        texts: list[str] = []
         chunks = [payload for payload in payloads if not payload.startswith(b"[DONE]")]
         if len(chunks) < len(payloads):
             self._is_done = True
@@ -155,6 +175,7 @@ class ChatReader:
                 found.error = error_of(chunk.error)
         if texts:
             found.capture.add(texts)
+            self._steady.learn(payloads[-1])
         found.is_complete = self._is_done or -1 < self._highest < len(self._finished)
 
     def _take_choices(self, choices: list[_Choice], texts: list[str]) -> None:

@@ -363,6 +363,8 @@ class Exchange:
         transport = self.client.transport
         if transport is not None:
             transport.write(chunk)
+            if self.tap is not None:
+                connection.pass_on(self.tap.feed, transport.write)
 
     def _complete(self, head: bytes, data: bytes) -> None:
         ending = relay.ending(self)

@@ -9,6 +9,7 @@ Rule 3. An answer without length or chunks ends with the connection (RFC 9112 se
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -16,7 +17,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from sluicegate.domain.errors import GatewayError, UpstreamBrokenError
 from sluicegate.gateway.stale import was_never_read
 from sluicegate.wire.answers import AnswerHead
-from sluicegate.wire.chunks import ChunkError, ChunkReader, whole_chunks
+from sluicegate.wire.chunks import LONGEST_LINE, SIZES, ChunkError, ChunkReader, whole_chunks
 from sluicegate.wire.headers import HeaderKinds
 
 if TYPE_CHECKING:
@@ -34,13 +35,17 @@ class AnswerReceiver(Protocol):
     """Who asked: told of every read, and of the end."""
 
     method: bytes
+    response_bytes: int
 
     def answered(self, connection: "UpstreamConnection", data: bytes, *, is_complete: bool) -> None:
         """A read brought the head (the first call) or more of the body."""
         ...
 
     def chunk_answered(self, connection: "UpstreamConnection", data: bytes, chunk: bytes) -> None:
-        """A read brought more of the body, and nothing else: `data`, framed as `chunk`."""
+        """A read brought more of the body, and nothing else: `data`, framed as `chunk`.
+
+        It may have those to come passed on without it (`UpstreamConnection.pass_on`).
+        """
         ...
 
     def upgraded(self, connection: "UpstreamConnection", rest: bytes) -> None:
@@ -64,6 +69,8 @@ class UpstreamConnection(asyncio.Protocol):
     """A connection of a pool; idle, or busy with one request."""
 
     __slots__ = (
+        "_chunk_taker",
+        "_chunk_writer",
         "_chunks",
         "_fed",
         "_kinds",
@@ -102,6 +109,8 @@ class UpstreamConnection(asyncio.Protocol):
         self._pieces: list[bytes] = []
         self._fed = 0
         self._chunks: ChunkReader | None = None
+        self._chunk_taker: Callable[[bytes], object] | None = None
+        self._chunk_writer: Callable[[bytes], object] | None = None
         self._raw = b""
         self.head: AnswerHead | None = None
         self.is_complete = False
@@ -140,6 +149,14 @@ class UpstreamConnection(asyncio.Protocol):
         """Send more of the request's body."""
         if self.transport is not None:
             self.transport.write(data)
+
+    def pass_on(self, take: Callable[[bytes], object], write: Callable[[bytes], object]) -> None:
+        """From now on, until the answer ends, plain chunks go to these (the body, the chunk) and not to the receiver.
+
+        It is only told of their bytes. A call less for each event of a stream.
+        """
+        self._chunk_taker = take
+        self._chunk_writer = write
 
     # -- httptools' callbacks
 
@@ -196,9 +213,22 @@ class UpstreamConnection(asyncio.Protocol):
         self.reads += 1
         chunks = self._chunks
         if chunks is not None:
-            if chunks.is_between and (body := whole_chunks(data)):
+            # The usual read is one chunk: looked at here, since a call of `whole_chunks` costs more than the look.
+            end = data.find(b"\r\n", 0, LONGEST_LINE)
+            size = SIZES[data[:end]] if end > 0 and chunks.is_between else -1
+            if len(data) == end + size + 4 and data.endswith(b"\r\n"):
+                body = data[end + 2 : -2]
+            else:
+                body = whole_chunks(data) if chunks.is_between else b""
+            if body:
                 self.body_bytes += len(body)
-                receiver.chunk_answered(self, body, data)
+                take, write = self._chunk_taker, self._chunk_writer
+                if take is None or write is None:
+                    receiver.chunk_answered(self, body, data)
+                else:
+                    receiver.response_bytes += len(body)
+                    take(body)
+                    write(data)
                 return
             try:
                 body, data = chunks.read(data)
@@ -212,6 +242,10 @@ class UpstreamConnection(asyncio.Protocol):
                 return
             self._chunks = None
             self._pieces.append(body)
+        self._parse(receiver, parser, data)
+
+    def _parse(self, receiver: AnswerReceiver, parser: HttpResponseParser, data: bytes) -> None:
+        """Have the full parser read, and hand on what it made of it."""
         self._fed += len(data)
         if self.head is None:
             self._raw = self._raw + data if self._raw else data

@@ -7,7 +7,7 @@ that parser was shown no chunk before it, and so stands between two chunks as we
 
 from typing import Final
 
-_LONGEST_LINE: Final = 10
+LONGEST_LINE: Final = 10
 """Digits and line end of a chunk's size: up to 4 GiB."""
 _LARGEST_MEMO: Final = 4_096
 
@@ -36,13 +36,13 @@ class _Sizes(dict[bytes, int]):
         return size or -1
 
 
-_sizes = _Sizes()
+SIZES: Final = _Sizes()
 
 
 def whole_chunks(data: bytes) -> bytes:
     """The body where `data` is one plain chunk or several, and nothing else; else nothing."""
-    end = data.find(b"\r\n", 0, _LONGEST_LINE)
-    stop = end + 2 + _sizes[data[: max(end, 0)]]
+    end = data.find(b"\r\n", 0, LONGEST_LINE)
+    stop = end + 2 + SIZES[data[: max(end, 0)]]
     if len(data) == stop + 2 and data.endswith(b"\r\n"):
         return data[end + 2 : stop]
     pieces: list[bytes] = []
@@ -52,8 +52,8 @@ def whole_chunks(data: bytes) -> bytes:
         at = stop + 2
         if at == len(data):
             return b"".join(pieces)
-        end = data.find(b"\r\n", at, at + _LONGEST_LINE)
-        stop = end + 2 + _sizes[data[at:end]] if end > at else 0
+        end = data.find(b"\r\n", at, at + LONGEST_LINE)
+        stop = end + 2 + SIZES[data[at:end]] if end > at else 0
     return b""
 
 
@@ -81,11 +81,11 @@ class ChunkReader:
         at = 0
         while at < len(data):
             if not self._missing:
-                end = data.find(b"\r\n", at, at + _LONGEST_LINE)
-                if end < 0 and len(data) - at < _LONGEST_LINE:
+                end = data.find(b"\r\n", at, at + LONGEST_LINE)
+                if end < 0 and len(data) - at < LONGEST_LINE:
                     self._line = data[at:]
                     break
-                size = _sizes[data[at:end]] if end > at else -1
+                size = SIZES[data[at:end]] if end > at else -1
                 if size < 0:
                     return b"".join(pieces), data[at:]
                 at = end + 2

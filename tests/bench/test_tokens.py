@@ -26,11 +26,13 @@ def test_a_database_is_filled(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
-def test_a_node_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
-    """A real one, started on that database; each number of tokens is a line of JSON."""
-    assert tokens.main(["--tokens", "20"], process_environment()) == 0
+def test_a_node_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A real one, started on that database; each number of tokens is a line of JSON, and a row of a page."""
+    assert tokens.main(["--tokens", "20", "--output", str(tmp_path)], process_environment()) == 0
     cost = json.loads(capsys.readouterr().out)
     assert cost["tokens"] == 20
     assert cost["ready_seconds"] > 0
     assert cost["idle_mb"] > 1
     assert 0 < cost["again_p50_ms"] <= cost["again_p99_ms"]
+    [page] = tmp_path.glob("*-tokens.md")
+    assert "| 20 | " in page.read_text()

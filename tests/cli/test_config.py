@@ -47,6 +47,29 @@ def test_check_refuses(file: Path) -> None:
     ]
 
 
+def test_check_reads_the_key_file(file: Path, tmp_path: Path) -> None:
+    """One that `serve` would not start with gives status 2 and its problems, without a key; a good one none."""
+    keys = tmp_path / "keys.json"
+    key = {"key": "sk-of-somebody-123456", "name": "a", "token_limit_per_5h": 5, "expiry_date": "2030-12-31"}
+
+    def checked(content: str) -> tuple[int, str]:
+        keys.write_text(content)
+        result = run("check", "--config", str(file), KEY="hunter2", DATA_FILE=str(keys))
+        return result.exit_code, result.stderr
+
+    assert checked(json.dumps({"keys": [key]})) == (0, "")
+    status, told = checked(json.dumps({"keys": [key | {"expiry_date": "soon"}]}))
+    assert (status, told.startswith(f"{keys}: keys[0].expiry_date: must be a time"), "sk-of" in told) == (
+        2,
+        True,
+        False,
+    )
+    assert checked("{")[0] == 2
+    missing = run("check", "--config", str(file), KEY="hunter2", DATA_FILE=str(tmp_path / "none.json"))
+    assert (missing.exit_code, missing.stdout) == (2, "")
+    assert missing.stderr == f"{tmp_path}/none.json: cannot be read: No such file or directory\n"
+
+
 def test_the_environment_names_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without an option SLUICEGATE_CONFIG counts; without either, the environment alone is checked."""
     monkeypatch.chdir(file.parent)

@@ -27,11 +27,25 @@ providers:
             "models: [{name: a, targets: [{model: zzz/gpt}]}]",
             "5: models[0].targets[0].model: names the provider zzz, which is not configured",
         ),
+        (
+            "models:\n- name: a\n  targets:\n  - {model: openai/x}\n  - {model: local/y}\n  - {model: claude/z}",
+            "10: models[0].targets[2].model: claude/z speaks the dialect anthropic, but the first target, openai/x, "
+            "speaks openai; make two models of them",
+        ),
     ],
 )
 def test_references_between_settings(problems_of: Problems, text: str, problem: str) -> None:
     """A setting that names another must name one that is there and fits."""
     assert problems_of(PROVIDERS + text) == [problem]
+
+
+def test_models_may_speak_different_dialects(problems_of: Problems) -> None:
+    """Each its own; only the targets of one must agree, as far as it is known what they speak."""
+    models = "models:\n- {name: a, targets: [{model: openai/x}, {model: local/y}]}\n"
+    unknown = "- {name: b, targets: [{model: zzz/x}, {model: claude/z}]}"
+    assert problems_of(PROVIDERS + models + unknown) == [
+        "7: models[1].targets[0].model: names the provider zzz, which is not configured"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -66,6 +80,21 @@ def test_a_header_is_given_once_whatever_its_spelling(problems_of: Problems) -> 
         "providers:\n  a:\n    dialect: openai\n    base_url: http://h\n    headers:\n      X-A: 1st\n      x-a: 2nd\n"
     )
     assert problems_of(text) == ["7: providers.a.headers.x-a: is the same header as an earlier one"]
+
+
+@pytest.mark.parametrize("section", ["caller_headers", "price_headers"])
+def test_a_header_has_one_value(problems_of: Problems, section: str) -> None:
+    """What is told of callers and prices is spelt once, too, and in no header that is set otherwise."""
+    fact = {"caller_headers": "user", "price_headers": "input"}[section]
+    head = "providers:\n  a:\n    dialect: openai\n    base_url: http://h\n"
+    text = f"{head}    {section}:\n      X-A: {{u: {fact}}}\n      x-a: {{u: {fact}}}\n"
+    assert problems_of(text) == [f"7: providers.a.{section}.x-a: is the same header as an earlier one"]
+    text = f"{head}    headers: {{X-A: '1'}}\n    {section}:\n      x-a: {{u: {fact}}}\n"
+    assert problems_of(text) == ["2: providers.a: sets the header x-a in two ways"]
+    (problem,) = problems_of(f"{head}    {section}:\n      x-a: {{u: shoe_size}}\n")
+    assert problem.startswith(f"6: providers.a.{section}.x-a.u: must be ")
+    (problem,) = problems_of(f"{head}    {section}:\n      x-a: {{}}\n")
+    assert problem.startswith(f"6: providers.a.{section}.x-a")
 
 
 def test_two_unresolved_secrets_are_no_duplicates(problems_of: Problems) -> None:

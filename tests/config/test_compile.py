@@ -6,6 +6,8 @@ from pathlib import Path
 import msgspec
 
 from sluicegate.config.compile import Compiled, ServerPlan, token_id
+from sluicegate.domain.default_limits import Terms
+from sluicegate.domain.limits import Calendar, Lifetime, Limit, Rolling
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import AllowRule, ClientBounds, ModelAlias, Origin, Provider, Snapshot, Target, Timeouts
 from sluicegate.domain.tokens import digest
@@ -24,6 +26,8 @@ providers:
     api_key: key-1
     headers: {{X-Title: gateway}}
     default_headers: {{OpenAI-Beta: x}}
+    caller_headers: {{CF-AIG-Metadata: {{user_id: user, org_id: organization}}}}
+    price_headers: {{cf-aig-custom-cost: {{per_token_in: input}}}}
     timeouts: {{connect: 1, first_byte: 2, between_bytes: 3, total: 4.5}}
     max_connections: 5
     max_wait: 0
@@ -44,6 +48,8 @@ providers:
             version_path="/v1/version",
             headers=(("authorization", "Bearer key-1"), ("x-title", "gateway")),
             default_headers=(("anthropic-version", "2000-01-01"), ("openai-beta", "x")),
+            caller_headers=(("cf-aig-metadata", (("user_id", "user"), ("org_id", "organization"))),),
+            price_headers=(("cf-aig-custom-cost", (("per_token_in", "input"),)),),
             allow=(AllowRule(("GET", "POST"), "models/**"),),
             timeouts=Timeouts(1, 2, 3, 4.5),
             max_connections=5,
@@ -113,10 +119,10 @@ providers:
 defaults: {anthropic: d}
 models:
   - name: smart
-    targets: [{model: a/meta/llama-4, weight: 20}, {model: c/claude}]
+    targets: [{model: a/meta/llama-4, weight: 20}, {model: b/claude}]
 """
     snapshot = load_text(text).snapshot
-    assert snapshot.models == (ModelAlias("smart", (Target("a", "meta/llama-4", 20), Target("c", "claude", 1))),)
+    assert snapshot.models == (ModelAlias("smart", (Target("a", "meta/llama-4", 20), Target("b", "claude", 1))),)
     assert snapshot.defaults == {"openai": "a", "anthropic": "d"}
 
 
@@ -177,6 +183,48 @@ management_token: manage-me-please
         ),
     }
     assert compiled.management_digest == digest(b"manage-me-please")
+
+
+def test_declared_tokens_have_their_own_limits_and_the_defaults(load_text: LoadText) -> None:
+    """Their own stand before a default on the same metric and window; owners have the defaults of their kind."""
+    text = """\
+limits:
+  defaults:
+    organizations: [{metric: usd, window: month@Europe/Berlin, maximum: 12.50}]
+    projects: [{metric: concurrency, window: lifetime, maximum: 3}]
+    users: [{metric: tokens, window: 1d, maximum: "5", enforcement: shadow}]
+    tokens: [{metric: requests, window: 1h, maximum: 1000}]
+tokens:
+  - name: bounded
+    token: caller-secret
+    user: ann
+    limits: [{metric: requests, window: 60m, maximum: 7}, {metric: tokens, window: 5h, maximum: 9, enforcement: soft}]
+  - {name: plain, token: other-secret}
+"""
+    compiled = load_text(text)
+    bounded, plain = compiled.tokens.values()
+    usd = Limit("organization", "org_default", "usd", Calendar("month", "Europe/Berlin"), 12_500_000_000)
+    concurrency = Limit("project", "prj_default", "concurrency", Lifetime(), 3)
+    assert bounded.limits == (
+        Limit("token", bounded.token_id, "requests", Rolling(3600), 7),
+        Limit("token", bounded.token_id, "tokens", Rolling(18_000), 9, "soft"),
+        usd,
+        concurrency,
+        Limit("user", "usr_ann", "tokens", Rolling(86_400), 5, "shadow"),
+    )
+    assert plain.limits == (
+        usd,
+        concurrency,
+        Limit("token", plain.token_id, "requests", Rolling(3600), 1000),
+    )
+    assert compiled.limit_defaults.tokens == (Terms("requests", Rolling(3600), 1000),)
+
+
+def test_what_happens_at_a_limit_reaches_the_workers(load_text: LoadText) -> None:
+    """How long to wait, and what to do without a price."""
+    snapshot = load_text("limits: {wait: 0, unknown_price: free}").snapshot
+    assert (snapshot.limit_wait, snapshot.unknown_price) == (0.0, "free")
+    assert (load_text("").snapshot.limit_wait, load_text("").snapshot.unknown_price) == (5.0, "refuse")
 
 
 def test_ids_of_declared_tokens_follow_from_their_names() -> None:

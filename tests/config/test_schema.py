@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from sluicegate.config.schema import Limits, ProviderSettings, ProviderTimeouts, Settings, TokenSettings
+from sluicegate.config.schema import Limits, LimitSettings, ProviderSettings, ProviderTimeouts, Settings, TokenSettings
 from sluicegate.domain.snapshot import ClientBounds, Timeouts
 
 
@@ -42,3 +42,39 @@ def test_reprs_keep_secrets() -> None:
     token = TokenSettings(name="a", token=SecretStr("hunter2hunter2"))
     settings = Settings(management_token=SecretStr("hunter2hunter2"), providers={"p": provider}, tokens=(token,))
     assert "hunter2" not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "amount"),
+    [
+        ({"metric": "usd", "maximum": 12.5}, 12_500_000_000),
+        ({"metric": "usd", "maximum": 3}, 3_000_000_000),
+        ({"metric": "usd", "maximum": "0.000000001"}, 1),
+        ({"metric": "tokens", "maximum": 0}, 0),
+        ({"metric": "requests", "maximum": "100"}, 100),
+        ({"metric": "concurrency", "maximum": 4, "window": "lifetime"}, 4),
+    ],
+)
+def test_a_maximum_has_the_unit_of_its_metric(fields: dict[str, object], amount: int) -> None:
+    """Dollars of usd, which are kept as nano-dollars, and whole numbers of the rest."""
+    assert LimitSettings.model_validate({"window": "day", **fields}).amount() == amount
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"maximum": 1.5}, "no whole number"),
+        ({"maximum": -1}, "no whole number"),
+        ({"maximum": 2**53}, "no whole number"),
+        ({"maximum": "²"}, "no whole number"),
+        ({"maximum": True}, "must be a number"),
+        ({"metric": "usd", "maximum": -1}, "amount of dollars"),
+        ({"metric": "concurrency"}, "its window is lifetime"),
+        ({"window": "month@Europe/Atlantis"}, "zone"),
+        ({"window": "5"}, "must be a number of seconds"),
+    ],
+)
+def test_what_is_no_limit_is_refused(fields: dict[str, object], message: str) -> None:
+    """In words that say what is wrong."""
+    with pytest.raises(ValidationError, match=message):
+        LimitSettings.model_validate({"metric": "tokens", "window": "day", "maximum": 1, **fields})

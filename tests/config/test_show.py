@@ -127,6 +127,8 @@ def test_no_error_repeats_a_value(load_text: LoadText, line: str, environment: d
         ("server: {port: 1, workers: 2}", ("server.port", "server.workers")),
         ("data_dir: /x", ("data_dir",)),
         ("database: sqlite:///x.db", ("database",)),
+        ("redis: {address: 'redis://h'}", ("redis",)),
+        ("limits: {wait: 1, unknown_price: free}", ()),
         (f"master_key: {'0f1e' * 16}\nkey_file: keys.json", ("master_key", "key_file")),
         ("server: {drain_seconds: 1, limits: {body_bytes: 1}}", ()),
         ("providers: {a: {dialect: openai, base_url: 'http://h'}}\ntokens: [{name: a, token: abcdefgh}]", ()),

@@ -25,12 +25,14 @@ from sluicegate.control.token_directory import DeclaredTokens
 from sluicegate.control.workers import Workers
 from sluicegate.domain.ids import IdSource
 from sluicegate.domain.issuing import DEFAULT_RECIPE
+from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.principal import Principal
-from sluicegate.domain.tenants import AdminKey, Organization, Project, Role, Token, User
+from sluicegate.domain.tenants import AdminKey, LimitRecord, Organization, PriceOverride, Project, Role, Token, User
 from sluicegate.domain.tokens import digest
 from sluicegate.store.database import Database
 from sluicegate.store.upgrade import upgrade
 from tests.control.asgi import Answer
+from tests.control.ledger import KnownLedger
 
 ResultT = TypeVar("ResultT")
 
@@ -76,6 +78,7 @@ class Api:
         self.runner = asyncio.Runner()
         self.clock = Clock(1_795_262_400.0)
         self.announced: list[list[bytes] | None] = []
+        self.ledger = KnownLedger()
         try:
             self.database = self.run(Database.open("sqlite", directory))
         except BaseException:  # It is raised again: only the loop must not be left open.
@@ -107,6 +110,7 @@ class Api:
             Passwords(key=bytes(32), hasher=FAST),
             declared=(DeclaredTokens(current.current.tokens), DeclaredTokens(self.key_file)),
             key_uses=KeyUses(),
+            ledger=self.ledger,
         )
         self.application = application(self.context)
 
@@ -220,6 +224,24 @@ class Api:
             user_id=user.id,
             **times,
         )
+        limit = LimitRecord(
+            id=f"lim_{name}",
+            organization_id=organization_id,
+            scope="project",
+            scope_id=project.id,
+            metric="tokens",
+            window="1h",
+            maximum=1000,
+            **times,
+        )
+        price = PriceOverride(
+            id=f"prc_{name}",
+            organization_id=organization_id,
+            provider="openai",
+            model="gpt-4o",
+            price=Price(version=f"prc_{name}/1", rates=Rates(input=1, output=2)),
+            **times,
+        )
         admin_key = AdminKey(
             id=f"adm_{name}",
             digest=digest(f"unused {name}".encode()),
@@ -238,6 +260,9 @@ class Api:
             "token_id": token.id,
             "key_id": token.id,
             "admin_key_id": admin_key.id,
+            "limit_id": limit.id,
+            "price_id": price.id,
+            "scope_id": project.id,
             "provider": "openai",
             "secret": secret,
         }
@@ -246,6 +271,8 @@ class Api:
             ("projects", project),
             ("users", user),
             ("tokens", token),
+            ("limits", limit),
+            ("price_overrides", price),
             ("admin_keys", admin_key),
         ]
         return names, records

@@ -1,7 +1,7 @@
 """Control's end of the link, told as conversations with workers over real sockets."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable
 from datetime import datetime
 from pathlib import Path
 
@@ -9,21 +9,28 @@ import pytest
 from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
-from sluicegate.control.link_server import LinkServer
+from sluicegate.control.link_server import LinkServer, NoPrices
 from sluicegate.control.token_directory import Answer, DeclaredTokens
 from sluicegate.control.workers import Workers
+from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
 from sluicegate.wire.link import (
     LARGEST_FRAME,
+    AskPrice,
     Configure,
     Count,
     Counted,
     Feed,
     Forget,
+    ForgetPrices,
     FrameReader,
     Hello,
+    Lend,
+    Lent,
+    Priced,
     Ready,
+    Recall,
     Resolve,
     Resolved,
     ToControl,
@@ -33,6 +40,7 @@ from sluicegate.wire.link import (
 )
 
 ONE = Principal("tok_1")
+PRICE = Price("v1", Rates(1, 2))
 FEED = Feed(0.0, float("inf"))
 SNAPSHOT, NEWER = Snapshot(version=1), Snapshot(version=2)
 
@@ -60,6 +68,32 @@ class Directory(DeclaredTokens):
         if is_damaged:
             self.damaged.append(digest)
         super().find(digest, answer)
+
+
+class Limits:
+    """Lends what is wanted when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Lend, Hashable, Callable[[Lent], None]]] = []
+
+    def lend(self, lend: Lend, asker: Hashable, answer: Callable[[Lent], None]) -> None:
+        """Keep the question."""
+        self.asked.append((lend, asker, answer))
+
+
+class Prices:
+    """Knows one model's price until it is told to forget."""
+
+    def __init__(self) -> None:
+        self.price: Price | None = PRICE
+
+    def find(self, question: AskPrice, answer: Callable[[Price | None], None]) -> None:
+        """Answer at once."""
+        answer(self.price if question.model == "m" else None)
+
+    def forget(self) -> None:
+        """Know nothing."""
+        self.price = None
 
 
 class Worker:
@@ -95,6 +129,8 @@ class Bench:
         self.path = path
         self._connected: list[Worker] = []
         self.counts = Counts()
+        self.limits = Limits()
+        self.prices = Prices()
         self.workers = Workers(now=now)
         self.ready: list[tuple[int, int]] = []
         self.directory = Directory()
@@ -103,6 +139,8 @@ class Bench:
             SNAPSHOT,
             directory=self.directory,
             counts=self.counts,
+            lending=self.limits,
+            prices=self.prices,
             workers=self.workers,
             is_ready=lambda worker, pid: self.ready.append((worker, pid)),
             log=log,
@@ -176,6 +214,52 @@ def test_counts_are_answered_in_any_order(converse: Converse) -> None:
     converse(conversation)
 
 
+def test_leases_are_lent_and_recalled(converse: Converse) -> None:
+    """Each worker gets its own answer when it comes; who waits for a lease is not reminded of its own."""
+
+    async def conversation(bench: Bench) -> None:
+        one, other = await bench.connect(), await bench.connect()
+        await one.hello(0, 10)
+        await other.hello(1, 11)
+        one.say(Lend(7, "000-a", ()), Resolve(1, b"one"))
+        assert await one.hear() == [Resolved(1, ONE)]
+        [(lend, asker, answer)] = bench.limits.asked
+        assert lend == Lend(7, "000-a", ())
+        bench.server.recall(["a|requests|1h"], but=frozenset({asker}))
+        assert await other.hear() == [Recall(("a|requests|1h",))]
+        answer(Lent(7, (), 5.0))
+        assert await one.hear() == [Lent(7, (), 5.0)]
+        bench.server.recall(["b|requests|1h"], but=frozenset())
+        assert await one.hear() == await other.hear() == [Recall(("b|requests|1h",))]
+
+    converse(conversation)
+
+
+def test_prices_are_told_until_they_change(converse: Converse) -> None:
+    """A change is told to all workers, who then ask again, and hear what is known then."""
+
+    async def conversation(bench: Bench) -> None:
+        worker = await bench.connect()
+        await worker.hello()
+        worker.say(AskPrice(1, "openai", "m", "org"), AskPrice(2, "openai", "n", "org"))
+        assert await worker.hear() == [Priced(1, PRICE), Priced(2, None)]
+        bench.server.forget_prices()
+        assert await worker.hear() == [ForgetPrices()]
+        worker.say(AskPrice(3, "openai", "m", "org"))
+        assert await worker.hear() == [Priced(3, None)]
+
+    converse(conversation)
+
+
+def test_without_prices_there_are_none() -> None:
+    """Every question is answered."""
+    prices, answers = NoPrices(), list[Price | None]()
+    prices.find(AskPrice(1, "openai", "m", "org"), answers.append)
+    prices.forget()
+    assert answers == [None]
+    assert repr(prices) == "<NoPrices>"
+
+
 def test_change_reaches_every_worker(converse: Converse) -> None:
     """A new snapshot and what is to be forgotten go to all, the snapshot first; later workers begin with it."""
 
@@ -209,9 +293,13 @@ def test_announcement_is_on_its_way_at_once(converse: Converse) -> None:
         bench.feed = Feed(5.0, 0.8)
         bench.server.tell_feed()
         assert await one.hear() == [Counted(1, 3, 4, "counted"), Forget((b"one", b"two"))]
-        assert await one.hear() == [Forget()]
+        assert await one.hear() == [Forget(), ForgetPrices()]
         assert await one.hear() == [Feed(5.0, 0.8)]
-        assert [await other.hear() for _ in range(3)] == [[Forget((b"one", b"two"))], [Forget()], [Feed(5.0, 0.8)]]
+        assert [await other.hear() for _ in range(3)] == [
+            [Forget((b"one", b"two"))],
+            [Forget(), ForgetPrices()],
+            [Feed(5.0, 0.8)],
+        ]
 
     converse(conversation)
 

@@ -31,17 +31,22 @@ from sluicegate.control.storage import opened
 from sluicegate.control.watch import fingerprint
 from sluicegate.dialects.table import DIALECTS
 from sluicegate.domain.events import Exchange, Metadata
+from sluicegate.domain.leases import Balance
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.segments import segment_name
 from sluicegate.domain.tenants import DEFAULT_ORGANIZATION, DEFAULT_PROJECT, Token
 from sluicegate.domain.tokens import digest
+from sluicegate.ledger.sql import SQLLedger
 from sluicegate.store.database import Database
 from sluicegate.wire.link import (
+    AskLease,
     Configure,
     Count,
     Counted,
     Forget,
     Hello,
+    Lend,
+    Lent,
     Ready,
     Resolve,
     Resolved,
@@ -52,8 +57,9 @@ from sluicegate.wire.link import (
 )
 from tests.control.api import copied
 from tests.control.conftest import MINIMAL, WriteSources
+from tests.control.limits.journals import Writer, charge
 
-SaidT = TypeVar("SaidT", Configure, Resolved, Counted, Forget)
+SaidT = TypeVar("SaidT", Configure, Resolved, Counted, Forget, Lent)
 
 CALLER = digest(b"caller-secret")
 ISSUED = digest(b"issued-secret")
@@ -363,13 +369,46 @@ def test_use_of_the_key_file_is_written_into_it(bench: Bench) -> None:
         (data / "events").mkdir(exist_ok=True)
         segment = data / "events" / segment_name("000-0193a5b0c0de", 1)
         segment.write_bytes(msgspec.json.encode(event) + b"\n")
-        while not any((data / "checkpoints").glob("*")):
+        while not (data / "checkpoints" / "token-uses.json").exists():
             await worker.ask(CALLER)
         end()
 
     converse(bench, conversation, begun)
     [key] = msgspec.json.decode(file.read_bytes())["keys"]
     assert key["total_lifetime_tokens"] == 7
+
+
+def test_worker_is_lent_and_what_it_leaves_is_settled(bench: Bench) -> None:
+    """A worker's lease comes from the ledger in the database; when the node ends, its journal is settled there."""
+    account = "tok_1|requests|lifetime"
+
+    async def conversation(bench: Bench, supervisor: Peer) -> None:
+        worker = await bench.worker()
+        writer = Writer(bench.directory / "data" / "events", "000-a")
+        worker.say(Lend(1, "000-a", (AskLease(account, 100, 0, 20, 20, 0),)))
+        lent = await worker.hear(Lent)
+        assert [(loan.granted, loan.leased) for loan in lent.loans] == [(20, 20)]
+        writer.end("req_1", charge(account, 3))
+        writer.die()
+        end()
+
+    converse(bench, conversation)
+
+    async def look() -> Balance:
+        ledger = SQLLedger.open("sqlite", bench.directory / "data")
+        [balance] = await ledger.look([account])
+        await ledger.close()
+        return balance
+
+    balance = asyncio.run(look())
+    assert (balance.used, balance.leased) == (3, 0)
+
+
+def test_node_without_a_name_does_not_start(bench: Bench, captured: LogCapture) -> None:
+    """Under another name it would leave what it holds behind."""
+    (bench.directory / "data" / "node.id").write_text("?")
+    assert run(bench.begun(), log=bench.log) == 2
+    assert "does not hold a node's name" in captured.entries[-1]["reason"]
 
 
 def test_broken_key_file_refuses_the_start(bench: Bench, captured: LogCapture) -> None:

@@ -41,3 +41,4 @@ def test_serves_until_told_to_end(tmp_path: Path) -> None:
     assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
     assert answer.endswith(b"\r\n\r\nhello")
     assert b"server:" not in answer
+    assert answer.count(b"\r\ndate: ") == 1

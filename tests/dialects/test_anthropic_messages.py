@@ -59,6 +59,11 @@ def read(*payloads: bytes) -> Reading:
             Usage(235, 2, cache_read_tokens=200, cache_write_tokens=30),
         ),
         (
+            b'{"input_tokens":5,"cache_creation_input_tokens":30,"output_tokens":2,'
+            b'"cache_creation":{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20}}',
+            Usage(35, 2, cache_write_tokens=30, cache_write_1h_tokens=20),
+        ),
+        (
             b'{"input_tokens":5,"cache_creation_input_tokens":null,"output_tokens":9,"output_tokens_details":{"thinking_tokens":6}}',
             Usage(5, 9, reasoning_tokens=6),
         ),

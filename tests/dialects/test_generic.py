@@ -98,3 +98,12 @@ def test_last_usage_of_a_stream_holds() -> None:
     assert reader.reading() == Reading(usage=Usage(5, 2), model="m", response_id="i")
     assert reader.is_complete
     assert repr(reader).startswith("<_UsageReader Usage(input_tokens=5, output_tokens=2")
+
+
+def test_what_was_charged_is_told_whole_and_in_streams() -> None:
+    """In the spellings of the OpenAI family."""
+    payload = b'{"usage":{"prompt_tokens":5,"completion_tokens":2,"cost":0.0001}}'
+    assert DIALECT.read_answer("x", payload).provider_cost == 100_000
+    reader = DIALECT.stream_reader("x")
+    reader.feed([payload])
+    assert reader.reading().provider_cost == 100_000

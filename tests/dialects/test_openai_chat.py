@@ -166,3 +166,10 @@ def test_text_is_bounded() -> None:
 def test_usage_chunk_is_told_from_others(payload: bytes, expected: bool) -> None:
     """Only a chunk that brings usage and nothing else may be kept from a client that did not ask."""
     assert is_usage_chunk(payload) is expected
+
+
+@pytest.mark.parametrize("cost", ["NaN", "Infinity", "-Infinity", "1e400", '"0.1"', "[]", "true", "9" * 400])
+def test_a_cost_that_makes_no_sense_costs_no_count(cost: str) -> None:
+    """The tokens beside it are read; a cost that is no amount is none."""
+    body = b'{"usage":{"prompt_tokens":9,"completion_tokens":4,"cost":%b}}' % cost.encode()
+    assert (read_chat(body).usage, read_chat(body).provider_cost) == (Usage(9, 4), None)

@@ -149,3 +149,16 @@ def test_reader_shows_its_state() -> None:
     reader = EventReader()
     reader.feed([event("response.output_text.delta", delta="abc")])
     assert repr(reader) == "<EventReader usage=None <Findings complete=False <Capture bytes=3 dropped=0>>>"
+
+
+def test_what_was_charged_is_told_whole_and_in_streams() -> None:
+    """xAI reports it with the usage of a response, others with that of an event."""
+    charged = REPORT | {"cost_in_usd_ticks": 318_319_000}
+    body = response("completed", usage=charged)
+    assert read_response(json.dumps(body).encode()).provider_cost == 31_831_900
+    created = event("response.created", response=response("in_progress"))
+    assert read(created, event("response.completed", response=body)).provider_cost == 31_831_900
+    assert read(event("image_generation.completed", usage=charged)).provider_cost == 31_831_900
+    assert (
+        read(created, event("response.completed", response=response("completed", usage=REPORT))).provider_cost is None
+    )

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, usage_of
+from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, provider_cost_of, usage_of
 from sluicegate.domain.usage import Usage
 
 
@@ -47,9 +47,42 @@ def test_all_spellings_mean_the_same(reported: bytes, usage: Usage | None) -> No
     assert usage_of(msgspec.json.decode(reported, type=ReportedUsage)) == usage
 
 
+@pytest.mark.parametrize(
+    ("reported", "nano"),
+    [
+        (b'{"cost":0.0160614}', 16_061_400),
+        (b'{"cost":4.1400000000000003e-05}', 41_400),
+        (b'{"cost":0.0004970133333333333}', 497_013),
+        (b'{"cost":0.3}', 300_000_000),
+        (b'{"cost":9007199.254740993}', 9_007_199_254_740_993),
+        (b'{"cost":2}', 2_000_000_000),
+        (b'{"cost":0}', 0),
+        (b'{"cost":0.0000000005}', 0),
+        (b'{"cost":0.0000000006}', 1),
+        (b'{"cost":0.001,"is_byok":false,"cost_details":{"upstream_inference_cost":0.5}}', 1_000_000),
+        (b'{"cost":0.000016,"is_byok":true,"cost_details":{"upstream_inference_cost":0.0003253}}', 341_300),
+        (b'{"cost":0,"is_byok":true,"cost_details":{}}', 0),
+        (b'{"cost":0.25,"is_byok":true}', 250_000_000),
+        (b'{"cost":{"input_tokens_cost":0.1,"total_cost":0.006}}', 6_000_000),
+        (b'{"cost":{"total_cost":null}}', None),
+        (b'{"cost_in_usd_ticks":37756000}', 3_775_600),
+        (b'{"cost_in_usd_ticks":18}', 2),
+        (b'{"cost_in_usd_ticks":-18}', None),
+        (b'{"cost":-0.5}', None),
+        (b'{"cost":1e300}', None),
+        (b'{"cost":null}', None),
+        (b"{}", None),
+    ],
+)
+def test_what_was_charged_is_read_by_its_digits(reported: bytes, nano: int | None) -> None:
+    """Dollars and ticks become nano-dollars, to the nearest; with a key of the caller's own, both bills count."""
+    assert provider_cost_of(msgspec.json.decode(reported, type=ReportedUsage)) == nano
+
+
 def test_no_report_is_none() -> None:
     """No usage is None, not zero."""
     assert usage_of(None) is None
+    assert provider_cost_of(None) is None
 
 
 @pytest.mark.parametrize(

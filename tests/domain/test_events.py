@@ -79,6 +79,8 @@ def json_type(annotation: msgspec.inspect.Type) -> str:
             return "boolean"
         case msgspec.inspect.StructType():
             return "object"
+        case msgspec.inspect.VarTupleType(item_type=msgspec.inspect.StructType()):
+            return "array of arrays"
         case msgspec.inspect.VarTupleType():
             return "array of strings"
         case msgspec.inspect.UnionType(types=types):

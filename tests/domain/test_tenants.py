@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from msgspec import Struct, structs
 
+from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.tenants import (
     DEFAULT_ORGANIZATION,
     DEFAULT_PROJECT,
@@ -11,7 +12,9 @@ from sluicegate.domain.tenants import (
     AdminKey,
     AuditEntry,
     Change,
+    LimitRecord,
     Organization,
+    PriceOverride,
     Project,
     ProviderCredential,
     Token,
@@ -38,6 +41,26 @@ RECORDS: tuple[Struct, ...] = (
         ciphertext=b"\x00sealed",
         key_id="k1",
         last_four="9f3e",
+        created_at=1,
+        updated_at=2,
+    ),
+    LimitRecord(
+        id="lim_1",
+        organization_id=DEFAULT_ORGANIZATION,
+        scope="project",
+        scope_id=DEFAULT_PROJECT,
+        metric="usd",
+        window="month@Europe/Berlin",
+        maximum=1,
+        created_at=1,
+        updated_at=2,
+    ),
+    PriceOverride(
+        id="prc_1",
+        organization_id=DEFAULT_ORGANIZATION,
+        provider="openai",
+        model="gpt-5",
+        price=Price(version="prc_1/1", rates=Rates(input=1)),
         created_at=1,
         updated_at=2,
     ),
@@ -70,7 +93,7 @@ RECORDS: tuple[Struct, ...] = (
     ),
     Change(sequence=1, at=1, digest=None),
 )
-KEPT = RECORDS[:7]
+KEPT = RECORDS[:9]
 """Those that can be changed."""
 
 
@@ -98,15 +121,16 @@ def test_a_new_record_is_of_its_first_version(record: Struct) -> None:
 
 def test_a_new_record_may_do_what_is_not_forbidden() -> None:
     """Nothing but what is required makes an active record without limits."""
-    organization, project, user, token, _, key, account = map(structs.asdict, KEPT)
+    organization, project, user, token, _, limit, _, key, account = map(structs.asdict, KEPT)
     assert {record["status"] for record in (organization, project, user, token, key, account)} == {"active"}
     assert (organization["monthly_budget"], organization["failure_mode"], user["monthly_limit"]) == (
         None,
         "closed",
         None,
     )
+    assert (organization["time_zone"], limit["enforcement"], token["requests_before"]) == ("UTC", "hard", 0)
     assert [token[field] for field in ("models", "paths", "request_headers", "tags")] == [()] * 4
-    limits = ("expires_at", "idle_seconds", "retires_at", "replaced_by", "max_requests", "model")
+    limits = ("expires_at", "idle_seconds", "retires_at", "replaced_by", "max_requests", "model", "counted_as")
     assert [token[field] for field in limits] == [None] * len(limits)
 
 
@@ -125,6 +149,7 @@ def test_metadata_are_of_one_record_each() -> None:
         (Token, "status", "retired"),
         (AdminKey, "role", "owner"),
         (Account, "status", "revoked"),
+        (LimitRecord, "enforcement", "firm"),
     ],
 )
 def test_other_words_are_refused(kind: type[Struct], field: str, value: str) -> None:
@@ -132,3 +157,10 @@ def test_other_words_are_refused(kind: type[Struct], field: str, value: str) -> 
     (record,) = (record for record in KEPT if type(record) is kind)
     with pytest.raises(msgspec.ValidationError, match=field):
         msgspec.convert({**msgspec.to_builtins(record), field: value}, kind)
+
+
+def test_a_token_is_counted_as_the_first_of_its_line() -> None:
+    """As itself where it replaced none."""
+    token = Token(id="tok_2", digest=b"", prefix="", last_four="", organization_id="org_1", created_at=1, updated_at=1)
+    assert token.account_id == "tok_2"
+    assert structs.replace(token, counted_as="tok_1").account_id == "tok_1"

@@ -78,7 +78,7 @@ class Recipe:
         `given` is their standard input.
         """
         address = f"http://127.0.0.1:{gateway.port}"
-        here = [re.sub(r"http://127\.0\.0\.1:80(80|81)", address, step) for step in steps]
+        here = [re.sub(r"http://127\.0\.0\.1:(?:8080|8081|3000)", address, step) for step in steps]
         script = "".join(f"{step}\nprintf '\\n%s %d\\n' {_END} $?\n" for step in here)
         done = subprocess.run(
             ["sh", "-c", script],

@@ -265,7 +265,7 @@ def test_what_is_open_tells_nothing(lan: Lan, path: str) -> None:
     assert not [secret for secret in hidden if secret in answer.body.decode()]
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/openai-too/models", "/OPENAI/models", "/gemini/models", "/stats"])
+@pytest.mark.parametrize("path", ["/nowhere", "/openai-too/models", "/OPENAI/models", "/gemini/models", "/statistics"])
 def test_unknown_prefix_is_not_found(lan: Lan, path: str) -> None:
     """404 for whoever has the token."""
     assert lan.say(path).status == 404

@@ -187,8 +187,8 @@ def configuration(checkout: Checkout, internet: Internet, check: str, serve: str
     assert not [head for _, head in internet.asked if TOKEN.encode() in head]
 
 
-def issuing(checkout: Checkout, internet: Internet, create: str, show: str) -> None:
-    """A token that was issued is served, and listed without its secret."""
+def issuing(checkout: Checkout, internet: Internet, create: str, show: str, limit: str) -> None:
+    """A token that was issued is served, listed without its secret, and told of its project's limit."""
     manager = {"MANAGEMENT_TOKEN": "a-management-token"}
     with checkout.gateway("sluicegate serve", {**KEYS, **internet.variables, **manager}) as gateway:
         manager["MANAGE_API_BASE_URL"] = f"http://127.0.0.1:{gateway.port}"
@@ -199,6 +199,12 @@ def issuing(checkout: Checkout, internet: Internet, create: str, show: str) -> N
         listed = checkout.run(show, manager)
         assert "laptop" in listed.stdout
         assert token not in listed.stdout
+        limited = checkout.run(limit, manager)
+        assert limited.returncode == 0, limited.stderr
+        address = f"http://127.0.0.1:{gateway.port}/v1/key/usage"
+        usage = checkout.run(f"curl -sS {address} -H 'Authorization: Bearer {token}'")
+        [told] = json.loads(usage.stdout)["data"]
+        assert (told["scope"], told["metric"], told["window"], told["maximum"]) == ("project", "usd", "month", 100)
         assert checkout.run(show).returncode == 2
 
 
@@ -288,6 +294,8 @@ SCENES: dict[Callable[..., None], tuple[str, ...]] = {
     issuing: (
         "sluicegate manage token create --project prj_default --name laptop",
         "sluicegate manage token list",
+        "sluicegate manage limit create --scope project --scope-id prj_default --metric usd --window month"
+        " --maximum 100",
     ),
     background: ("sluicegate serve --daemon", "sluicegate stop", "sluicegate health"),
     load: ("sluicegate mock", "sluicegate benchmark"),

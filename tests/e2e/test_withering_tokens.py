@@ -126,10 +126,18 @@ def test_all_tokens_of_a_project(management: Management, callers: Callers) -> No
 
 
 def test_token_withers_by_use(management: Management, callers: Callers, project: str) -> None:
-    """After `max_requests` it is refused with 429."""
+    """After `max_requests`, through whichever workers, it is refused with 429: not one later."""
     secret = str(issued(management, project, max_requests=2)["token"])
     assert callers.statuses(secret) == {200}
-    eventually(lambda: callers.statuses(secret) == {429})
+    assert callers.statuses(secret) == {429}
+
+
+def test_every_token_has_its_rate(gateway: Gateway, management: Management, callers: Callers, project: str) -> None:
+    """A thousand requests an hour unless something else was said; each counts."""
+    secret = str(issued(management, project)["token"])
+    assert callers.statuses(secret) == {200}
+    rate = {"metric": "requests", "window": "1h", "maximum": 1000, "used": 2}
+    eventually(lambda: rate.items() <= Management(gateway, secret).ask("GET", "/v1/key/usage")[1]["data"][0].items())
 
 
 def test_suspended_and_resumed(management: Management, callers: Callers, project: str) -> None:

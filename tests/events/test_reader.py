@@ -201,3 +201,19 @@ def test_deletion_by_somebody_else_is_fine(shelf: Any) -> None:
 
     reader = SegmentReader(shelf.directory, is_abandoned=gone)
     assert len(reader.delete_passed([Checkpoint({"000-a": Progress(2, two.size)})])) == 1
+
+
+def test_files_at_rest_look_the_same(shelf: Any) -> None:
+    """Until a line is added, or another segment; a withheld line's writer may die without a trace."""
+    shelf.live()
+    shelf.add(shelf.line("a"))
+    reader = SegmentReader(shelf.directory)
+    checkpoint = reader.read(Checkpoint(), 10).checkpoint
+    seen = reader.appearance(checkpoint)
+    assert seen is not None
+    assert reader.appearance(checkpoint) == seen
+    shelf.add(shelf.line("b"))
+    assert reader.appearance(checkpoint) not in {None, seen}
+    shelf.add(shelf.pending("c"))
+    assert reader.appearance(reader.read(checkpoint, 10).checkpoint) is None
+    assert reader.appearance(Checkpoint({"000-gone": Progress(1, 0)})) is None

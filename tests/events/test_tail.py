@@ -8,7 +8,7 @@ import pytest
 
 from sluicegate.events.checkpoint import Progress, Waiting
 from sluicegate.events.segments import is_abandoned
-from sluicegate.events.tail import Damage, Tail
+from sluicegate.events.tail import EXCHANGES, Damage, Tail
 
 if TYPE_CHECKING:
     from sluicegate.domain.events import Exchange
@@ -30,7 +30,7 @@ class Read:
     ) -> None:
         """Read and close."""
         events: list[Exchange] = []
-        tail = Tail(shelf.directory, "000-a", numbers, progress, is_abandoned=probe)
+        tail = Tail(shelf.directory, "000-a", numbers, progress, EXCHANGES, is_abandoned=probe)
         self.has_more = tail.read(events, limit)
         self.repr = repr(tail)
         tail.close()
@@ -114,6 +114,19 @@ def test_last_lines_before_a_death_are_read(shelf: Any) -> None:
     assert Read(shelf, probe=write_and_die, limit=2).names == ["a", "b"]
 
 
+@pytest.mark.parametrize("has_two_lines", [False, True])
+def test_a_line_is_one_object(shelf: Any, has_two_lines: bool) -> None:
+    """Two on one line and one on two are damage, although their numbers agree: places are counted in lines."""
+    shelf.live()
+    both = shelf.line("b").rstrip() + shelf.line("c")
+    halves = shelf.line("d").replace(b",", b",\n", 1)
+    shelf.add(shelf.line("a") + both + (halves if has_two_lines else b"") + shelf.line("e"))
+    read = Read(shelf)
+    assert read.names == ["a", "e"]
+    lengths = [len(line) for line in (both + (halves if has_two_lines else b"")).splitlines()]
+    assert [damage.length for damage in read.damages] == lengths
+
+
 @pytest.mark.parametrize("line", [b"", b"\0" * 40, b"{}", b'{"kind":"other"}', b'{"kind":"exchange"}', b'"\xff"'])
 def test_line_that_is_no_event_is_told_and_passed(shelf: Any, line: bytes) -> None:
     """Damage in the middle costs its own line only."""
@@ -194,6 +207,25 @@ def test_pending_that_cannot_be_read_again_is_told(shelf: Any) -> None:
         ("000-a-00000002.jsonl", 0),
     ]
     assert read.progress.waiting == ()
+
+
+@pytest.mark.parametrize("guess", [b"5", b'{"kind":"exchange"}', b'{"kind":"pending","request_id":"a"}'])
+def test_pending_without_an_exchange_is_told(shelf: Any, guess: bytes) -> None:
+    """Its guess is looked at when it is needed; what is none is damage, and the next one is reported."""
+    shelf.add(b'{"kind":"pending","request_id":"a","exchange":' + guess + b"}\n" + shelf.pending("b"))
+    read = Read(shelf)
+    assert read.names == ["b?"]
+    [damage] = read.damages
+    assert damage.reason.startswith("the pending line of a cannot be read again: ")
+
+
+def test_damage_between_pending_lines_moves_no_place(shelf: Any) -> None:
+    """Each withheld line is found again where it begins."""
+    shelf.add(shelf.pending("a") + b"\0\n" + shelf.pending("b") + shelf.line("a"))
+    shelf.live(2)
+    read = Read(shelf, numbers=(1, 2))
+    place = len(shelf.pending("a")) + 2
+    assert (read.names, read.progress.waiting) == (["a"], (Waiting("b", 1, place),))
 
 
 def test_missing_segments_are_told(shelf: Any) -> None:

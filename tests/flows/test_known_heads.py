@@ -15,7 +15,7 @@ from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import ClientBounds
 from sluicegate.domain.tokens import digest
 from sluicegate.gateway.client import ClientConnection
-from sluicegate.gateway.heads import KnownHead
+from sluicegate.gateway.heads import DISCARDED, KnownHead
 from tests.gateway.node import (
     PRINCIPAL,
     TOKEN,
@@ -454,8 +454,10 @@ def test_heads_that_never_come_again_are_not_learned_for_ever(node: Node) -> Non
 
 
 def test_a_large_body_behind_a_known_head(node: Node) -> None:
-    """More than is held is sent on as it came; its length is said."""
+    """It is parsed, so that it is refused as any other would be; more than is held is sent on, its length said."""
     client = warm(node, a_request())
+    assert_alike(a_request(), a_request(body=b"{" + b" " * (DISCARDED - 2) + b"}"), is_known=True)
+    assert_alike(a_request("/v1/models"), a_request("/v1/models", body=b" " * (DISCARDED + 1)), is_known=False)
     body = b"{" + b" " * node.services.bounds.held_body_bytes + b"}"
-    assert_alike(a_request(), a_request(body=body), is_known=True)
+    assert_alike(a_request(), a_request(body=body), is_known=False)
     assert outcome(client, a_request(body=body))[0].endswith(body)

@@ -95,6 +95,12 @@ class Database:
     async def prune(self, before: int) -> None:
         """Keep everything."""
 
+    def version(self) -> None:
+        """Like a server's database: only a look can tell."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
 
 class Link:
     """Both directions of a worker's link, each in order."""

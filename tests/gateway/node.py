@@ -10,6 +10,7 @@ import msgspec
 from sluicegate.dialects.table import DIALECTS
 from sluicegate.domain.errors import GatewayError
 from sluicegate.domain.events import Exchange, Line, Pending
+from sluicegate.domain.pricing import Price
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import ModelAlias, Origin, Provider, Snapshot, Target
 from sluicegate.domain.tokens import digest
@@ -17,10 +18,10 @@ from sluicegate.gateway.client import ClientConnection
 from sluicegate.gateway.journal import Journal
 from sluicegate.gateway.link import Link
 from sluicegate.gateway.listener import Listener
-from sluicegate.gateway.principals import Principals
 from sluicegate.gateway.services import Services
 from sluicegate.gateway.turn import Turn
-from sluicegate.wire.link import Counted
+from sluicegate.wire.link import AskLease, Counted, Lent, Priced
+from tests.gateway.ledger import PlayedLedger
 
 TOKEN = "sk-sg-test-0123456789"
 PROVIDER_KEY = "provider-key-canary-77"
@@ -167,11 +168,24 @@ class ScriptedLink(Link):
         self.questions: list[Any] = []
         self.answer: Counted | None = None
         self.counted: list[Callable[[Counted | None], None]] = []
+        self.prices: dict[str, Price] = {}
+        self.priced: list[tuple[str, str, str]] = []
 
     def resolve(self, digest: bytes, *, is_damaged: bool = False) -> None:
         self.asked.append(digest)
         if not self.is_silent:
             self.node.loop.call_soon(self.node.services.principals.learn, digest, self.tokens.get(digest))
+
+    def lend(self, asks: tuple[AskLease, ...], callback: Callable[[Lent | None], None]) -> None:
+        self.node.ledger.lend(asks, callback)
+
+    def ask_price(
+        self, provider: str, model: str, organization: str, callback: Callable[[Priced | None], None]
+    ) -> None:
+        self.priced.append((provider, model, organization))
+        if self.is_silent:
+            return
+        self.node.loop.call_soon(callback, Priced(0, self.prices.get(model)))
 
     def count(self, question: Any, now: float, callback: Callable[[Counted | None], None]) -> None:
         self.questions.append(question)
@@ -201,15 +215,16 @@ class Node:
             salt=7,
             version="1.2.3",
         )
-        self.link = self.services.link = ScriptedLink(self)
-        self.services.principals = Principals(self.link, clock=lambda: self.now, loop=self.loop)
+        self.link = ScriptedLink(self)
+        self.ledger = PlayedLedger(self.loop, lambda: self.now)
+        self.services.connect(self.link, self.loop)
         self.link.tokens[digest(TOKEN.encode())] = PRINCIPAL
         self.listener = Listener(self.services)
         self.services.configure(snapshot or a_snapshot())
 
     def settle(self) -> None:
         """Let the loop run until nothing is due."""
-        for _ in range(6):
+        for _ in range(16):
             self.loop.call_soon(self.loop.stop)
             self.loop.run_forever()
 
@@ -233,6 +248,9 @@ class Node:
         self.listener.sweep(self.now)
         self.services.principals.sweep(self.now)
         self.services.providers.sweep(self.now)
+        self.services.budgets.borrower.sweep(self.now)
+        self.services.prices.sweep(self.now)
+        self.services.budgets.tick()
         self.settle()
 
     def lines(self) -> list[Line]:

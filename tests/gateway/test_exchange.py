@@ -3,8 +3,8 @@
 import pytest
 
 from sluicegate.domain.snapshot import Timeouts
-from sluicegate.gateway.exchange import DISCARDED, Exchange
-from sluicegate.gateway.heads import RequestHead
+from sluicegate.gateway.exchange import Exchange
+from sluicegate.gateway.heads import DISCARDED, RequestHead
 from tests.gateway.node import TOKEN, Node, a_chunk, a_provider, a_request, a_snapshot, a_stream_head, an_answer, parts
 
 STREAM = a_request(body=b'{"model":"m","stream":true}')

@@ -139,6 +139,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 def test_makes_private_directory_and_segment(desk: Desk) -> None:
     """Events name users and addresses: only the owner may read them."""
     assert desk.names() == [FIRST]
+    assert FIRST.startswith(desk.journal.incarnation + "-")
     assert stat.S_IMODE(desk.directory.stat().st_mode) == 0o700
     assert stat.S_IMODE((desk.directory / FIRST).stat().st_mode) == 0o600
 

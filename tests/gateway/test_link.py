@@ -10,13 +10,20 @@ from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
 from sluicegate.gateway.link import COUNT_SECONDS, LARGEST_COUNTING, Link
 from sluicegate.wire.link import (
+    AskLease,
+    AskPrice,
     Configure,
     Count,
     Counted,
     Feed,
     Forget,
+    ForgetPrices,
     Hello,
+    Lend,
+    Lent,
+    Priced,
     Ready,
+    Recall,
     Resolve,
     Resolved,
     ToControl,
@@ -63,6 +70,12 @@ class Worker:
 
     def feed_true(self, as_of: float, lease: float) -> None:
         self.told.put_nowait((as_of, lease))
+
+    def recalled(self, accounts: tuple[str, ...]) -> None:
+        self.told.put_nowait(("recalled", accounts))
+
+    def prices_forgotten(self) -> None:
+        self.told.put_nowait("prices")
 
     def link_lost(self) -> None:
         self.told.put_nowait("lost")
@@ -389,5 +402,47 @@ def test_closing_ends_the_line(tmp_path: Path) -> None:
         assert await scene.worker.told.get() == "lost"
         assert scene.lines.empty()
         line.writer.close()
+
+    play(tmp_path, script)
+
+
+def test_leases_and_prices_are_asked_for(tmp_path: Path) -> None:
+    """Each answer goes to whom asked; what nobody asked for is passed over."""
+
+    async def script(scene: Scene) -> None:
+        line = await scene.line()
+        told: asyncio.Queue[object] = asyncio.Queue()
+        ask = AskLease("tok_1|requests|1h", 10, 0, 1, 2, 0)
+        scene.link.lend((ask,), told.put_nowait)
+        scene.link.ask_price("openai", "gpt", "org_a", told.put_nowait)
+        lend, priced = await line.hears()
+        assert isinstance(lend, Lend)
+        assert (lend.holder, lend.asks) == ("", (ask,))
+        assert priced == AskPrice(lend.number + 1, "openai", "gpt", "org_a")
+        answers = (Priced(lend.number + 1, None), Lent(lend.number, (), 5.0))
+        line.says(Lent(99, (), 5.0), Priced(99, None), *answers)
+        assert [await told.get() for _ in range(2)] == list(answers)
+        line.says(Recall(("tok_1|requests|1h",)), ForgetPrices())
+        assert [await scene.worker.told.get() for _ in range(2)] == [("recalled", ("tok_1|requests|1h",)), "prices"]
+
+    play(tmp_path, script)
+
+
+def test_a_broken_link_answers_nobody(tmp_path: Path) -> None:
+    """Who asked for leases and prices hears so, whether it broke before the answer or was down before the question."""
+
+    async def script(scene: Scene) -> None:
+        line = await scene.line()
+        told: list[object] = []
+        scene.link.lend((), told.append)
+        scene.link.ask_price("openai", "gpt", "org_a", told.append)
+        await line.hears()
+        line.writer.transport.abort()
+        assert await scene.worker.told.get() == "lost"
+        assert told == [None, None]
+        scene.link.lend((), told.append)
+        scene.link.ask_price("openai", "gpt", "org_a", told.append)
+        assert told == [None] * 4
+        await scene.line()
 
     play(tmp_path, script)

@@ -35,8 +35,9 @@ async def at_once(_seconds: float) -> None:
 
 
 def run(node: Node, main: Coroutine[Any, Any, None]) -> None:
-    """Run on the node's loop."""
+    """Run on the node's loop, until what it closed is closed."""
     node.loop.run_until_complete(main)
+    node.settle()
 
 
 def test_workers_share_one_port() -> None:

@@ -1,7 +1,11 @@
 """Answers on their way: framing and endings that the flows do not show."""
 
+from typing import cast
+
 import pytest
 
+from sluicegate.gateway.client import ClientConnection
+from sluicegate.gateway.relay import length_ending
 from tests.gateway.node import Node, a_chunk, a_request, a_stream_head, an_answer, parts
 
 MESSAGES = a_request("/v1/messages", b'{"model":"m","stream":true}')
@@ -70,3 +74,12 @@ def test_a_providers_caching_rule_travels(node: Node) -> None:
     client = node.client().says(a_request())
     node.provider.says(an_answer(fields=("Cache-Control: max-age=5",)))
     assert parts(client.hears())[1]["cache-control"] == "max-age=5"
+
+
+def test_an_end_by_length_is_for_streams_of_events(node: Node) -> None:
+    """Where there is none, or a length was promised, nothing can be added."""
+    client = node.client().says(MESSAGES)
+    node.provider.says(an_answer(b"{}")[:-1])
+    exchange = cast("ClientConnection", client.transport.protocol).current
+    assert exchange is not None
+    assert length_ending(exchange) is None

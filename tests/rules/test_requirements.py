@@ -54,14 +54,14 @@ def _text(file: str) -> str:
     return (ROOT / "requirements" / f"{file}.txt").read_text("utf-8")
 
 
-@pytest.mark.parametrize("file", ["run", "build", "test", "bench"])
+@pytest.mark.parametrize("file", ["run", "build", "test", "model", "bench"])
 def test_requirements_are_met(file: str) -> None:
     """What pyproject.toml asks for is pinned in the requirement file of that purpose, in a version it allows."""
     findings = unmet(_wanted(file), pins(_text(file)))
     refuse(findings, "run `make lock`")
 
 
-@pytest.mark.parametrize("file", ["run", "build", "test", "bench"])
+@pytest.mark.parametrize("file", ["run", "build", "test", "model", "bench"])
 def test_requirements_are_hashed_and_name_no_address(file: str) -> None:
     """A requirement file holds pins and their hashes, so that pip's own configuration says where to fetch them."""
     refuse(strange_lines(_text(file)), "run `make lock`")
@@ -71,7 +71,7 @@ def test_requirements_are_hashed_and_name_no_address(file: str) -> None:
 def test_requirement_files_agree() -> None:
     """No two requirement files pin different versions of the same package, since all go into one environment."""
     versions: dict[str, set[str]] = {}
-    for file in ("run", "build", "test", "bench"):
+    for file in ("run", "build", "test", "model", "bench"):
         for name, version in pins(_text(file)).items():
             versions.setdefault(name, set()).add(version)
     findings = [f"{name}: {', '.join(sorted(found))}" for name, found in versions.items() if len(found) > 1]

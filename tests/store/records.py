@@ -5,12 +5,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from sluicegate.domain.audit import AuditDraft
+from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.tenants import (
     DEFAULT_ORGANIZATION,
     DEFAULT_PROJECT,
     Account,
     AdminKey,
+    LimitRecord,
     Organization,
+    PriceOverride,
     Project,
     ProviderCredential,
     Token,
@@ -81,6 +84,36 @@ def a_credential(number: int = 1, **fields: Any) -> ProviderCredential:
         ciphertext=b"\x00\xffsealed" + a_digest(number),
         key_id="key-1",
         last_four="wxyz",
+        created_at=AT,
+        updated_at=AT,
+    )
+    return replace(made, **fields)
+
+
+def a_limit(number: int = 1, **fields: Any) -> LimitRecord:
+    """A hard limit of the default organisation on the tokens of an hour, of a project of its own."""
+    made = LimitRecord(
+        id=f"lim_{number:05}",
+        organization_id=DEFAULT_ORGANIZATION,
+        scope="project",
+        scope_id=f"prj_{number:05}",
+        metric="tokens",
+        window="1h",
+        maximum=1000 + number,
+        created_at=AT,
+        updated_at=AT,
+    )
+    return replace(made, **fields)
+
+
+def a_price_override(number: int = 1, **fields: Any) -> PriceOverride:
+    """A price that the default organisation pays for a model of its own."""
+    made = PriceOverride(
+        id=f"prc_{number:05}",
+        organization_id=DEFAULT_ORGANIZATION,
+        provider="openai",
+        model=f"model-{number}",
+        price=Price(version="test", rates=Rates(input=number, output=2 * number)),
         created_at=AT,
         updated_at=AT,
     )

@@ -119,3 +119,28 @@ def test_pruning_goes_in_steps(place: Place) -> None:
             assert await answers.get("b", "b") is not None
 
     place.run(use)
+
+
+def test_answers_of_other_keys_are_found_and_replaced(place: Place) -> None:
+    """Those that begin with other bytes, not claims; one is replaced only where nobody else has done so."""
+
+    async def use(database: Database) -> None:
+        async with database.writing() as session:
+            answers = session.idempotency
+            for key in ("claimed", "new", "old", "older"):
+                await _put(session, key=key)
+            await answers.finish("new", "s", status=201, body=b"\x01\xff\x00 new")
+            await answers.finish("old", "s", status=201, body=b"\x01\xff\x01 old")
+            await answers.finish("older", "s", status=200, body=b"\x01")
+            found = sorted(await answers.not_sealed_with(b"\x01\xff\x00", 9), key=lambda one: one[0])
+            assert found == [
+                ("old", "s", StoredAnswer(DIGEST, 201, b"\x01\xff\x01 old", 1)),
+                ("older", "s", StoredAnswer(DIGEST, 200, b"\x01", 1)),
+            ]
+            assert len(await answers.not_sealed_with(b"\x01\xff\x00", 1)) == 1
+            assert await answers.replace("old", "s", before=b"\x01", status=1, body=b"") is False
+            assert await answers.replace("old", "s", before=b"\x01\xff\x01 old", status=1, body=b"") is True
+            assert await answers.get("old", "s") == StoredAnswer(DIGEST, 1, b"", 1)
+            assert [key for key, _, _ in await answers.not_sealed_with(b"\x01\xff\x00", 9)] == ["older"]
+
+    place.run(use)

@@ -7,6 +7,8 @@ from tests.store import records
 from tests.store.kinds import KINDS, UNSTORABLE, Kind, changed, ids
 from tests.store.place import Place
 
+NAMELESS = frozenset({"credentials", "price_overrides"})
+"""Kinds of records that nobody searches."""
 SEARCHES = (
     ("100% sure", "0% S", "0%%s"),
     ("snake_case", "KE_C", "ke.c"),
@@ -18,7 +20,7 @@ SEARCHES = (
 """A text, a part that finds it, and one that must not."""
 
 
-@pytest.mark.parametrize("each", [kind for kind in KINDS if kind.name != "credentials"], ids=lambda kind: kind.name)
+@pytest.mark.parametrize("each", [kind for kind in KINDS if kind.name not in NAMELESS], ids=lambda kind: kind.name)
 def test_search_is_for_a_part_of_the_text(place: Place, each: Kind) -> None:
     """A search finds a part of the text in any case, of any alphabet, and no character of it is special."""
     said = [text for text, _, _ in SEARCHES]
@@ -50,7 +52,7 @@ def test_what_is_searched_follows_changes(place: Place) -> None:
 
     async def use(database: Database) -> None:
         async with database.writing() as session:
-            for each in (kind for kind in KINDS if kind.name != "credentials"):
+            for each in (kind for kind in KINDS if kind.name not in NAMELESS):
                 repository = each.of(session)
                 await repository.add(each.make(1, **{each.text: "before"}))
                 await repository.update(changed(each.make(1), **{each.text: "now"}))
@@ -85,5 +87,31 @@ def test_very_long_texts_are_kept_and_searched(place: Place) -> None:
             assert await ids(session.projects, search="abEND") == ["prj_00001"]
             assert await ids(session.projects, search=name) == ["prj_00001"]
             assert await ids(session.projects, search=name + "x") == []
+
+    place.run(use)
+
+
+def test_one_or_two_letters_are_looked_for_where_words_begin(place: Place) -> None:
+    """Of a word, a field or a part of an address; other characters are found anywhere, and so are three."""
+    said = ["zoé arrives", "by train\nzo", "snake_zone", "a.zo@x", "Quizzo", "maZOn", "z", "to-zoo/x"]
+
+    async def use(database: Database) -> None:
+        async with database.writing() as session:
+            await session.projects.add_all(
+                [records.a_project(n, name=f"{n}", description=text) for n, text in enumerate(said)]
+            )
+        async with database.reading() as session:
+
+            async def found(search: str) -> list[int]:
+                numbers = [int(one[-5:]) for one in await ids(session.projects, search=search)]
+                assert await session.projects.count(search=search) == len(numbers)
+                return numbers
+
+            assert await found("ZO") == [0, 1, 2, 3, 7]
+            assert await found("z") == [0, 1, 2, 3, 6, 7]
+            assert await found("4") == [4]
+            assert await found("é") == await found("É") == [0]
+            assert await found("/") == [7]
+            assert await found("zzo") == [4]
 
     place.run(use)

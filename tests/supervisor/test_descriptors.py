@@ -4,8 +4,7 @@ import resource
 import subprocess
 import sys
 
-from sluicegate.domain.snapshot import ClientBounds, Origin, Provider
-from sluicegate.supervisor.descriptors import ENOUGH, raise_limit
+from sluicegate.supervisor.descriptors import FEW, raise_limit, warning
 
 PROGRAM = """
 import resource, subprocess, sys
@@ -35,8 +34,11 @@ def test_limit_is_told() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def test_enough_is_what_the_defaults_take() -> None:
-    """Each client that a worker takes may have a connection to a provider of its own."""
-    provider = Provider("a", "openai", Origin("http", "h", 80), "h")
-    assert provider.max_connections == ClientBounds().connections
-    assert provider.max_connections + ClientBounds().connections < ENOUGH
+def test_only_too_small_a_limit_is_worth_a_word() -> None:
+    """Usual hard limits are not; where one is, it is said what to do."""
+    assert (warning(FEW), warning(20_000), warning(1 << 20)) == (None, None, None)
+    text = warning(1_024)
+    assert text is not None
+    assert "only 1,024 files" in text
+    assert "LimitNOFILE=" in text
+    assert "server.limits.connections" in text

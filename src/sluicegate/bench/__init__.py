@@ -16,5 +16,6 @@ held           streams that are opened and left open
 measure        processor time and memory of a process and its children
 sections       what is measured of each proxy
 store, tokens  the database and token resolution with a million tokens
+traffic        what a node asks of its ledger as it is asked more
 results        what a comparison found, as JSON and Markdown
 """

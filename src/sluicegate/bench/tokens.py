@@ -12,11 +12,13 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
+from sluicegate.bench.findings import Findings, write
 from sluicegate.bench.latency import percentile
-from sluicegate.bench.measure import memory
+from sluicegate.bench.measure import machine, memory
 from sluicegate.bench.peers.base import Launch
 from sluicegate.bench.program import Probe, free_port, running
 from sluicegate.bench.request import Target
@@ -29,6 +31,15 @@ from sluicegate.store.upgrade import upgrade
 _BATCH = 20_000
 _LOOKUPS = 500
 """Tokens looked up, each for the first time and then once more."""
+
+
+_METHOD = (
+    "A node of one worker on SQLite, started anew for each number of tokens; memory is that of its whole process tree,"
+    " pages that processes share once (PSS): `idle` when it is ready, `used` after all lookups.",
+    f"Of {_LOOKUPS} tokens spread over all: `first` is each one's first request, `again` its second; `unknown` are"
+    " credentials of nobody. One connection, one request at a time, answered by the gateway itself.",
+    "Made with `python -m sluicegate.bench.tokens --output benchmarks/results`.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +144,17 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Measure and print one JSON line for each number of tokens."""
     parser = argparse.ArgumentParser("sluicegate.bench.tokens", description=__doc__)
     parser.add_argument("--tokens", type=int, action="append")
-    for count in parser.parse_args(arguments).tokens or [1_000, 1_000_000]:
+    parser.add_argument("--output", type=Path, help="directory for a page and a JSON file of the results")
+    given = parser.parse_args(arguments)
+    costs = []
+    for count in given.tokens or [1_000, 1_000_000]:
         with tempfile.TemporaryDirectory() as directory:
-            cost = asyncio.run(measure(count, Path(directory), environment))
-        sys.stdout.write(json.dumps(asdict(cost)) + "\n")
+            costs.append(asyncio.run(measure(count, Path(directory), environment)))
+        sys.stdout.write(json.dumps(asdict(costs[-1])) + "\n")
         sys.stdout.flush()
+    if given.output is not None:
+        rows = tuple(asdict(cost) for cost in costs)
+        write(Findings("What tokens cost a node", machine(datetime.now(UTC)), _METHOD, rows), given.output, "tokens")
     return 0
 
 

@@ -28,6 +28,8 @@ def check(config: _File = None) -> None:
     """Say whether the configuration can be used: exit status 0, or 2 with every problem on a line of its own."""
     file = _chosen(config)
     compiled = _load_or_exit(file)
+    if compiled.settings.key_file is not None:
+        _check_key_file(Path(compiled.settings.key_file))
     snapshot = compiled.snapshot
     counts = f"providers {len(snapshot.providers)}, models {len(snapshot.models)}, tokens {len(compiled.tokens)}"
     typer.echo(f"valid: {counts}, from {file or 'the environment alone'}")
@@ -61,6 +63,22 @@ def _chosen(config: Path | None) -> Path | None:
     from sluicegate.config.source import chosen_file
 
     return chosen_file(config, process_environment())
+
+
+def _check_key_file(path: Path) -> None:
+    """Read the key file as `serve` would, or print its problems and leave."""
+    from sluicegate.control.key_file.entries import KeyFileError, parse
+
+    try:
+        parse(path.read_bytes(), file=str(path))
+    except KeyFileError as error:
+        problems = str(error)
+    except OSError as error:
+        problems = f"{path}: cannot be read: {error.strerror}"
+    else:
+        return
+    typer.echo(problems, err=True)
+    raise typer.Exit(_INVALID)
 
 
 def _load_or_exit(file: Path | None) -> "Compiled":

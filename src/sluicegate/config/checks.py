@@ -55,6 +55,22 @@ def check_targets(draft: Draft, dialects: frozenset[str]) -> None:
             )
 
 
+def check_dialects_of_targets(draft: Draft, dialects: frozenset[str]) -> None:
+    """The targets of one model speak one dialect: a request comes in one, and is not translated."""
+    spoken = {location[1]: dialect for location, dialect in draft.find("providers", ..., "dialect")}
+    for model, _ in draft.find("models", ...):
+        first: tuple[str, str] | None = None
+        for location, text in draft.find(*model, "targets", ..., "model"):
+            dialect = spoken.get(text.partition("/")[0]) if isinstance(text, str) else None
+            if not isinstance(dialect, str) or dialect not in dialects:
+                continue
+            if first is None:
+                first = (text, dialect)
+            elif dialect != first[1]:
+                message = f"{text} speaks the dialect {dialect}, but the first target, {first[0]}, speaks {first[1]}"
+                draft.report(location, f"{message}; make two models of them")
+
+
 def check_names(draft: Draft, dialects: frozenset[str]) -> None:
     """No two models and no two tokens share a name."""
     del dialects
@@ -73,13 +89,21 @@ def check_secrets(draft: Draft, dialects: frozenset[str]) -> None:
 def check_headers(draft: Draft, dialects: frozenset[str]) -> None:
     """No header is given twice in different spellings."""
     del dialects
-    for section in ("headers", "default_headers"):
+    for section in ("headers", "default_headers", "caller_headers", "price_headers"):
         for provider, _ in draft.find("providers", ..., section):
             names = [(location, str(location[-1]).lower()) for location, _ in draft.find(*provider, ...)]
             _report_repeated(draft, names, "is the same header as an earlier one")
 
 
-CHECKS: tuple[Check, ...] = (check_dialects, check_defaults, check_targets, check_names, check_secrets, check_headers)
+CHECKS: tuple[Check, ...] = (
+    check_dialects,
+    check_defaults,
+    check_targets,
+    check_dialects_of_targets,
+    check_names,
+    check_secrets,
+    check_headers,
+)
 
 
 def _provider_names(draft: Draft) -> list[str]:

@@ -1,16 +1,19 @@
 """Settings → what the processes run on: a snapshot for the workers, the rest for supervisor and control. Pure."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
 
+from msgspec.structs import replace
 from pydantic import SecretStr
 
 from sluicegate.config.addresses import parse_base
-from sluicegate.config.schema import Admin, ProviderSettings, Settings, TokenSettings
+from sluicegate.config.schema import Admin, LimitDefaults, LimitSettings, ProviderSettings, Settings, TokenSettings
 from sluicegate.dialects.base import Dialect
+from sluicegate.domain.default_limits import Defaults, Terms, with_defaults
+from sluicegate.domain.limits import Limit, Scope, window_of
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import AllowRule, ClientBounds, ModelAlias, Provider, Snapshot, Target, Timeouts
 from sluicegate.domain.tokens import digest
@@ -38,6 +41,7 @@ class Compiled:
 
     `tokens` maps the SHA-256 digest of a declared token to whom it stands for. `management_digest` is that of the
     management token, `admin_digest` that of `user:password` of the configured administrator; each None without one.
+    `limit_defaults` bound whoever has no other limits; those of declared tokens have them already.
     """
 
     settings: Settings
@@ -45,6 +49,7 @@ class Compiled:
     snapshot: Snapshot
     tokens: Mapping[bytes, Principal]
     management_digest: bytes | None
+    limit_defaults: Defaults = field(default_factory=Defaults)
     admin_digest: bytes | None = None
 
     @property
@@ -81,14 +86,18 @@ def compile_settings(
         bounds=ClientBounds(**settings.server.limits.model_dump()),
         drain_seconds=settings.server.drain_seconds,
         authentication_grace=settings.authentication_grace,
+        limit_wait=settings.limits.wait,
+        unknown_price=settings.limits.unknown_price,
     )
-    tokens = {_digest(token.token): _principal(token) for token in settings.tokens}
+    default_limits = _default_limits(settings.limits.defaults)
+    tokens = {_digest(token.token): _principal(token, default_limits) for token in settings.tokens}
     management = settings.management_token
     return Compiled(
         settings=settings,
         server=_server(settings),
         snapshot=snapshot,
         tokens=MappingProxyType(tokens),
+        limit_defaults=default_limits,
         management_digest=_digest(management) if management else None,
         admin_digest=_admin_digest(settings.admin) if settings.admin else None,
     )
@@ -123,6 +132,8 @@ def _provider(name: str, settings: ProviderSettings, dialect: Dialect, environme
         version_path=dialect.version_path(base.path),
         headers=_merged(credential, settings.headers),
         default_headers=_merged(dialect.default_headers(), settings.default_headers),
+        caller_headers=tuple((name, tuple(facts.items())) for name, facts in settings.caller_headers.items()),
+        price_headers=tuple((name, tuple(rates.items())) for name, rates in settings.price_headers.items()),
         allow=_allow(settings, dialect),
         timeouts=Timeouts(**settings.timeouts.model_dump()),
         max_connections=settings.max_connections,
@@ -160,10 +171,32 @@ def _target(text: str, weight: int) -> Target:
     return Target(provider, model, weight)
 
 
-def _principal(token: TokenSettings) -> Principal:
+def bounded(principal: Principal, limits: Iterable[Limit], defaults: Defaults) -> Principal:
+    """A declared token with these limits of its own, and the defaults that hold for it and its owners."""
+    scopes: dict[Scope, str] = {"organization": principal.organization_id, "project": principal.project_id}
+    if principal.user_id is not None:
+        scopes["user"] = principal.user_id
+    scopes["token"] = principal.token_id
+    return replace(principal, limits=with_defaults(limits, defaults, scopes))
+
+
+def _default_limits(settings: LimitDefaults) -> Defaults:
+    return Defaults(
+        organizations=tuple(map(_terms, settings.organizations)),
+        projects=tuple(map(_terms, settings.projects)),
+        users=tuple(map(_terms, settings.users)),
+        tokens=tuple(map(_terms, settings.tokens)),
+    )
+
+
+def _terms(settings: LimitSettings) -> Terms:
+    return Terms(settings.metric, window_of(settings.window), settings.amount(), settings.enforcement)
+
+
+def _principal(token: TokenSettings, defaults: Defaults) -> Principal:
     secret = token.token.get_secret_value()
     default = Principal(token_id="")
-    return Principal(
+    principal = Principal(
         token_id=token_id(token.name),
         name=token.name,
         project_id=_owner_id("prj_", token.project) or default.project_id,
@@ -175,6 +208,7 @@ def _principal(token: TokenSettings) -> Principal:
         models=token.models,
         tags=token.tags,
     )
+    return bounded(principal, [_terms(limit).of("token", principal.token_id) for limit in token.limits], defaults)
 
 
 def _owner_id(prefix: str, name: str | None) -> str | None:

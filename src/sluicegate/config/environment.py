@@ -63,6 +63,7 @@ SETTING_VARIABLES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ADMIN_PASSWORD", ("admin", "password")),
     ("SLUICEGATE_MASTER_KEY", ("master_key",)),
     ("DATA_FILE", ("key_file",)),
+    ("DEFAULT_MODEL", ("key_file_model",)),
 )
 """Variables that override a setting; of two for the same one, the later wins."""
 

@@ -7,11 +7,15 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 
+from sluicegate.config import redis_address
 from sluicegate.config.addresses import parse_base, parse_proxy
 from sluicegate.config.master_keys import parse_master_keys
+from sluicegate.domain import windows
 from sluicegate.domain.issuing import recipe
+from sluicegate.domain.limits import window_of
+from sluicegate.domain.money import nano_dollars
 from sluicegate.domain.paths import RESERVED_SEGMENTS
 
 SHORTEST_TOKEN = 8
@@ -63,6 +67,27 @@ def _database(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     if _DATABASE.fullmatch(text) is None:
         raise ValueError("must be sqlite, sqlite:///path or postgresql://user:password@host/name")
+    return value
+
+
+def _redis(value: SecretStr) -> SecretStr:
+    redis_address.parse(value.get_secret_value())
+    return value
+
+
+def _window(text: str) -> str:
+    windows.check(window_of(text))
+    return text
+
+
+def _amount(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError("must be a number")
+    return str(value) if isinstance(value, int) else value
+
+
+def _dollars(value: str | float) -> str | float:
+    nano_dollars(value)
     return value
 
 
@@ -172,6 +197,19 @@ Secret = Annotated[SecretStr, AfterValidator(_secret)]
 Token = Annotated[SecretStr, AfterValidator(_secret), AfterValidator(_token)]
 MasterKey = Annotated[SecretStr, AfterValidator(_master_key)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_redis)]
+WindowText = Annotated[str, AfterValidator(_window)]
+Amount = Annotated[
+    str | float, BeforeValidator(_amount), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})
+]
+"""Digits as they stand in the file, or a number that they were read as."""
+Dollars = Annotated[
+    str | float,
+    BeforeValidator(_amount),
+    AfterValidator(_dollars),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]}),
+]
+"""An amount of money, as `domain.money` reads it."""
 Login = Annotated[str, AfterValidator(_login)]
 TokenPrefix = Annotated[str, AfterValidator(_token_prefix)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]

@@ -10,7 +10,11 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 
 from sluicegate.config import fields
 from sluicegate.domain.issuing import DEFAULT_RECIPE
-from sluicegate.domain.snapshot import ClientBounds, Origin, Provider, Snapshot, Timeouts
+from sluicegate.domain.money import nano_dollars
+from sluicegate.domain.snapshot import ClientBounds, Fact, Origin, Provider, Rate, Snapshot, Timeouts
+
+MOST_COUNTED = 2**53 - 1
+"""Largest number that every reader of JSON keeps."""
 
 _BOUNDS = ClientBounds()
 _TIMEOUTS = Timeouts()
@@ -157,6 +161,13 @@ class ProviderSettings(Section):
     """Headers set on every request, in place of the client's and of the credential's own."""
     default_headers: dict[fields.HeaderName, fields.HeaderValue] = {}
     """Headers sent only where the client sent none of that name."""
+    caller_headers: dict[fields.HeaderName, Annotated[dict[fields.PlainName, Fact], Field(min_length=1)]] = {}
+    """Headers with a JSON object about the caller, in place of the client's own: names, and for each which id it gets,
+    `user`, `organization`, `project` or `token`. An id that there is none of is left out."""
+    price_headers: dict[fields.HeaderName, Annotated[dict[fields.PlainName, Rate], Field(min_length=1)]] = {}
+    """Headers with a JSON object about the price, in place of the client's own: names, and for each which rate it gets,
+    `input`, `output`, `cache_read` or `cache_write`, in dollars for one token. Sent where the model has a price in the
+    configuration or of the organisation's own; a rate that it has not is left out."""
     timeouts: ProviderTimeouts = ProviderTimeouts()
     """How long it may take."""
     max_connections: fields.Count = _PROVIDER.max_connections
@@ -176,6 +187,14 @@ class ProviderSettings(Section):
     allow: Allow = "dialect"
     """Paths that may pass: `dialect` for those its dialect knows, `all`, or a list."""
 
+    @model_validator(mode="after")
+    def _sets_each_header_once(self) -> "ProviderSettings":
+        names = [*self.headers, *self.caller_headers, *self.price_headers]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"sets the header {twice} in two ways")
+        return self
+
 
 class ModelTarget(Section):
     """One way to serve a model."""
@@ -193,6 +212,111 @@ class ModelSettings(Section):
     """What clients ask for."""
     targets: Annotated[tuple[ModelTarget, ...], Field(min_length=1)]
     """What serves it."""
+
+
+class LimitSettings(Section):
+    """A limit: at most so much of something in a window."""
+
+    metric: Literal["requests", "tokens", "usd", "concurrency"]
+    """What is counted; `concurrency` counts requests that run at the same time."""
+    window: fields.WindowText
+    """`90s`, `15m`, `5h` or `30d` roll; `day` and `month` are of the calendar in UTC, or in a zone:
+    `month@Europe/Berlin`; `lifetime`, the only one for `concurrency`, never ends."""
+    maximum: fields.Amount
+    """A whole number; of `usd`, dollars."""
+    enforcement: Literal["hard", "soft", "shadow"] = "hard"
+    """`hard` is never exceeded; `soft` admits while anything is left, and counts what it was; `shadow` only reports."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "LimitSettings":
+        if self.metric == "concurrency" and self.window != "lifetime":
+            raise ValueError("has the metric concurrency, which is counted at the moment only: its window is lifetime")
+        self.amount()
+        return self
+
+    def amount(self) -> int:
+        """The maximum, of usd in nano-dollars. Raises ValueError."""
+        if self.metric == "usd":
+            return nano_dollars(self.maximum)
+        text = str(self.maximum)
+        if not text.isascii() or not text.isdigit() or int(text) > MOST_COUNTED:
+            raise ValueError("has a maximum that is no whole number, 0 or more")
+        return int(text)
+
+
+class LimitDefaults(Section):
+    """Limits for every one of a kind that has no other on the same metric and window."""
+
+    organizations: tuple[LimitSettings, ...] = ()
+    """Of every organisation."""
+    projects: tuple[LimitSettings, ...] = ()
+    """Of every project."""
+    users: tuple[LimitSettings, ...] = ()
+    """Of every user."""
+    tokens: tuple[LimitSettings, ...] = ()
+    """Of every token."""
+
+
+class LimitsSettings(Section):
+    """What bounds callers, and what happens at the bounds."""
+
+    defaults: LimitDefaults = LimitDefaults()
+    """Limits for whoever has no others."""
+    wait: fields.SecondsOrNone = _SNAPSHOT.limit_wait
+    """How long a request may wait, in seconds, while others hold what it needs of a limit."""
+    unknown_price: Literal["refuse", "free"] = _SNAPSHOT.unknown_price
+    """What becomes of a request under a limit on dollars whose model has no price."""
+
+
+class Redis(Section):
+    """Where limits are counted, in place of the database."""
+
+    address: fields.RedisUrl
+    """`redis://user:password@host:port/0`, `rediss://…` with TLS, `redis+cluster://host:port,host:port` or
+    `unix:///path`; Redis or Valkey from version 7 on."""
+
+
+class RateSettings(BaseModel):
+    """What a million tokens of each kind cost, in dollars: a part of two sections, and none by itself."""
+
+    model_config = Section.model_config
+
+    input: fields.Dollars
+    """Input; in it what follows of input, where that is not set."""
+    output: fields.Dollars
+    """Output, reasoning included."""
+    cache_read: fields.Dollars | None = None
+    """Input read from the provider's cache."""
+    cache_write: fields.Dollars | None = None
+    """Input written to the provider's cache."""
+    cache_write_1h: fields.Dollars | None = None
+    """Of it, what is kept for an hour; not set, twice the input at Anthropic, elsewhere what other writing costs."""
+    input_audio: fields.Dollars | None = None
+    """Input that is sound."""
+    output_audio: fields.Dollars | None = None
+    """Output that is sound."""
+    request: fields.Dollars = "0"
+    """Dollars for each request, whatever its tokens."""
+
+
+class PriceTier(RateSettings, Section):
+    """Rates for large exchanges."""
+
+    above: fields.Count
+    """The whole exchange is at these rates when its input has more tokens than this."""
+
+
+class PriceSettings(RateSettings, Section):
+    """What a model costs, in place of what the bundled table says."""
+
+    model: fields.PlainName
+    """The provider's name for the model, or `provider/model`; `*` stands for any text. The first that fits counts."""
+    tiers: tuple[PriceTier, ...] = ()
+    """Other rates, by the size of the input."""
+    longest_output: fields.Count | None = None
+    """Most tokens that one answer of the model can have."""
+    context: fields.Count | None = None
+    """Most tokens of input and output together."""
 
 
 class TokenSettings(Section):
@@ -216,6 +340,8 @@ class TokenSettings(Section):
     """Models it may use, by the names its caller asks for; none for all."""
     tags: tuple[fields.PlainName, ...] = ()
     """Words that its requests are marked with."""
+    limits: tuple[LimitSettings, ...] = ()
+    """What bounds it, beside the defaults."""
 
 
 class Settings(Section):
@@ -237,10 +363,16 @@ class Settings(Section):
     or white space, the newest first. Not set, `master.key` in the data directory is used, and made if need be."""
     key_file: fields.PathName | None = None
     """JSON file that declares tokens, `{"keys": [{"key": …, "name": …}]}`, and into which their usage is written."""
+    key_file_model: fields.PlainName | None = None
+    """The model that answers keys of that file which name none of their own, whatever their requests ask for."""
     issuing: Issuing = Issuing()
     """How tokens are made that the gateway issues."""
     events: Events = Events()
     """How long events are kept."""
+    limits: LimitsSettings = LimitsSettings()
+    """What bounds callers."""
+    redis: Redis | None = None
+    """Where limits are counted. Not set, in the database."""
     authentication_grace: fields.SecondsOrNone = _SNAPSHOT.authentication_grace
     """Seconds for which tokens already known stay good while the control process is away."""
     providers: dict[fields.ProviderName, ProviderSettings] = {}
@@ -250,6 +382,8 @@ class Settings(Section):
     Where not set, the first declared."""
     models: tuple[ModelSettings, ...] = ()
     """Model names of our own."""
+    prices: tuple[PriceSettings, ...] = ()
+    """What models cost, in place of what the bundled table says."""
     tokens: tuple[TokenSettings, ...] = ()
     """Declared tokens."""
 

@@ -13,7 +13,8 @@ link_server     the workers' link: snapshots and answers to their questions
 workers         which workers there are
 token_directory whose token a digest belongs to
 resolution      looking digests up in the database, and following its changes
-storage         the database and the key ring, opened
+limits          leases for workers from the ledger, and settling what their journals tell
+storage         the database, the key ring and the ledger, opened
 tenants         what managers do to organisations, projects, users and tokens
 secrets         sealing what the database keeps of secrets, and the keys to it
 key_file        tokens declared in a JSON file that people edit

@@ -43,7 +43,7 @@ async def enter(request: Request, least: Role) -> Actor:
 
 
 async def enter_caller(request: Request) -> OwnKey:
-    """The token that a caller of the gateway presents. Raises ProblemError 401, 403."""
+    """The token that a caller of the gateway presents; its time may be over. Raises ProblemError 401, 403."""
     key: OwnKey | None = getattr(request.state, "caller", None)
     if key is None:
         key = request.state.caller = await _caller(request, context_of(request))
@@ -68,8 +68,19 @@ async def acting(request: Request) -> Actor:
 Acting = Annotated[Actor, Depends(acting)]
 """Annotation of a route's parameter that shall be who asks."""
 
-Calling = Annotated[OwnKey, Depends(enter_caller)]
+
+async def calling(request: Request) -> OwnKey:
+    """The token that a caller presents, as long as it has time. Raises ProblemError 401, 403."""
+    key = await enter_caller(request)
+    key.require_unexpired()
+    return key
+
+
+Calling = Annotated[OwnKey, Depends(calling)]
 """Annotation of a route's parameter that shall be the caller's own token."""
+
+Holding = Annotated[OwnKey, Depends(enter_caller)]
+"""The same where an expired token will do."""
 
 
 def bearer(request: Request) -> str:
@@ -88,7 +99,8 @@ async def _caller(request: Request, context: Context) -> OwnKey:
         detail = f"A token is missing: send it as Authorization: Bearer …, or in {', '.join(_CALLER_HEADERS)}."
         raise ProblemError(HTTPStatus.UNAUTHORIZED, detail, headers={"www-authenticate": "Bearer"})
     known = digest(credential.encode("latin-1"))
-    key = await own_key(context.tenancy, context.declared, known, credential)
+    defaults = context.configuration.current.limit_defaults
+    key = await own_key(context.tenancy, context.declared, defaults, known, credential)
     if key is None:
         raise ProblemError(HTTPStatus.UNAUTHORIZED, "This token is not known.", headers={"www-authenticate": "Bearer"})
     return key

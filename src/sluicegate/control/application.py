@@ -19,6 +19,7 @@ from sluicegate.control.context import Context
 from sluicegate.control.routes.idempotency import once
 from sluicegate.control.routes.route import Route
 from sluicegate.control.routes.table import ROUTES
+from sluicegate.ledger.interface import LedgerUnavailableError
 from sluicegate.store.errors import StoreUnavailableError, UnstorableError
 
 
@@ -74,6 +75,7 @@ def create_application(context: Context, routes: Iterable[Route] = ROUTES) -> Fa
     problems.install(application)
     application.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _on_method)
     application.add_exception_handler(StoreUnavailableError, _on_unavailable)
+    application.add_exception_handler(LedgerUnavailableError, _on_no_ledger)
     application.add_exception_handler(UnstorableError, _on_unstorable)
     application.add_middleware(LogRequestId)
     application.add_middleware(KeepOutOfCaches)
@@ -137,6 +139,13 @@ async def _on_unavailable(request: Request, error: Exception) -> Response:
     problem = problems.ProblemError(
         HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer.", headers={"retry-after": "1"}
     )
+    return problems.answer(request, problem)
+
+
+async def _on_no_ledger(request: Request, error: Exception) -> Response:
+    del error  # Likewise.
+    detail = "The ledger, which counts what is used of limits, does not answer. Nothing was changed unless it says so."
+    problem = problems.ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"retry-after": "1"})
     return problems.answer(request, problem)
 
 

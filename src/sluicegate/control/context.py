@@ -12,6 +12,7 @@ from sluicegate.control.tenants.key_uses import KeyUses
 from sluicegate.control.tenants.tenancy import Tenancy
 from sluicegate.control.token_directory import Declared
 from sluicegate.control.workers import Workers
+from sluicegate.ledger.interface import Ledger
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Context:
     passwords: Passwords
     declared: Sequence[Declared]
     key_uses: KeyUses
+    ledger: Ledger
 
 
 def context_of(request: Request) -> Context:

@@ -5,25 +5,32 @@ either, so what waits for it is bounded by what it asked.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol, cast
 
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.token_directory import TokenDirectory
 from sluicegate.control.workers import Workers
+from sluicegate.domain.pricing import Price
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
 from sluicegate.wire.link import (
+    AskPrice,
     BrokenLinkError,
     Configure,
     Count,
     Counted,
     Feed,
     Forget,
+    ForgetPrices,
     FrameReader,
     Hello,
+    Lend,
+    Lent,
+    Priced,
     Ready,
+    Recall,
     Resolve,
     Resolved,
     ToControl,
@@ -41,6 +48,42 @@ class Counts(Protocol):
         ...
 
 
+class Lending(Protocol):
+    """Lends what limits allow."""
+
+    def lend(self, lend: Lend, asker: Hashable, answer: Callable[[Lent], None]) -> None:
+        """Call `answer`, later in the loop. `asker` is who is not to be recalled for its own sake."""
+        ...
+
+
+class Prices(Protocol):
+    """Knows what models cost."""
+
+    def find(self, question: AskPrice, answer: Callable[[Price | None], None]) -> None:
+        """Call `answer` with the price, at once or later in the loop."""
+        ...
+
+    def forget(self) -> None:
+        """What was known may have changed."""
+        ...
+
+
+class NoPrices:
+    """Where nothing has a price."""
+
+    def __repr__(self) -> str:
+        """Tell what it is."""
+        return "<NoPrices>"
+
+    def find(self, question: AskPrice, answer: Callable[[Price | None], None]) -> None:
+        """No model has one."""
+        del question
+        answer(None)
+
+    def forget(self) -> None:
+        """Nothing was known."""
+
+
 class LinkServer:
     """All workers' links. Call it to make the protocol of a new connection."""
 
@@ -50,9 +93,11 @@ class LinkServer:
         *,
         directory: TokenDirectory,
         counts: Counts,
+        lending: Lending,
         workers: Workers,
         is_ready: Callable[[int, int], None],
         log: FilteringBoundLogger,
+        prices: Prices | None = None,
         feed: Callable[[], Feed] = lambda: Feed(0.0, float("inf")),
     ) -> None:
         """`is_ready` learns number and process id of a worker that has begun to accept connections.
@@ -63,6 +108,8 @@ class LinkServer:
         self._feed = feed
         self._directory = directory
         self._counts = counts
+        self._lending = lending
+        self._prices = prices or NoPrices()
         self._workers = workers
         self._is_ready = is_ready
         self._log = log
@@ -88,16 +135,19 @@ class LinkServer:
             link.send(*messages)
 
     def forget(self, digests: Sequence[bytes] | None) -> None:
-        """Have all workers look these digests up anew, or all; it is on its way when this returns.
+        """Have all workers look these digests up anew, or all, and then prices too; it is on its way when this returns.
 
         What was said before in this turn goes first, so an answer never overtakes the announcement that came after it,
         nor the other way round.
         """
         if digests is not None and not digests:
             return
-        message = Forget(tuple(digests or ()))
+        messages: list[ToWorker] = [Forget(tuple(digests or ()))]
+        if digests is None:
+            self._prices.forget()
+            messages.append(ForgetPrices())
         for link in self._links:
-            link.send(message)
+            link.send(*messages)
             link.flush()
 
     def tell_feed(self) -> None:
@@ -105,6 +155,17 @@ class LinkServer:
         message = self._feed()
         for link in self._links:
             link.send(message)
+
+    def recall(self, accounts: Sequence[str], *, but: frozenset[Hashable]) -> None:
+        """Have all workers but these give back what they have of these accounts and no request has reserved."""
+        for link in self._links - but:
+            link.send(Recall(tuple(accounts)))
+
+    def forget_prices(self) -> None:
+        """Have all workers ask for prices anew."""
+        self._prices.forget()
+        for link in self._links:
+            link.send(ForgetPrices())
 
     def close(self) -> None:
         """Close all links; the workers will ask our successor."""
@@ -130,6 +191,10 @@ class LinkServer:
                 self._directory.find(digest, _answer_to(link, number), is_damaged=is_damaged)
             case Count():
                 self._counts.ask(message, link.send)
+            case Lend():
+                self._lending.lend(message, link, link.send)
+            case AskPrice(number):
+                self._prices.find(message, _price_to(link, number))
             case Ready(version):
                 self._workers.ready(worker.pid, version)
                 self._is_ready(worker.worker, worker.pid)
@@ -223,3 +288,7 @@ class WorkerLink(asyncio.Protocol):
 
 def _answer_to(link: WorkerLink, number: int) -> Callable[[Principal | None], None]:
     return lambda principal: link.send(Resolved(number, principal))
+
+
+def _price_to(link: WorkerLink, number: int) -> Callable[[Price | None], None]:
+    return lambda price: link.send(Priced(number, price))

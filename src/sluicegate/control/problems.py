@@ -36,6 +36,12 @@ class ProblemError(Exception):
         self.headers = headers
 
 
+def invalid(field: str, message: str) -> ProblemError:
+    """422 for one field of a body; `message` begins with a verb."""
+    errors = [{"path": f"body.{field}", "message": message}]
+    return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{field} {message}.", errors=errors)
+
+
 def answer(request: Request, problem: ProblemError) -> JSONResponse:
     """The answer that tells of a problem."""
     body = {

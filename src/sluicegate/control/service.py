@@ -14,6 +14,8 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.config.compile import Compiled
 from sluicegate.config.problem import ConfigurationError
+from sluicegate.config.redis_address import RedisAddressError
+from sluicegate.config.schema import Settings
 from sluicegate.control.application import create_application
 from sluicegate.control.beginning import Begun
 from sluicegate.control.channel import DrainChanged, Serving, WorkerReady
@@ -22,10 +24,17 @@ from sluicegate.control.context import Context
 from sluicegate.control.counting import Counter
 from sluicegate.control.counting_queue import CountingQueue
 from sluicegate.control.key_file.declared import DeclaredKeys
+from sluicegate.control.limits.identity import NodeIdError, node_id
+from sluicegate.control.limits.limits import Limits
+from sluicegate.control.limits.opening import check
+from sluicegate.control.limits.teller import Teller
 from sluicegate.control.link_server import LinkServer
 from sluicegate.control.passwords import Passwords
+from sluicegate.control.prices.catalogue import bundled
+from sluicegate.control.prices.directory import PriceDirectory, StoredOverrides
 from sluicegate.control.resolution.resolution import Resolution
 from sluicegate.control.resolution.stored import stored_resolution
+from sluicegate.control.resolution.uses import Used
 from sluicegate.control.retention import Retention
 from sluicegate.control.secrets.key_ring import SealError
 from sluicegate.control.storage import Storage, opened, tenancy
@@ -37,10 +46,21 @@ from sluicegate.control.upkeep import Upkeep
 from sluicegate.control.watch import Watcher, fingerprint, watch
 from sluicegate.control.web import WebServer
 from sluicegate.control.workers import Workers
-from sluicegate.domain.events import Exchange
+from sluicegate.domain.default_limits import Defaults
+from sluicegate.ledger.interface import LedgerUnavailableError, UnsuitableServerError
 from sluicegate.store.address import PostgreSQLAddress
 from sluicegate.store.errors import StoreError
 
+_REASONS = (
+    StoreError,
+    SealError,
+    ConfigurationError,
+    NodeIdError,
+    LedgerUnavailableError,
+    RedisAddressError,
+    UnsuitableServerError,
+)
+"""What may keep it from starting, and is told in one line."""
 _DRAIN_MARGIN = 2.0
 """Seconds beyond the drain time for which workers without a supervisor are waited for."""
 
@@ -51,7 +71,10 @@ class Service:
     def __init__(
         self, begun: Begun, storage: Storage, *, executor: ThreadPoolExecutor, log: FilteringBoundLogger
     ) -> None:
-        """Put the parts together; nothing runs yet. `executor` has one thread, for counting. Raises KeyFileError."""
+        """Put the parts together; nothing runs yet. `executor` has one thread, for counting.
+
+        Raises KeyFileError, NodeIdError.
+        """
         self._begun = begun
         self._log = log
         self._loop = asyncio.get_running_loop()
@@ -71,11 +94,21 @@ class Service:
         )
         self._configuration.follow(self._on_change)
         settings, data_dir = choice.started.settings, choice.started.server.data_dir
-        self._keys = _declared_keys(settings.key_file, changed=self._forget_keys, log=log)
+        self._keys = _declared_keys(settings, changed=self._forget_keys, defaults=self._limit_defaults, log=log)
         declared: list[Declared] = [self._tokens]
         if self._keys is not None:
             declared.append(self._keys)
         self._resolution = self._resolving(storage, declared)
+        self._teller = Teller(storage.ledger, log=log)
+        self._limits = Limits(
+            self._teller,
+            node=node_id(data_dir, random=secrets.token_bytes),
+            data_dir=data_dir,
+            clock=time.monotonic,
+            now=_unix_milliseconds,
+            log=log,
+        )
+        self._prices = self._pricing(storage)
         self._links = LinkServer(
             choice.current.snapshot,
             directory=self._resolution.directory,
@@ -83,11 +116,14 @@ class Service:
             counts=CountingQueue(
                 Counter().count, executor=executor, call_soon=self._loop.call_soon_threadsafe, log=log
             ),
+            lending=self._limits,
+            prices=self._prices,
             workers=self._workers,
             is_ready=lambda worker, process: self._supervision.tell(WorkerReady(worker, process)),
             log=log,
         )
         self._resolution.speak_through(self._links)
+        self._limits.speak_through(self._links)
         self._supervision = Supervision(reload=self._on_reload, lost=self._on_orphaned)
         self._retention = Retention(
             data_dir,
@@ -108,6 +144,18 @@ class Service:
         """Tell what is configured and who is there."""
         return f"<Service {self._configuration!r} {self._workers!r}>"
 
+    def _pricing(self, storage: Storage) -> PriceDirectory:
+        """What answers workers what a model costs."""
+        return PriceDirectory(
+            settings=lambda: self._configuration.current.settings,
+            overrides=StoredOverrides(storage.database),
+            catalogue=bundled,
+            changed=self._forget_prices,
+            now=lambda: datetime.now(UTC),
+            clock=time.monotonic,
+            log=self._log,
+        )
+
     def _resolving(self, storage: Storage, declared: Sequence[Declared]) -> Resolution:
         """What answers workers whose a token is."""
         key_ring, log = storage.key_ring, self._log
@@ -118,9 +166,10 @@ class Service:
             data_dir=self._begun.choice.started.server.data_dir,
             is_shared=isinstance(storage.database.address, PostgreSQLAddress),
             clock=time.monotonic,
-            now=lambda: int(_unix() * 1000),
+            now=_unix_milliseconds,
             log=log,
             observe=self._count_keys,
+            defaults=self._limit_defaults,
         )
 
     def _context(self, storage: Storage, declared: Sequence[Declared]) -> Context:
@@ -138,6 +187,7 @@ class Service:
             passwords=Passwords(key=secrets.token_bytes(32)),
             declared=declared,
             key_uses=KeyUses(),
+            ledger=self._teller,
         )
 
     async def run(self) -> None:
@@ -151,6 +201,7 @@ class Service:
             self._tasks.create_task(self._web.serve(sockets=[self._begun.web]))
             lasting = [self._tasks.create_task(task) for task in self._lasting()]
             await self._end.wait()
+            await self._limits.finish()
             for task in lasting:
                 task.cancel()
             listener.close()
@@ -159,16 +210,24 @@ class Service:
 
     def _lasting(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on until the end."""
-        tasks = [self._watch(), self._retention.run(), self._resolution.run(), self._upkeep.run()]
+        tasks = [self._watch(), self._retention.run(), self._resolution.run(), self._upkeep.run(), self._limits.run()]
+        tasks.append(self._prices.run())
         if self._keys is not None:
             tasks += [self._keys.follow(), self._keys.keep_written()]
         return tasks
+
+    def _limit_defaults(self) -> Defaults:
+        return self._configuration.current.limit_defaults
+
+    def _forget_prices(self) -> None:
+        """A price changed by itself."""
+        self._links.forget_prices()
 
     def _forget_keys(self, digests: tuple[bytes, ...]) -> None:
         """The key file was edited."""
         self._resolution.announce(digests)
 
-    def _count_keys(self, events: Sequence[Exchange]) -> None:
+    def _count_keys(self, events: Sequence[Used]) -> None:
         """Note the uses of the key file's tokens."""
         if self._keys is not None:
             for event in events:
@@ -195,7 +254,8 @@ class Service:
     def _on_change(self, old: Compiled, new: Compiled) -> None:
         forgotten = self._tokens.replace(new.tokens)
         self._links.change(new.snapshot, ())
-        self._resolution.announce(forgotten)
+        self._links.forget_prices()
+        self._resolution.announce(forgotten if new.limit_defaults == old.limit_defaults else None)
         if new.snapshot.drain_seconds != old.snapshot.drain_seconds:
             self._supervision.tell(DrainChanged(new.snapshot.drain_seconds))
 
@@ -218,7 +278,7 @@ def run(begun: Begun, *, log: FilteringBoundLogger) -> int:
     """Run until told to end; the exit status. What keeps it from starting is told in one line, without a traceback."""
     try:
         asyncio.run(_run(begun, log))
-    except (StoreError, SealError, ConfigurationError) as error:
+    except _REASONS as error:
         log.error("control cannot start", reason=str(error))
         return 2
     return 0
@@ -231,20 +291,31 @@ async def _run(begun: Begun, log: FilteringBoundLogger) -> None:
     executor = ThreadPoolExecutor(1, thread_name_prefix="count")
     try:
         async with opened(choice.started, now=_unix) as storage:
+            await check(storage.ledger, log=log)
             await Service(begun, storage, executor=executor, log=log).run()
     finally:
         executor.shutdown(cancel_futures=True)
 
 
 def _declared_keys(
-    path: str | None, *, changed: Callable[[tuple[bytes, ...]], None], log: FilteringBoundLogger
+    settings: Settings,
+    *,
+    changed: Callable[[tuple[bytes, ...]], None],
+    defaults: Callable[[], Defaults],
+    log: FilteringBoundLogger,
 ) -> DeclaredKeys | None:
     """The keys of the configured file, loaded; None where there is none. Raises KeyFileError."""
-    if path is None:
+    if settings.key_file is None:
         return None
-    keys = DeclaredKeys(Path(path), now=_unix, log=log, changed=changed)
+    keys = DeclaredKeys(
+        Path(settings.key_file), now=_unix, log=log, changed=changed, defaults=defaults, model=settings.key_file_model
+    )
     keys.load()
     return keys
+
+
+def _unix_milliseconds() -> int:
+    return int(_unix() * 1000)
 
 
 def _unix() -> float:

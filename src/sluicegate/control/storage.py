@@ -1,4 +1,4 @@
-"""The database and the keys to the secrets in it, opened for as long as a control process runs."""
+"""The database, the keys to the secrets in it, and the ledger, opened for as long as a control process runs."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sluicegate.config.compile import Compiled
+from sluicegate.control.limits.opening import ledger_of
 from sluicegate.control.secrets import KeyRing
 from sluicegate.control.secrets.master_key import open_key_ring
 from sluicegate.control.secrets.rotation import used_key_ids
 from sluicegate.control.tenants.tenancy import Announcing, Tenancy
 from sluicegate.domain.ids import IdSource
 from sluicegate.domain.issuing import TokenRecipe, recipe
+from sluicegate.ledger.interface import Ledger
 from sluicegate.store.database import Database
 from sluicegate.store.upgrade import upgrade
 
@@ -25,11 +27,12 @@ class Storage:
 
     database: Database
     key_ring: KeyRing
+    ledger: Ledger
 
 
 @asynccontextmanager
 async def opened(started: Compiled, *, now: Callable[[], float]) -> AsyncIterator[Storage]:
-    """Migrate the database, open it, and find the master key. `now` gives Unix seconds.
+    """Migrate the database, open it and the ledger, and find the master key. `now` gives Unix seconds.
 
     Raises NewerDatabaseError, MasterKeyError, and what the driver raises where there is no database.
     """
@@ -37,7 +40,12 @@ async def opened(started: Compiled, *, now: Callable[[], float]) -> AsyncIterato
     await upgrade(settings.database_url, directory)
     database = await Database.open(settings.database_url, directory)
     try:
-        yield Storage(database, await _key_ring(started, database, directory, now))
+        key_ring = await _key_ring(started, database, directory, now)
+        ledger = ledger_of(settings, directory)
+        try:
+            yield Storage(database, key_ring, ledger)
+        finally:
+            await ledger.close()
     finally:
         await database.close()
 

@@ -9,7 +9,9 @@ openai      chat, completions, responses, embeddings and the rest of that family
 anthropic   messages; of its answers and streams: anthropic_messages
 gemini      generateContent; of its answers and streams: gemini_answers
 generic     any HTTP API: passed through, usage read where it has a common shape
+management  the paths of our own control process, for the errors that a worker gives there
 
+limits      how the state of a limit is told
 lenient     JSON read by shape, so that a surprising type costs only its own field
 texts       the texts inside requests and answers that a tokenizer would see
 findings    what a stream has told so far: what all readers of streams fill in

@@ -5,14 +5,16 @@ from typing import ClassVar, Final
 import msgspec
 
 from sluicegate.dialects.anthropic_messages import MessageReader, read_message
-from sluicegate.dialects.base import StreamReader
+from sluicegate.dialects.base import Resets, StreamReader
 from sluicegate.dialects.lenient import parse
+from sluicegate.dialects.limits import anthropic_fields, limit_facts
 from sluicegate.dialects.silent import SilentReader
 from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
 from sluicegate.domain.errors import GatewayError, Kind
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading
 from sluicegate.wire import sse
+from sluicegate.wire.caps import CapFields
 
 _LIST = ("GET", "POST")
 _ITEM = ("GET", "POST", "DELETE")
@@ -49,6 +51,11 @@ _DEFAULT_VERSION = "2023-06-01"
 send theirs, and it is passed on."""
 
 
+_CAP: Final = CapFields(("max_tokens",))
+_IMAGE: Final = 6_000
+"""Tokens of the largest image that is not scaled down first, with room for models to come."""
+
+
 class Anthropic:
     """The dialect `anthropic`."""
 
@@ -56,6 +63,7 @@ class Anthropic:
     allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
     has_model_in_path: ClassVar[bool] = False
     credential_parameters: ClassVar[frozenset[str]] = frozenset()
+    error_type: ClassVar[bytes] = b"application/json"
 
     def __repr__(self) -> str:
         """Tell which one it is."""
@@ -110,9 +118,30 @@ class Anthropic:
         """Never."""
         return False
 
+    def cap_fields(self, operation: str, host: str) -> CapFields | None:
+        """`max_tokens`, which the API requires."""
+        return _CAP if operation == "messages" else None
+
+    def image_tokens(self, model: str) -> int:
+        """The same for all models."""
+        return _IMAGE
+
+    def limit_fields(self, metric: str, maximum: int, remaining: int, resets: Resets | None) -> bytes:
+        """`anthropic-ratelimit-…`."""
+        return anthropic_fields(metric, maximum, remaining, resets)
+
+    def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:
+        """`message_delta` with the stop reason `max_tokens`, and `message_stop`: SDKs need no end of the last block."""
+        if operation != "messages":
+            return b""
+        delta = {"stop_reason": "max_tokens", "stop_sequence": None}
+        body = {"type": "message_delta", "delta": delta, "usage": {"output_tokens": events}}
+        end = sse.event(b'{"type":"message_stop"}', "message_stop")
+        return sse.event(msgspec.json.encode(body), "message_delta") + end
+
     def error_body(self, error: GatewayError, request_id: str) -> bytes:
-        """`{"type":"error","error":{"type","message"},"request_id"}`."""
-        detail = {"type": _KINDS[error.kind], "message": error.message}
+        """`{"type":"error","error":{"type","message"},"request_id"}`; for a limit with the facts about it."""
+        detail = {"type": _KINDS[error.kind], "message": error.message, **limit_facts(error)}
         return msgspec.json.encode({"type": "error", "error": detail, "request_id": request_id})
 
     def stream_error(self, error: GatewayError, request_id: str, operation: str, events: int) -> bytes:

@@ -12,6 +12,12 @@ class _Details(Struct, gc=False):
     thinking_tokens: int | None = None
 
 
+class _Written(Struct, gc=False):
+    """`cache_creation`: what was written to the cache, by how long it is kept."""
+
+    ephemeral_1h_input_tokens: int | None = None
+
+
 class ReportedUsage(Struct, gc=False):
     """The object `usage`; `input_tokens` leaves out what was read from or written to the prompt cache."""
 
@@ -20,6 +26,7 @@ class ReportedUsage(Struct, gc=False):
     cache_creation_input_tokens: int | None = None
     cache_read_input_tokens: int | None = None
     output_tokens_details: _Details | None = None
+    cache_creation: _Written | None = None
 
     def followed_by(self, later: "ReportedUsage") -> "ReportedUsage":
         """A stream's counts are cumulative: what is reported later replaces what came before it."""
@@ -29,6 +36,7 @@ class ReportedUsage(Struct, gc=False):
             cache_creation_input_tokens=_latest(self.cache_creation_input_tokens, later.cache_creation_input_tokens),
             cache_read_input_tokens=_latest(self.cache_read_input_tokens, later.cache_read_input_tokens),
             output_tokens_details=later.output_tokens_details or self.output_tokens_details,
+            cache_creation=later.cache_creation or self.cache_creation,
         )
 
 
@@ -80,12 +88,14 @@ def usage_of(reported: ReportedUsage | None) -> Usage | None:
     written = count(reported.cache_creation_input_tokens)
     read = count(reported.cache_read_input_tokens)
     details = reported.output_tokens_details
+    kept = reported.cache_creation
     return Usage(
         input_tokens=count(reported.input_tokens) + written + read,
         output_tokens=count(reported.output_tokens),
         cache_read_tokens=read,
         cache_write_tokens=written,
         reasoning_tokens=count(details.thinking_tokens) if details else 0,
+        cache_write_1h_tokens=count(kept.ephemeral_1h_input_tokens) if kept else 0,
     )
 
 

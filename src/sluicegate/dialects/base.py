@@ -1,10 +1,11 @@
 """What the core may ask of a dialect. A dialect is stateless; only a StreamReader lives as long as an answer."""
 
-from typing import ClassVar, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 from sluicegate.domain.errors import GatewayError
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading
+from sluicegate.wire.caps import CapFields
 
 
 class StreamReader(Protocol):
@@ -27,6 +28,13 @@ class StreamReader(Protocol):
         ...
 
 
+class Resets(NamedTuple):
+    """When enough of a limit is free again: in how many seconds, and at which time (RFC 3339, UTC)."""
+
+    seconds: float
+    at: str
+
+
 class Dialect(Protocol):
     """One provider API. `path` is always the part after the version prefix, no leading slash: `chat/completions`."""
 
@@ -37,6 +45,8 @@ class Dialect(Protocol):
     """Whether the path, not the body, names the model (Gemini)."""
     credential_parameters: ClassVar[frozenset[str]]
     """Query parameters that may hold a credential; a caller's never travels to the provider."""
+    error_type: ClassVar[bytes]
+    """The content type of `error_body`."""
 
     def credential_headers(self, api_key: str) -> tuple[tuple[str, str], ...]:
         """Where the provider's key goes: header fields, names in lower case."""
@@ -87,8 +97,27 @@ class Dialect(Protocol):
         not ask for it."""
         ...
 
+    def cap_fields(self, operation: str, host: str) -> CapFields | None:
+        """Where a request to this host caps its output; None where it cannot, or where there is none to cap."""
+        ...
+
+    def image_tokens(self, model: str) -> int:
+        """The most tokens that a model takes for one image, whatever its size."""
+        ...
+
+    def limit_fields(self, metric: str, maximum: int, remaining: int, resets: "Resets | None") -> bytes:
+        """The header fields, each with its line end, that tell how a limit of `requests` or `tokens` stands."""
+        ...
+
+    def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:
+        """The events that end a stream as if the model had reached its cap; empty where there is no such ending.
+
+        `events` is how many went before, `reading` what was understood of them.
+        """
+        ...
+
     def error_body(self, error: GatewayError, request_id: str) -> bytes:
-        """The JSON error body of this API for one of our errors."""
+        """The JSON body, of the type `error_type`, that this API has for one of our errors."""
         ...
 
     def stream_error(self, error: GatewayError, request_id: str, operation: str, events: int) -> bytes:

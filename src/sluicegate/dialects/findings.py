@@ -7,7 +7,7 @@ from sluicegate.domain.usage import Reading, Usage
 class Findings:
     """Filled in event by event. Usage is not part of it: every API reports that in a way of its own."""
 
-    __slots__ = ("capture", "error", "finish_reason", "is_complete", "model", "response_id")
+    __slots__ = ("capture", "error", "finish_reason", "is_complete", "model", "provider_cost", "response_id")
 
     def __init__(self) -> None:
         """Start with nothing."""
@@ -16,6 +16,7 @@ class Findings:
         self.response_id: str | None = None
         self.finish_reason: str | None = None
         self.error: str | None = None
+        self.provider_cost: int | None = None
         self.is_complete = False
 
     def __repr__(self) -> str:
@@ -36,4 +37,5 @@ class Findings:
             text_dropped=self.capture.dropped if needs_count else 0,
             is_complete=self.is_complete,
             error=self.error,
+            provider_cost=self.provider_cost,
         )

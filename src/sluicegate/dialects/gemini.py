@@ -7,15 +7,17 @@ from urllib.parse import quote
 
 import msgspec
 
-from sluicegate.dialects.base import StreamReader
+from sluicegate.dialects.base import Resets, StreamReader
 from sluicegate.dialects.gemini_answers import ContentReader, array_items, read_content
 from sluicegate.dialects.lenient import parse
+from sluicegate.dialects.limits import limit_facts, openai_fields
 from sluicegate.dialects.silent import SilentReader
 from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
 from sluicegate.domain.errors import GatewayError
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading
 from sluicegate.wire import sse
+from sluicegate.wire.caps import CapFields
 
 _READ = ("GET",)
 _POST = ("POST",)
@@ -73,6 +75,15 @@ _VERSION = re.compile(r"v1(?:(?:alpha|beta)\d*)?/")
 _MODEL = re.compile(r"(models/|(?=tunedModels/))((?:tunedModels/)?[^/:]+)((?::[A-Za-z]+)?)")
 
 
+_CAP: Final = CapFields(
+    ("maxOutputTokens", "max_output_tokens"),
+    ("generationConfig", "generation_config"),
+    ("candidateCount", "candidate_count"),
+)
+"""Protocol buffers' JSON has both spellings."""
+_IMAGE: Final = 8_000
+
+
 class Gemini:
     """The dialect `gemini`."""
 
@@ -80,6 +91,7 @@ class Gemini:
     allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
     has_model_in_path: ClassVar[bool] = True
     credential_parameters: ClassVar[frozenset[str]] = frozenset({"key"})
+    error_type: ClassVar[bytes] = b"application/json"
 
     def __repr__(self) -> str:
         """Tell which one it is."""
@@ -138,6 +150,25 @@ class Gemini:
         """Never."""
         return False
 
+    def cap_fields(self, operation: str, host: str) -> CapFields | None:
+        """`generationConfig.maxOutputTokens`."""
+        return _CAP if operation == "generate" else None
+
+    def image_tokens(self, model: str) -> int:
+        """258 for each tile of 768 pixels, at most 16 of them, with room for models to come."""
+        return _IMAGE
+
+    def limit_fields(self, metric: str, maximum: int, remaining: int, resets: Resets | None) -> bytes:
+        """The API has none; `x-ratelimit-…` is what most clients know."""
+        return openai_fields(metric, maximum, remaining, resets)
+
+    def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:
+        """A last partial answer with the finish reason `MAX_TOKENS`."""
+        if operation != "generate":
+            return b""
+        candidate = {"content": {"parts": [], "role": "model"}, "finishReason": "MAX_TOKENS", "index": 0}
+        return sse.event(msgspec.json.encode({"candidates": [candidate]}))
+
     def error_body(self, error: GatewayError, request_id: str) -> bytes:
         """`{"error":{"code","message","status","details"}}`; our code is the reason of an ErrorInfo (google.rpc)."""
         metadata = {"request_id": request_id}
@@ -156,6 +187,7 @@ class Gemini:
                     "message": error.message,
                     "status": _status_name(error.status),
                     "details": [information],
+                    **limit_facts(error),
                 }
             }
         )

@@ -6,13 +6,15 @@ from typing import ClassVar, Final
 import msgspec
 from msgspec import Struct, field
 
-from sluicegate.dialects.base import StreamReader
+from sluicegate.dialects.base import Resets, StreamReader
 from sluicegate.dialects.lenient import LenientDecoder, count
-from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, usage_of
+from sluicegate.dialects.limits import limit_facts, openai_fields
+from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, provider_cost_of, usage_of
 from sluicegate.domain.errors import GatewayError
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading, Usage
 from sluicegate.wire import sse
+from sluicegate.wire.caps import CapFields
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _VERSIONED = re.compile(r".*/v[0-9][0-9A-Za-z.]*")
@@ -52,6 +54,9 @@ class _Answer(Struct, gc=False):
 _answers: Final = LenientDecoder(_Answer)
 
 
+_IMAGE: Final = 50_000
+
+
 class Generic:
     """The dialect `generic`."""
 
@@ -59,6 +64,7 @@ class Generic:
     allow: ClassVar[tuple[AllowRule, ...]] = (AllowRule(_METHODS, "**"),)
     has_model_in_path: ClassVar[bool] = False
     credential_parameters: ClassVar[frozenset[str]] = frozenset()
+    error_type: ClassVar[bytes] = b"application/json"
 
     def __repr__(self) -> str:
         """Tell which one it is."""
@@ -108,9 +114,31 @@ class Generic:
         """Never."""
         return False
 
+    def cap_fields(self, operation: str, host: str) -> CapFields | None:
+        """Not known."""
+        return None
+
+    def image_tokens(self, model: str) -> int:
+        """More than any API we know takes for one."""
+        return _IMAGE
+
+    def limit_fields(self, metric: str, maximum: int, remaining: int, resets: Resets | None) -> bytes:
+        """`x-ratelimit-…`, which most clients know."""
+        return openai_fields(metric, maximum, remaining, resets)
+
+    def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:
+        """Not known."""
+        return b""
+
     def error_body(self, error: GatewayError, request_id: str) -> bytes:
         """`{"error":{"type","message","code","param"},"request_id"}`: what most clients look for."""
-        detail = {"type": error.kind, "message": error.message, "code": error.code, "param": error.parameter}
+        detail: dict[str, object] = {
+            "type": error.kind,
+            "message": error.message,
+            "code": error.code,
+            "param": error.parameter,
+            **limit_facts(error),
+        }
         return msgspec.json.encode({"error": detail, "request_id": request_id})
 
     def stream_error(self, error: GatewayError, request_id: str, operation: str, events: int) -> bytes:
@@ -122,7 +150,13 @@ class Generic:
         answer = _answers.read(body)
         if answer is None:
             return Reading()
-        return Reading(usage=_usage_of(answer), model=answer.model, response_id=answer.id, error=error_of(answer.error))
+        return Reading(
+            usage=_usage_of(answer),
+            model=answer.model,
+            response_id=answer.id,
+            error=error_of(answer.error),
+            provider_cost=provider_cost_of(answer.usage),
+        )
 
     def stream_reader(self, operation: str) -> StreamReader:
         """A reader that looks for usage in events that mention it."""
@@ -160,7 +194,8 @@ class _UsageReader:
         for payload in payloads:
             if b'"usage"' in payload and (answer := _answers.read(payload)) is not None:
                 usage = _usage_of(answer) or self._reading.usage
-                self._reading = Reading(usage=usage, model=answer.model, response_id=answer.id)
+                paid = provider_cost_of(answer.usage)
+                self._reading = Reading(usage=usage, model=answer.model, response_id=answer.id, provider_cost=paid)
 
     def reading(self) -> Reading:
         """What was found so far."""

@@ -4,16 +4,18 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from sluicegate.dialects.base import StreamReader
+from sluicegate.dialects.base import Resets, StreamReader
 from sluicegate.dialects.lenient import parse
+from sluicegate.dialects.limits import limit_facts, openai_fields
 from sluicegate.dialects.openai_chat import ChatReader, is_usage_chunk, read_chat
 from sluicegate.dialects.openai_events import EventReader, read_response
 from sluicegate.dialects.silent import SilentReader
 from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
-from sluicegate.domain.errors import GatewayError, Kind
+from sluicegate.domain.errors import GatewayError, Kind, RateLimitedError
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading
 from sluicegate.wire import sse
+from sluicegate.wire.caps import CapFields
 
 _READ = ("GET",)
 _POST = ("POST",)
@@ -81,6 +83,19 @@ _EVENTS: Final = frozenset({"responses", "images", "audio"})
 _COUNTABLE: Final = frozenset({"chat", "completions", "responses", "embeddings"})
 
 
+_OLD_CAP: Final = CapFields(("max_tokens", "max_completion_tokens"), choices=("n",))
+_NEW_CAP: Final = CapFields(("max_completion_tokens", "max_tokens"), choices=("n",))
+_CAPS: Final = {
+    "completions": CapFields(("max_tokens",), choices=("n", "best_of")),
+    "responses": CapFields(("max_output_tokens",)),
+}
+_NEW_CAP_HOSTS: Final = ("openai.com", "azure.com")
+"""Whose reasoning models refuse `max_tokens`; some relatives know no other name."""
+
+_DEAR_IMAGE: Final = 50_000
+_IMAGE: Final = 8_000
+
+
 class OpenAI:
     """The dialect `openai` (https://platform.openai.com/docs/api-reference)."""
 
@@ -88,6 +103,7 @@ class OpenAI:
     allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
     has_model_in_path: ClassVar[bool] = False
     credential_parameters: ClassVar[frozenset[str]] = frozenset()
+    error_type: ClassVar[bytes] = b"application/json"
 
     def __repr__(self) -> str:
         """Tell which one it is."""
@@ -141,8 +157,48 @@ class OpenAI:
         """Whether a chunk has usage and no choices."""
         return is_usage_chunk(payload)
 
+    def cap_fields(self, operation: str, host: str) -> CapFields | None:
+        """`max_completion_tokens` or `max_tokens` of a chat, `max_tokens` of a completion, `max_output_tokens`."""
+        if operation == "chat":
+            return _NEW_CAP if host.partition(":")[0].endswith(_NEW_CAP_HOSTS) else _OLD_CAP
+        return _CAPS.get(operation)
+
+    def image_tokens(self, model: str) -> int:
+        """Eight tiles of 5,667 and a base of 2,833 for gpt-4o-mini; others take a sixth of that at most."""
+        return _DEAR_IMAGE if "4o-mini" in model else _IMAGE
+
+    def limit_fields(self, metric: str, maximum: int, remaining: int, resets: Resets | None) -> bytes:
+        """`x-ratelimit-…`."""
+        return openai_fields(metric, maximum, remaining, resets)
+
+    def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:
+        """A last chunk with the finish reason `length`; for responses, an incomplete one."""
+        identity, model = reading.response_id or request_id, reading.model or ""
+        if operation == "responses":
+            response = {
+                "id": identity,
+                "object": "response",
+                "status": "incomplete",
+                "incomplete_details": {"reason": "max_output_tokens"},
+                "model": model,
+                "output": [],
+            }
+            body = {"type": "response.incomplete", "sequence_number": events, "response": response}
+            return sse.event(msgspec.json.encode(body), "response.incomplete")
+        if operation not in _CHAT:
+            return b""
+        content: dict[str, object] = {"delta": {}} if operation == "chat" else {"text": ""}
+        chunk = {
+            "id": identity,
+            "object": "chat.completion.chunk" if operation == "chat" else "text_completion",
+            "created": 0,
+            "model": model,
+            "choices": [{"index": 0, **content, "finish_reason": "length"}],
+        }
+        return sse.event(msgspec.json.encode(chunk)) + sse.event(b"[DONE]")
+
     def error_body(self, error: GatewayError, request_id: str) -> bytes:
-        """`{"error":{"message","type","param","code"}}`."""
+        """`{"error":{"message","type","param","code"}}`; for a limit with the facts about it."""
         return msgspec.json.encode({"error": _error_object(error)})
 
     def stream_error(self, error: GatewayError, request_id: str, operation: str, events: int) -> bytes:
@@ -199,5 +255,12 @@ class OpenAI:
         return text_of(field(answer, "output")) if operation == "responses" else ""
 
 
-def _error_object(error: GatewayError) -> dict[str, str | None]:
-    return {"message": error.message, "type": _KINDS[error.kind], "param": error.parameter, "code": error.code}
+def _error_object(error: GatewayError) -> dict[str, object]:
+    return {
+        "message": error.message,
+        # Older gateways of this family say so, and their clients look for it.
+        "type": error.code if isinstance(error, RateLimitedError) else _KINDS[error.kind],
+        "param": error.parameter,
+        "code": error.code,
+        **limit_facts(error),
+    }

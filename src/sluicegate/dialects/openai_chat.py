@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from sluicegate.dialects.findings import Findings
 from sluicegate.dialects.lenient import LenientDecoder
-from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, usage_of
+from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, provider_cost_of, usage_of
 from sluicegate.dialects.steady import Steady
 from sluicegate.domain.usage import Reading, Usage
 
@@ -98,6 +98,7 @@ def read_chat(body: bytes) -> Reading:
         response_id=answer.id,
         finish_reason=answer.choices[0].finish_reason if answer.choices else None,
         error=error_of(answer.error),
+        provider_cost=provider_cost_of(answer.usage),
     )
 
 
@@ -169,6 +170,7 @@ class ChatReader:
                 found.model = found.model or chunk.model
             if chunk.usage is not None:
                 self._usage = usage_of(chunk.usage) or self._usage
+                found.provider_cost = provider_cost_of(chunk.usage)
             elif chunk.x_groq is not None:
                 self._usage = usage_of(chunk.x_groq.usage) or self._usage
             if chunk.error is not None:

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from sluicegate.dialects.findings import Findings
 from sluicegate.dialects.lenient import LenientDecoder
-from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, usage_of
+from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, provider_cost_of, usage_of
 from sluicegate.domain.usage import Reading, Usage
 
 _LAST_EVENTS: Final = frozenset(
@@ -68,6 +68,7 @@ def read_response(body: bytes) -> Reading:
         response_id=response.id,
         finish_reason=_finish_reason(response),
         error=error_of(response.error),
+        provider_cost=provider_cost_of(response.usage),
     )
 
 
@@ -115,6 +116,7 @@ class EventReader:
                 self._take_response(kind, event.response)
             if event.usage is not None:
                 self._usage = usage_of(event.usage)
+                self._found.provider_cost = provider_cost_of(event.usage)
             if kind == "error" or event.error is not None:
                 self._found.error = error_of(event.error) or str(event.code or "error")[:64]
             if kind in _LAST_EVENTS:
@@ -131,6 +133,7 @@ class EventReader:
         if kind in _LAST_EVENTS:
             found.finish_reason = _finish_reason(response)
         self._usage = usage_of(response.usage) or self._usage
+        found.provider_cost = provider_cost_of(response.usage)
 
     def reading(self) -> Reading:
         """What was understood so far."""

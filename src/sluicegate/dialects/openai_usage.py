@@ -1,9 +1,22 @@
-"""Token usage as the OpenAI family reports it: one shape for all spellings its members use."""
+"""Token usage as the OpenAI family reports it: one shape for all spellings its members use.
+
+Some say what they charged, too. OpenRouter: `cost` in dollars (https://openrouter.ai/docs/use-cases/usage-accounting),
+which with a key of the caller's own (`is_byok`) is its fee alone, beside what the provider behind it took. Perplexity:
+`cost` with a `total_cost` in dollars. xAI: `cost_in_usd_ticks`, 10**10 of which are a dollar
+(https://docs.x.ai/developers/cost-tracking).
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from msgspec import Struct
 
 from sluicegate.dialects.lenient import count
+from sluicegate.domain.money import MAXIMUM_DOLLARS, NANO
 from sluicegate.domain.usage import Usage
+
+_TICKS_PER_NANO = 10
+_LARGEST = MAXIMUM_DOLLARS * NANO * _TICKS_PER_NANO
+"""Of any unit: beyond it nothing makes sense."""
 
 
 class Details(Struct, gc=False):
@@ -16,6 +29,18 @@ class Details(Struct, gc=False):
 
 
 _NO_DETAILS = Details()
+
+
+class CostDetails(Struct, gc=False):
+    """Parts of OpenRouter's `cost`."""
+
+    upstream_inference_cost: int | float | None = None
+
+
+class TotalCost(Struct, gc=False):
+    """Perplexity's `cost`."""
+
+    total_cost: int | float | None = None
 
 
 class ReportedUsage(Struct, gc=False):
@@ -41,6 +66,10 @@ class ReportedUsage(Struct, gc=False):
     prompt_cache_hit_tokens: int | None = None
     num_cached_tokens: int | None = None
     cached_tokens: int | None = None
+    cost: int | float | TotalCost | None = None
+    is_byok: bool | None = None
+    cost_details: CostDetails | None = None
+    cost_in_usd_ticks: int | None = None
 
 
 def usage_of(reported: ReportedUsage | None) -> Usage | None:
@@ -83,6 +112,32 @@ def usage_of(reported: ReportedUsage | None) -> Usage | None:
         input_audio_tokens=count(ins.audio_tokens),
         output_audio_tokens=count(outs.audio_tokens),
     )
+
+
+def provider_cost_of(reported: ReportedUsage | None) -> int | None:
+    """What the provider says it charged, in nano-dollars, to the nearest one; None where it does not say.
+
+    What is negative or beyond all sense counts as not said.
+    """
+    if reported is None:
+        return None
+    if reported.cost_in_usd_ticks is not None:
+        return _nearest((reported.cost_in_usd_ticks,), Decimal(1) / _TICKS_PER_NANO)
+    cost = reported.cost.total_cost if isinstance(reported.cost, TotalCost) else reported.cost
+    if cost is None:
+        return None
+    details = reported.cost_details
+    behind = details.upstream_inference_cost if reported.is_byok and details is not None else None
+    return _nearest((cost, behind or 0), Decimal(NANO))
+
+
+def _nearest(amounts: tuple[int | float, ...], unit: Decimal) -> int | None:
+    """The sum of amounts, each `unit` nano-dollars: of the digits they are written with, as doubles would not keep."""
+    # Not a number is refused by this, too.
+    if not all(0 <= amount <= _LARGEST for amount in amounts):
+        return None
+    nano = sum((Decimal(repr(amount)) for amount in amounts), Decimal()) * unit
+    return int(nano.to_integral_value(ROUND_HALF_EVEN)) if nano <= MAXIMUM_DOLLARS * NANO else None
 
 
 class ReportedError(Struct, gc=False):

@@ -7,6 +7,8 @@ tenants     who uses an installation, and who manages them
 money       decimal dollars and exact nano-dollars
 audit       the chain of audit entries
 principal   who is calling and what they may do
+holdings    units of an account that a worker holds
+bounds      the most an exchange may take
 usage       what one exchange consumed, in tokens
 events      the one record an exchange leaves behind
 errors      every failure a client can see: status, code, whether a retry can cure it

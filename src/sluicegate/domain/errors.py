@@ -5,6 +5,8 @@ The dialects turn a class's `kind` into the wording of their API; nothing else d
 
 from typing import ClassVar, Literal
 
+from msgspec import Struct
+
 Kind = Literal[
     "invalid_request",
     "authentication",
@@ -284,3 +286,91 @@ class OverloadedError(GatewayError):
     kind = "overloaded"
     is_retryable = True
     closes_connection = True
+
+
+class LimitFacts(Struct, frozen=True, omit_defaults=True):
+    """Which limit refused a request, and how it stands.
+
+    `used` and `maximum` are numbers of the metric's unit, dollars for `usd`. `resets_at` is ISO 8601 UTC: the moment at
+    which enough is certain to be free again, absent where that is never. `scope_id` names whose limit it is.
+    """
+
+    scope: str
+    scope_id: str
+    metric: str
+    window: str
+    used: float
+    maximum: float
+    resets_at: str | None = None
+    organization_id: str | None = None
+    project_id: str | None = None
+    user_id: str | None = None
+
+
+class LimitError(GatewayError):
+    """Base of the refusals by a limit: `facts` say which one."""
+
+    status = 429
+    code = "limit_exceeded"
+    kind: ClassVar[Kind] = "rate_limit"
+    is_retryable = True
+
+    def __init__(self, message: str, *, facts: LimitFacts | None = None, retry_after: float | None = None) -> None:
+        """`retry_after` is in seconds, None where waiting does not help."""
+        super().__init__(message, retry_after=retry_after)
+        self.facts = facts
+
+
+class RateLimitedError(LimitError):
+    """A limit of requests or tokens in a window, or of requests at the same time, is reached."""
+
+    code = "rate_limit_exceeded"
+
+
+class BudgetSpentError(LimitError):
+    """A limit in dollars is reached."""
+
+    code = "budget_exceeded"
+    kind = "quota"
+    is_retryable = False
+
+
+class LimitReachedError(GatewayError):
+    """A limit was reached in the middle of an answer, whose API has no way to say that it was cut short."""
+
+    status = 429
+    code = "limit_reached"
+    kind = "quota"
+
+
+class LedgerUnavailableError(GatewayError):
+    """The ledger of limits cannot be asked, and the organisation wants its requests refused then."""
+
+    status = 503
+    code = "ledger_unavailable"
+    kind = "overloaded"
+    is_retryable = True
+
+
+class PriceUnknownError(GatewayError):
+    """There is a limit in dollars, and no price for the model that is asked for."""
+
+    status = 400
+    code = "price_unknown"
+    kind = "invalid_request"
+
+
+class MaxCostError(GatewayError):
+    """The request may cost more than its own header `x-gateway-max-cost-usd` allows, or that is no amount."""
+
+    status = 400
+    code = "max_cost_exceeded"
+    kind = "invalid_request"
+
+
+class UnmeteredError(GatewayError):
+    """A hard limit of tokens or dollars holds, and what this connection will use cannot be bounded (WebSocket)."""
+
+    status = 403
+    code = "unmetered_forbidden"
+    kind = "permission"

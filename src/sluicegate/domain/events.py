@@ -22,6 +22,14 @@ class Metadata(Struct, frozen=True, omit_defaults=True):
     created: int = 0
 
 
+class Charge(Struct, frozen=True, array_like=True):
+    """What an exchange took of a limit: `amount` used, for which `leased` units of the worker's lease are over."""
+
+    account: str
+    amount: int
+    leased: int
+
+
 class Exchange(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="exchange"):
     """One exchange, however it ended. Durations are milliseconds unless named otherwise, absent where nothing happened.
 
@@ -67,6 +75,16 @@ class Exchange(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="e
     session_id: str | None = None
     client_address: str | None = None
     tags: tuple[str, ...] = ()
+    cost: int | None = None
+    """Nano-dollars; None where no price is known or nothing is priced."""
+    price_version: str | None = None
+    provider_cost: int | None = None
+    """Nano-dollars, as the provider itself reported them."""
+    charges: tuple[Charge, ...] = ()
+    limit: str | None = None
+    """The account of the limit that refused the request, ended the stream, or, in shadow mode, would have."""
+    is_degraded: bool = False
+    """Whether it was admitted without the ledger, under the organisation's failure mode."""
 
 
 class Pending(Struct, frozen=True, tag_field="kind", tag="pending"):

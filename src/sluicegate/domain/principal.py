@@ -1,6 +1,10 @@
 """Who is calling and what they may do."""
 
+from typing import Literal
+
 from msgspec import Struct
+
+from sluicegate.domain.limits import Limit
 
 
 class Principal(Struct, frozen=True, omit_defaults=True):
@@ -30,6 +34,13 @@ class Principal(Struct, frozen=True, omit_defaults=True):
     credentials: tuple[tuple[str, str], ...] = ()
     """The project's own keys: provider and key, sent in place of the configured one. An empty key is one that cannot be
     used: such a request must be refused, not sent with another's key."""
+
+    limits: tuple[Limit, ...] = ()
+    """Every limit of the token, its user, project and organisation."""
+    failure_mode: Literal["closed", "open"] = "closed"
+    """What its organisation wants when the ledger cannot be asked: 503, or go on up to `fallback_daily_limit`."""
+    fallback_daily_limit: int = 0
+    """Nano-dollars a day."""
 
     def __repr__(self) -> str:
         """Tell everything but the keys."""

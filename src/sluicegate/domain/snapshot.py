@@ -8,6 +8,11 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+Fact = Literal["user", "organization", "project", "token"]
+"""What a provider may be told of a caller: the id of each."""
+Rate = Literal["input", "output", "cache_read", "cache_write"]
+"""What a provider may be told of a price: dollars for one token."""
+
 
 class Timeouts(Struct, frozen=True, omit_defaults=True):
     """How long a provider may take, in seconds. The defaults follow the SDKs' own (openai, anthropic: 600 s in all)."""
@@ -42,6 +47,8 @@ class Provider(Struct, frozen=True):
     `base_path` is put before the rest of a `/<provider>/<rest>` path; `version_path` replaces `/v1` on `/v1/<rest>`;
     both start with a slash or are empty. `authority` is the Host header. `headers` are set on every request (the
     credential among them), `default_headers` only where the client sent none of that name. Header names are lower case.
+    `caller_headers` have JSON objects about the caller as values, `price_headers` about the price: names, each with a
+    Fact or a Rate. A client's own fields of these names are dropped.
     `allow` is None where every path and method may pass.
     """
 
@@ -53,6 +60,8 @@ class Provider(Struct, frozen=True):
     version_path: str = "/v1"
     headers: tuple[tuple[str, str], ...] = ()
     default_headers: tuple[tuple[str, str], ...] = ()
+    caller_headers: tuple[tuple[str, tuple[tuple[str, Fact], ...]], ...] = ()
+    price_headers: tuple[tuple[str, tuple[tuple[str, Rate], ...]], ...] = ()
     allow: tuple[AllowRule, ...] | None = None
     timeouts: Timeouts = Timeouts()
     max_connections: int = 16_384
@@ -118,3 +127,7 @@ class Snapshot(Struct, frozen=True):
     drain_seconds: float = 30.0
     authentication_grace: float = 30.0
     """Seconds for which tokens already known stay good while the control process is away."""
+    limit_wait: float = 5.0
+    """Seconds a request may wait for a limit that others have reserved, before it is refused."""
+    unknown_price: Literal["refuse", "free"] = "refuse"
+    """What becomes of a request under a limit in dollars where the model's price is not known."""

@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from sluicegate.domain.limits import Enforcement, Metric, Scope
+from sluicegate.domain.pricing import Price
+
 Status = Literal["active", "suspended"]
 TokenStatus = Literal["active", "suspended", "revoked"]
 FailureMode = Literal["closed", "open"]
@@ -28,10 +31,13 @@ class Organization(Struct, frozen=True, kw_only=True):
     monthly_budget: int | None = None
     failure_mode: FailureMode = "closed"
     fallback_daily_limit: int | None = None
+    """Nano-dollars that may be spent in a day while budgets cannot be checked."""
     metadata: dict[str, Any] = field(default_factory=dict)
     created_at: int
     updated_at: int
     version: int = 1
+    time_zone: str = "UTC"
+    """Of its calendar: an IANA name."""
 
 
 class Project(Struct, frozen=True, kw_only=True):
@@ -96,6 +102,15 @@ class Token(Struct, frozen=True, kw_only=True):
     updated_at: int
     last_used_at: int | None = None
     version: int = 1
+    counted_as: str | None = None
+    """The first of the tokens it came after by rotation: what they all use is counted as that one's."""
+    requests_before: int = 0
+    """Requests that `max_requests` counts, and the ledger does not: made when it did not bound them yet."""
+
+    @property
+    def account_id(self) -> str:
+        """Whose use of limits it is counted as."""
+        return self.counted_as or self.id
 
 
 class ProviderCredential(Struct, frozen=True, kw_only=True):
@@ -107,6 +122,35 @@ class ProviderCredential(Struct, frozen=True, kw_only=True):
     ciphertext: bytes
     key_id: str
     last_four: str
+    created_at: int
+    updated_at: int
+    version: int = 1
+
+
+class LimitRecord(Struct, frozen=True, kw_only=True):
+    """A limit that a manager set: `window` as `limits.window_text` writes it, a maximum of usd in nano-dollars."""
+
+    id: str
+    organization_id: str
+    scope: Scope
+    scope_id: str
+    metric: Metric
+    window: str
+    maximum: int
+    enforcement: Enforcement = "hard"
+    created_at: int
+    updated_at: int
+    version: int = 1
+
+
+class PriceOverride(Struct, frozen=True, kw_only=True):
+    """What a model of a provider costs in one organisation, in place of what it costs elsewhere."""
+
+    id: str
+    organization_id: str
+    provider: str
+    model: str
+    price: Price
     created_at: int
     updated_at: int
     version: int = 1

@@ -24,6 +24,8 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     reasoning_tokens: int = 0
     input_audio_tokens: int = 0
     output_audio_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    """Of `cache_write_tokens`, what is kept for an hour: that costs more than the usual five minutes (Anthropic)."""
 
     @property
     def total_tokens(self) -> int:
@@ -40,6 +42,7 @@ class Reading(Struct, frozen=True):
     there and final. `text_dropped` is how many bytes of it exceeded the capture bound.
     `is_complete` says that the answer ended as its API says it must (a stream's last event was seen).
     `error` is the provider's own error type where the answer, whatever its status, turned out to be one.
+    `provider_cost` is what the provider says it charged, in nano-dollars; None where it does not say.
     """
 
     usage: Usage | None = None
@@ -51,3 +54,4 @@ class Reading(Struct, frozen=True):
     text_dropped: int = 0
     is_complete: bool = True
     error: str | None = None
+    provider_cost: int | None = None

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Generic
 
 from msgspec import Struct
 
@@ -11,17 +12,17 @@ from sluicegate.domain.segments import unfinished_name
 from sluicegate.events import segments
 from sluicegate.events.checkpoint import Checkpoint, Progress
 from sluicegate.events.segments import Found, found_segments, segment_path, segment_size
-from sluicegate.events.tail import Damage, Tail
+from sluicegate.events.tail import EXCHANGES, Damage, EventT, Lines, Tail
 
 
-class Batch(Struct, frozen=True):
-    """What one call of `read` found. Fewer events than asked for means that there are no more at present.
+class Batch(Struct, Generic[EventT], frozen=True):
+    """What one call of `read` or `read_as` found. Fewer events than asked for means that there are no more at present.
 
     `checkpoint` is where to read on once these events have had their effect. It may differ from the one given even
     where there are no events.
     """
 
-    events: tuple[Exchange, ...]
+    events: tuple[EventT, ...]
     checkpoint: Checkpoint
     damages: tuple[Damage, ...] = ()
 
@@ -43,7 +44,11 @@ class SegmentReader:
         """Tell where the segments are."""
         return f"<SegmentReader {self._directory}>"
 
-    def read(self, checkpoint: Checkpoint, max_events: int) -> Batch:
+    def read(self, checkpoint: Checkpoint, max_events: int) -> Batch[Exchange]:
+        """What `read_as` returns, with everything there is to know of each event. Raises OSError."""
+        return self.read_as(EXCHANGES, checkpoint, max_events)
+
+    def read_as(self, lines: Lines[EventT], checkpoint: Checkpoint, max_events: int) -> Batch[EventT]:
         """Return up to `max_events` events after `checkpoint`, in the order each incarnation wrote them.
 
         Each incarnation gets its share of `max_events`, which must not be less than their number, or the first starve
@@ -57,11 +62,12 @@ class SegmentReader:
                 incarnation,
                 numbers,
                 checkpoint.incarnations.get(incarnation),
+                lines,
                 is_abandoned=self._is_abandoned,
             )
             for incarnation, numbers in found.items()
         }
-        events: list[Exchange] = []
+        events: list[EventT] = []
         try:
             hungry = list(tails.values())
             while hungry and len(events) < max_events:
@@ -72,6 +78,23 @@ class SegmentReader:
         progress = {incarnation: tail.progress for incarnation, tail in tails.items()}
         damages = tuple(damage for tail in tails.values() for damage in tail.damages)
         return Batch(tuple(events), Checkpoint(progress), damages)
+
+    def appearance(self, checkpoint: Checkpoint) -> tuple[int, ...] | None:
+        """What the files look like beyond `checkpoint`: a few `stat`s, cheap enough for an event loop.
+
+        Where it was the same at two looks some 0.1 s apart (file systems count time in steps), nothing was written
+        since the first. None where only reading can tell: a pending line waits for its writer to die.
+        """
+        try:
+            seen = [self._directory.stat().st_mtime_ns]
+            for incarnation, progress in checkpoint.incarnations.items():
+                if progress.waiting:
+                    return None
+                status = os.stat(segment_path(self._directory, incarnation, progress.number))
+                seen += [status.st_ino, status.st_size, status.st_mtime_ns]
+        except OSError:
+            return None
+        return tuple(seen)
 
     def end(self) -> Checkpoint:
         """Return a checkpoint behind every line there is now, for who wants only what is new. Raises OSError."""
@@ -149,9 +172,9 @@ class SegmentReader:
             os.close(file)
 
 
-def _served(tails: list[Tail], events: list[Exchange], max_events: int) -> list[Tail]:
+def _served(tails: list[Tail[EventT]], events: list[EventT], max_events: int) -> list[Tail[EventT]]:
     """Read a fair share of what is still wanted from each; return those that may have more."""
-    hungry: list[Tail] = []
+    hungry: list[Tail[EventT]] = []
     for index, tail in enumerate(tails):
         share = -(-(max_events - len(events)) // (len(tails) - index))
         if tail.read(events, share):

@@ -11,11 +11,12 @@ Rules
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
-from sluicegate.domain.events import Exchange, Line, Pending
+from sluicegate.domain.events import Exchange
 from sluicegate.domain.segments import segment_name
 from sluicegate.events.checkpoint import Progress, Waiting
 from sluicegate.events.segments import segment_path
@@ -23,8 +24,41 @@ from sluicegate.events.segments import segment_path
 _CHUNK_BYTES = 256 * 1024
 """Read at once: some 300 lines. A longer line is read in one piece all the same."""
 
-_decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
-_pending_decoder = msgspec.json.Decoder(Pending)
+
+class Event(Protocol):
+    """As much of `domain.events.Exchange` as a consumer wants: a struct with its tag.
+
+    The fewer fields it has, the less it costs to read: what it does not name is passed over.
+    """
+
+    @property
+    def request_id(self) -> str:
+        """By which a pending line and its exchange belong together."""
+        ...
+
+
+EventT = TypeVar("EventT", bound=Event)
+
+
+class Withheld(Struct, frozen=True, tag_field="kind", tag="pending"):
+    """What is needed of `domain.events.Pending` as long as its exchange may come."""
+
+    request_id: str
+
+
+class _Guess(Struct, frozen=True, tag_field="kind", tag="pending"):
+    """What is needed of `domain.events.Pending` when its exchange will not come."""
+
+    exchange: Raw
+
+
+Lines = msgspec.json.Decoder[EventT | Withheld]
+"""What reads a line, for one type of events: `Decoder(Exchange | Withheld)`."""
+
+EXCHANGES: Lines[Exchange] = msgspec.json.Decoder(Exchange | Withheld)
+"""Reads everything of an exchange."""
+
+_guesses = msgspec.json.Decoder(_Guess)
 
 
 class Damage(Struct, frozen=True):
@@ -36,20 +70,21 @@ class Damage(Struct, frozen=True):
     reason: str
 
 
-class Tail:
+class Tail(Generic[EventT]):
     """One incarnation's lines from `progress` on. Reads files only inside `read`; close it when done."""
 
     __slots__ = (
-        "_at",
-        "_chunk",
+        "_decode",
         "_directory",
         "_file",
         "_has_ended",
         "_incarnation",
         "_is_abandoned",
+        "_lines",
         "_number",
         "_numbers",
         "_offset",
+        "_torn",
         "_waiting",
         "damages",
     )
@@ -60,23 +95,28 @@ class Tail:
         incarnation: str,
         numbers: tuple[int, ...],
         progress: Progress | None,
+        lines: Lines[EventT],
         *,
         is_abandoned: Callable[[Path, str, int], bool],
     ) -> None:
-        """`numbers` are the segments that exist, at least one; without `progress`, begin with the oldest."""
+        """`numbers` are the segments that exist, at least one; without `progress`, begin with the oldest.
+
+        `lines` reads each line.
+        """
         self._directory = directory
         self._incarnation = incarnation
         self._numbers = numbers
         self._file: int | None = None
-        self._chunk = b""
-        self._at = 0
+        self._decode = lines.decode
+        self._lines: list[bytes] = []
+        self._torn = 0
         self._has_ended = False
         self._is_abandoned = is_abandoned
         self.damages: list[Damage] = []
         progress = progress or Progress(numbers[0], 0)
         self._number = progress.number
         self._offset = progress.offset
-        self._waiting = {each.request_id: (each.number, each.offset) for each in progress.waiting}
+        self._waiting = {each.request_id: each for each in progress.waiting}
 
     def __repr__(self) -> str:
         """Tell the position and how much is withheld."""
@@ -87,8 +127,7 @@ class Tail:
     @property
     def progress(self) -> Progress:
         """How far this was read; everything reported so far lies before it."""
-        waiting = (Waiting(request_id, *place) for request_id, place in self._waiting.items())
-        return Progress(self._number, self._offset, tuple(waiting))
+        return Progress(self._number, self._offset, tuple(self._waiting.values()))
 
     def close(self) -> None:
         """Close the file."""
@@ -96,56 +135,67 @@ class Tail:
             os.close(self._file)
             self._file = None
 
-    def read(self, events: list[Exchange], limit: int) -> bool:
+    def read(self, events: list[EventT], limit: int) -> bool:
         """Add up to `limit` events; return whether there may be more at once. Raises OSError."""
-        for _ in range(limit):
-            event = self._next_event()
+        wanted = limit
+        while wanted and (lines := self._next_lines(wanted)):
+            wanted -= self._take(lines, events)
+        while wanted:
+            event = self._next_unresolved() if self._has_ended else None
             if event is None:
                 return False
             events.append(event)
+            wanted -= 1
         return True
 
-    def _next_event(self) -> Exchange | None:
-        """Return the next event to report, or None where there is none now."""
-        while (line := self._next_line()) is not None:
-            start = self._offset - len(line) - 1
-            try:
-                event = _decoder.decode(line)
-            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                self._tell(start, len(line), f"not an event: {error}")
-                continue
-            self._waiting.pop(event.request_id, None)
-            if type(event) is Exchange:
-                return event
-            self._waiting[event.request_id] = (self._number, start)
-        return self._next_unresolved() if self._has_ended else None
+    def _take(self, lines: list[bytes], events: list[EventT]) -> int:
+        """Pass these lines and add what they report; return how many events that is."""
+        try:
+            # One call for each line: `decode_lines` would not mind where a line ends, and to check that costs more.
+            found = list(map(self._decode, lines))
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            if len(lines) > 1:
+                return sum(self._take([line], events) for line in lines)
+            self._tell(self._offset, len(lines[0]), f"not an event: {error}")
+            found = []
+        reported = [event for event in found if not isinstance(event, Withheld)]
+        if self._waiting or len(reported) < len(found):
+            self._withhold(lines, found)
+        events += reported
+        self._offset += sum(map(len, lines)) + len(lines)
+        return len(reported)
 
-    def _next_line(self) -> bytes | None:
-        """Return the next whole line without its newline, or None at the end of what there is."""
-        while True:
-            end = self._chunk.find(b"\n", self._at)
-            if end >= 0:
-                line = self._chunk[self._at : end]
-                self._at = end + 1
-                self._offset += len(line) + 1
-                return line
-            if self._fill():
-                continue
+    def _withhold(self, lines: list[bytes], found: list[EventT | Withheld]) -> None:
+        """Note which exchanges are awaited, and which of them have come."""
+        offset = self._offset
+        # Only damage has lines without an event, and it comes alone.
+        for line, event in zip(lines, found, strict=False):
+            self._waiting.pop(event.request_id, None)
+            if isinstance(event, Withheld):
+                self._waiting[event.request_id] = Waiting(event.request_id, self._number, offset)
+            offset += len(line) + 1
+
+    def _next_lines(self, limit: int) -> list[bytes]:
+        """Return the next whole lines without their newlines, up to `limit`; none at the end of what there is."""
+        while not self._lines and not self._fill():
             if not self._is_final():
-                return None
+                return []
             # Between the last look at the file and its becoming final, its writer may have added to it or cut it.
             if self._fill():
-                continue
+                break
             self._pass_torn_line()
             if not self._enter_next():
-                return None
+                return []
+        lines = self._lines[:limit]
+        del self._lines[:limit]
+        return lines
 
     def _fill(self) -> bool:
         """Read on from where the current line begins; return whether a whole line is there.
 
         What was read before of an unfinished line is read again: its writer may have cut it off meanwhile.
         """
-        self._chunk, self._at = b"", 0
+        self._torn = 0
         if self._file is None:
             try:
                 path = segment_path(self._directory, self._incarnation, self._number)
@@ -154,10 +204,12 @@ class Tail:
                 return False
         size = _CHUNK_BYTES
         while True:
-            self._chunk = os.pread(self._file, size, self._offset)
-            if b"\n" in self._chunk:
+            chunk = os.pread(self._file, size, self._offset)
+            self._lines = chunk.split(b"\n")
+            self._torn = len(self._lines.pop())
+            if self._lines:
                 return True
-            if len(self._chunk) < size:
+            if len(chunk) < size:
                 return False
             size *= 2
 
@@ -170,10 +222,10 @@ class Tail:
 
     def _pass_torn_line(self) -> None:
         """Pass over what a segment's writer could not finish."""
-        if self._chunk:
-            self._tell(self._offset, len(self._chunk), "a line without its end")
-            self._offset += len(self._chunk)
-            self._chunk = b""
+        if self._torn:
+            self._tell(self._offset, self._torn, "a line without its end")
+            self._offset += self._torn
+            self._torn = 0
 
     def _enter_next(self) -> bool:
         """Go to the next segment there is; return whether there is one."""
@@ -188,17 +240,21 @@ class Tail:
             self._number = later[0]
         return True
 
-    def _next_unresolved(self) -> Exchange | None:
+    def _next_unresolved(self) -> EventT | None:
         """Return the guess of the oldest pending line whose exchange will never come."""
         while self._waiting:
-            request_id = next(iter(self._waiting))
-            number, offset = self._waiting.pop(request_id)
+            waiting = self._waiting.pop(next(iter(self._waiting)))
             try:
-                with segment_path(self._directory, self._incarnation, number).open("rb") as segment:
-                    segment.seek(offset)
-                    return _pending_decoder.decode(segment.readline()).exchange
+                with segment_path(self._directory, self._incarnation, waiting.number).open("rb") as segment:
+                    segment.seek(waiting.offset)
+                    guess = self._decode(_guesses.decode(segment.readline()).exchange)
+                if not isinstance(guess, Withheld):
+                    return guess
+                reason = "it holds no exchange"
             except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-                self._tell(offset, 0, f"the pending line of {request_id} cannot be read again: {error}", number=number)
+                reason = str(error)
+            reason = f"the pending line of {waiting.request_id} cannot be read again: {reason}"
+            self._tell(waiting.offset, 0, reason, number=waiting.number)
         return None
 
     def _tell(self, offset: int, length: int, reason: str, *, number: int | None = None) -> None:

@@ -8,7 +8,9 @@ routes      where a request line leads;  local   what a worker answers by itself
 providers   the runtime of one provider;  pool, connector, upstream   its connections
 outgoing    a request as its provider gets it
 relay       an answer on its way to the client;  taps   what watches a side copy of it
-replies     answers of our own;  tunnel   upgraded connections
+replies     answers of our own;  away   those for the control process;  tunnel   upgraded connections
+budgets     who may begin, waits or is refused;  purses   the limits of one principal;  borrower   where units come from
+refusals    what a caller is told of its limits;  overrun   answers that only we bound;  prices   what models cost
 principals  who the callers are;  link   the way to the control process
 journal     the record of every exchange;  turn   the order of what ends in one loop turn
 services    what an exchange can reach;  sweep   deadlines

@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING
 from sluicegate.domain.errors import (
     BodyTooLargeError,
     GatewayError,
+    LimitReachedError,
     UpstreamBrokenError,
     UpstreamTimeoutError,
 )
+from sluicegate.domain.pricing import Price
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.usage import Reading, Usage, UsageSource
 from sluicegate.gateway import pipeline, relay
-from sluicegate.gateway.heads import RequestHead
+from sluicegate.gateway.away import told
+from sluicegate.gateway.heads import DISCARDED, RequestHead
+from sluicegate.gateway.overrun import is_overrun
 from sluicegate.gateway.providers import ProviderRuntime
+from sluicegate.gateway.purses import Reservation
 from sluicegate.gateway.replies import CONTINUE, error_reply
 from sluicegate.gateway.routes import Route
 from sluicegate.gateway.services import NOBODY, Services
+from sluicegate.gateway.stages.budget import NOT_COUNTED
 from sluicegate.gateway.stages.forward import dispatch, send
 from sluicegate.gateway.taps import Tap, UsageFilter
 from sluicegate.gateway.upstream import UpstreamConnection
@@ -31,8 +37,6 @@ CLIENT_CLOSED = 499
 """Status recorded, never sent, where the client left before any answer (nginx's convention)."""
 LARGEST_UNSENT = 262_144
 """Bytes of a streaming body that wait for the provider's connection before the client is made to wait."""
-DISCARDED = 65_536
-"""A refused request's unread body up to this is read and dropped, so that the client's connection can be used again."""
 NOTHING = Reading()
 
 
@@ -48,6 +52,7 @@ class Exchange:
         "client",
         "connection",
         "content_length",
+        "counted_input",
         "ended",
         "error",
         "filter",
@@ -55,6 +60,7 @@ class Exchange:
         "framing",
         "has_body",
         "head",
+        "is_capped",
         "is_chunked",
         "is_client_gone",
         "is_cut",
@@ -71,11 +77,13 @@ class Exchange:
         "model",
         "overhead_us",
         "prefix",
+        "price",
         "principal",
         "reading",
         "ready",
         "request_id",
         "requested_model",
+        "reservation",
         "response_bytes",
         "route",
         "runtime_or_none",
@@ -111,6 +119,10 @@ class Exchange:
         self.started = 0.0
         self.principal: Principal = NOBODY
         self.runtime_or_none: ProviderRuntime | None = None
+        self.price: Price | None = None
+        self.reservation: Reservation | None = None
+        self.counted_input = NOT_COUNTED
+        self.is_capped = False
         self.connection: UpstreamConnection | None = None
         self.filter: UsageFilter | None = None
         self.tap: Tap | None = None
@@ -153,6 +165,11 @@ class Exchange:
     @runtime.setter
     def runtime(self, runtime: ProviderRuntime) -> None:
         self.runtime_or_none = runtime
+
+    @property
+    def price_key(self) -> tuple[str, str, str]:
+        """What the price of its model is known by."""
+        return self.runtime.name, self.model, self.principal.organization_id
 
     # -- the client's side
 
@@ -284,7 +301,7 @@ class Exchange:
         """End with an error: an answer, or the end of a stream, in the words of the route's API."""
         if self.is_ended:
             return
-        self.error = error
+        self.error = error = told(self, error)
         self._leave_upstream()
         if self.is_head_sent:
             self.is_cut = True
@@ -425,6 +442,10 @@ class Exchange:
         connection = self.connection
         if connection is None or self.is_ended:
             return
+        reservation = self.reservation
+        if reservation is not None and reservation.is_open and self.is_stream and is_overrun(self, reservation):
+            self._end_at_length()
+            return
         timeouts = self.runtime.provider.timeouts
         if now - self.started > timeouts.total:
             self.refuse(self._too_slow("did not finish", timeouts.total))
@@ -436,6 +457,17 @@ class Exchange:
             self._seen = now
         elif now - self._seen > timeouts.between_bytes:
             self.refuse(self._too_slow("sent nothing more", timeouts.between_bytes))
+
+    def _end_at_length(self) -> None:
+        """The limit is reached in the middle of a stream: end it as if the model had reached its cap."""
+        ending = relay.length_ending(self)
+        if ending is None:
+            assert self.reservation is not None, "only reservations are overrun"
+            self.refuse(LimitReachedError(f"the limit {self.reservation.limit} was reached while the answer came"))
+            return
+        self.is_cut = True
+        self._leave_upstream()
+        self._end(ending)
 
     def _too_slow(self, what: str, seconds: float) -> UpstreamTimeoutError:
         return UpstreamTimeoutError(f"provider {self.runtime.name} {what} within {seconds:g} s")

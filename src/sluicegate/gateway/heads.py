@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from sluicegate.gateway.providers import ProviderRuntime
     from sluicegate.gateway.routes import Route, Routes
 
+DISCARDED = 65_536
+"""A refused request's unread body up to this is read and dropped, so that the client's connection can be used again."""
 _LONGEST_LENGTH = 12
 """Digits of a body's length that is known again, and the CR behind them: more than any bound lets pass."""
 _LENGTH_FIELD = b"\r\ncontent-length:"
@@ -41,6 +43,7 @@ class RequestHead:
         "judged_by",
         "keeps_alive",
         "lines",
+        "max_cost",
         "method",
         "options",
         "prefixed_for",
@@ -69,6 +72,7 @@ class RequestHead:
         self.upgrade = b""
         self.expect = b""
         self.session = ""
+        self.max_cost = b""
         self.fault = ""
         self.is_chunked = False
         self.is_http10 = False
@@ -112,6 +116,8 @@ class RequestHead:
         elif kind == headers.SESSION:
             self.session = value.decode("latin-1")
             self.lines.append(b"%b: %b" % (name, value))
+        elif kind == headers.MAX_COST:
+            self.max_cost = value
         elif kind == headers.COOKIE:
             self.cookies.append(value)
         else:
@@ -165,7 +171,8 @@ class KnownHead:
             return b"" if len(data) == len(before) else None
         end = data.find(b"\r", len(before), len(before) + _LONGEST_LENGTH)
         digits = data[len(before) : max(end, 0)]
-        if not digits.isdigit() or not data.startswith(self._after, end):
+        # More than that is not always read to its end, where the head alone refuses the request.
+        if not digits.isdigit() or int(digits) > DISCARDED or not data.startswith(self._after, end):
             return None
         body = data[end + len(self._after) :]
         return body if len(body) == int(digits) else None

@@ -111,6 +111,11 @@ class Journal:
         )
 
     @property
+    def incarnation(self) -> str:
+        """The name of this run of this worker, as in its segments' names."""
+        return self._incarnation
+
+    @property
     def state(self) -> JournalState:
         """What happens to lines at present."""
         return self._state

@@ -7,15 +7,22 @@ from typing import Protocol, cast
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
 from sluicegate.wire.link import (
+    AskLease,
+    AskPrice,
     BrokenLinkError,
     Configure,
     Count,
     Counted,
     Feed,
     Forget,
+    ForgetPrices,
     FrameReader,
     Hello,
+    Lend,
+    Lent,
+    Priced,
     Ready,
+    Recall,
     Resolve,
     Resolved,
     ToControl,
@@ -49,6 +56,14 @@ class LinkListener(Protocol):
 
     def feed_true(self, as_of: float, lease: float) -> None:
         """How far the change feed can be believed, as in `wire.link.Feed`."""
+        ...
+
+    def recalled(self, accounts: tuple[str, ...]) -> None:
+        """Others wait for what this worker holds of these accounts."""
+        ...
+
+    def prices_forgotten(self) -> None:
+        """Prices have changed."""
         ...
 
     def link_lost(self) -> None:
@@ -98,9 +113,16 @@ class Link:
     """Questions to control and their answers, over whichever connection stands."""
 
     def __init__(
-        self, path: str, *, worker: int, pid: int, listener: LinkListener, loop: asyncio.AbstractEventLoop
+        self,
+        path: str,
+        *,
+        worker: int,
+        pid: int,
+        listener: LinkListener,
+        loop: asyncio.AbstractEventLoop,
+        holder: str = "",
     ) -> None:
-        """`path` is the link's Unix socket."""
+        """`path` is the link's Unix socket; `holder` is who leases are lent to: the journal's incarnation."""
         self._path = path
         self._hello = Hello(worker, pid)
         self._listener = listener
@@ -110,6 +132,9 @@ class Link:
         self._number = 0
         self._resolving: dict[int, bytes] = {}
         self._counting: dict[int, tuple[float, Callable[[Counted | None], None]]] = {}
+        self._lending: dict[int, Callable[[Lent | None], None]] = {}
+        self._pricing: dict[int, Callable[[Priced | None], None]] = {}
+        self._holder = holder
         self._attempt = 0
         self._connecting: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -165,6 +190,12 @@ class Link:
         counting, self._counting = self._counting, {}
         for _, callback in counting.values():
             callback(None)
+        lending, self._lending = self._lending, {}
+        for lent in lending.values():
+            lent(None)
+        pricing, self._pricing = self._pricing, {}
+        for priced in pricing.values():
+            priced(None)
         self._listener.link_lost()
         self.start()
 
@@ -179,6 +210,18 @@ class Link:
                 asked = self._counting.pop(message.number, None)
                 if asked is not None:
                     asked[1](message)
+            case Lent():
+                lent = self._lending.pop(message.number, None)
+                if lent is not None:
+                    lent(message)
+            case Priced():
+                priced = self._pricing.pop(message.number, None)
+                if priced is not None:
+                    priced(message)
+            case Recall():
+                self._listener.recalled(message.accounts)
+            case ForgetPrices():
+                self._listener.prices_forgotten()
             case Configure():
                 self._listener.configured(message.snapshot)
             case Forget():
@@ -220,6 +263,26 @@ class Link:
                 question.answer_dropped,
             )
         )
+
+    def lend(self, asks: tuple[AskLease, ...], callback: Callable[[Lent | None], None]) -> None:
+        """Ask for leases, and give back. `callback` gets None where the link is down, or breaks before the answer."""
+        if self._protocol is None:
+            callback(None)
+            return
+        number = self._next_number()
+        self._lending[number] = callback
+        self._send(Lend(number, self._holder, asks))
+
+    def ask_price(
+        self, provider: str, model: str, organization: str, callback: Callable[[Priced | None], None]
+    ) -> None:
+        """Ask what a model costs. `callback` gets None where the link is down, or breaks before the answer."""
+        if self._protocol is None:
+            callback(None)
+            return
+        number = self._next_number()
+        self._pricing[number] = callback
+        self._send(AskPrice(number, provider, model, organization))
 
     def sweep(self, now: float) -> None:
         """Give up on counts that take too long."""

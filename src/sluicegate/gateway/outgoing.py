@@ -1,9 +1,15 @@
 """A request as its provider gets it: request line and credential are ours, fields and body the client's."""
 
+import asyncio
+import json
+from collections.abc import Iterable
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from sluicegate.domain.errors import CredentialUnusableError
+from sluicegate.domain.pricing import Price
 from sluicegate.domain.principal import Principal
+from sluicegate.domain.snapshot import Fact
 from sluicegate.gateway.heads import RequestHead
 from sluicegate.gateway.providers import ProviderRuntime
 from sluicegate.wire import headers
@@ -15,6 +21,12 @@ _JOINED: Final = 65_536
 """Bodies up to this are copied behind the head into one buffer: cheaper than a second one in the system call."""
 _ABOUT_BODY: Final = frozenset({b"content-type", b"content-encoding"})
 """Fields without which the provider could not read the body: they travel whatever a token allows."""
+_TABLE: Final = "genai-prices"
+"""What the versions of prices begin with that are nobody's own."""
+_MOST_PRICE_FIELDS: Final = 1_024
+"""Prices of one provider whose fields are kept; then all are made anew."""
+_PER_TOKEN: Final = -15
+"""The power of ten that makes nano-dollars for a million tokens dollars for one."""
 
 
 def prefix_of(exchange: "Exchange") -> bytes:
@@ -32,6 +44,31 @@ def prefix_of(exchange: "Exchange") -> bytes:
         prefix = _prefix(head, exchange.runtime, exchange.principal, is_stream=exchange.is_stream_request)
         head.prefixes[key] = prefix
     return prefix
+
+
+def price_fields_of(exchange: "Exchange") -> "bytes | asyncio.Future[None]":
+    """The fields that tell the provider what the model costs, where that is a price of ours; or who will tell it.
+
+    Where nobody can tell, the request goes without them.
+    """
+    prices = exchange.services.prices
+    if not exchange.model:
+        return b""
+    if exchange.price is None:
+        waiting = None if exchange.prefix else prices.wait_for(exchange.price_key)
+        if waiting is not None:
+            return _patiently(waiting)
+        exchange.price = prices.get(exchange.price_key)
+    price = exchange.price
+    if price is None or price.version.startswith(_TABLE):
+        return b""
+    known = exchange.runtime.price_fields
+    fields = known.get(price.version)
+    if fields is None:
+        if len(known) >= _MOST_PRICE_FIELDS:
+            known.clear()
+        known[price.version] = fields = _price_fields(exchange.runtime, price)
+    return fields
 
 
 def request_parts(exchange: "Exchange") -> list[bytes]:
@@ -70,6 +107,7 @@ def _prefix(head: RequestHead, runtime: ProviderRuntime, principal: Principal, *
         [
             head.route.line_for(runtime),
             _own_fields(runtime, principal),
+            *[_json_field(name, _facts(facts, principal)) for name, facts in runtime.provider.caller_headers],
             *fields,
             *defaults,
             _encoding_field(head, is_stream=is_stream),
@@ -87,6 +125,48 @@ def _own_fields(runtime: ProviderRuntime, principal: Principal) -> bytes:
                 )
             return runtime.head_with(key)
     return runtime.head
+
+
+def _facts(wanted: tuple[tuple[str, Fact], ...], principal: Principal) -> Iterable[tuple[str, str]]:
+    known = {
+        "user": principal.user_id,
+        "organization": principal.organization_id,
+        "project": principal.project_id,
+        "token": principal.token_id,
+    }
+    return ((name, json.dumps(known[fact])) for name, fact in wanted if known[fact])
+
+
+def _price_fields(runtime: ProviderRuntime, price: Price) -> bytes:
+    rates = price.rates
+    known = {
+        "input": rates.input,
+        "output": rates.output,
+        "cache_read": rates.cache_read,
+        "cache_write": rates.cache_write,
+    }
+    return b"".join(
+        _json_field(name, ((key, _per_token(rate)) for key, kind in wanted if (rate := known[kind]) is not None))
+        for name, wanted in runtime.provider.price_headers
+    )
+
+
+def _per_token(rate: int) -> str:
+    """Dollars for one token, digit by digit: 0.00000015."""
+    return f"{Decimal(rate).scaleb(_PER_TOKEN).normalize():f}"
+
+
+def _json_field(name: str, members: Iterable[tuple[str, str]]) -> bytes:
+    """A field whose value is a JSON object in ASCII; the members' values are JSON already."""
+    value = ",".join(f"{json.dumps(key)}:{member}" for key, member in members)
+    return f"{name}: {{{value}}}\r\n".encode("ascii")
+
+
+def _patiently(waiting: "asyncio.Future[None]") -> "asyncio.Future[None]":
+    """A future that is done when the other is, and never fails."""
+    done: asyncio.Future[None] = waiting.get_loop().create_future()
+    waiting.add_done_callback(lambda _: done.set_result(None) if not done.done() else None)
+    return done
 
 
 def _encoding_field(head: RequestHead, *, is_stream: bool) -> bytes:

@@ -10,7 +10,7 @@ from sluicegate.wire.headers import CREDENTIAL_NAMES, HeaderKinds
 class ProviderRuntime:
     """What a request needs to go to a provider."""
 
-    __slots__ = ("defaults", "dialect", "head", "name", "overridden", "pool", "provider")
+    __slots__ = ("defaults", "dialect", "head", "name", "overridden", "pool", "price_fields", "provider")
 
     def __init__(self, provider: Provider, dialect: Dialect, pool: Pool) -> None:
         """Prepare the fields sent with every request."""
@@ -19,10 +19,17 @@ class ProviderRuntime:
         self.dialect = dialect
         self.pool = pool
         self.head = f"Host: {provider.authority}\r\n".encode() + b"".join(map(_field, provider.headers))
-        names = frozenset(name.encode() for name, _ in provider.headers)
+        told = (*provider.caller_headers, *provider.price_headers)
+        names = frozenset(name.encode() for name, _ in (*provider.headers, *told))
         self.overridden = names - CREDENTIAL_NAMES
         """Lower-case names whose value is the provider's, whatever a client sends; credentials never travel anyway."""
-        self.defaults = tuple((name.encode(), _field((name, value))) for name, value in provider.default_headers)
+        self.defaults = tuple(
+            (name.encode(), _field((name, value)))
+            for name, value in provider.default_headers
+            if name.encode() not in names
+        )
+        self.price_fields: dict[str, bytes] = {}
+        """The fields that tell a price, by its version."""
 
     def head_with(self, key: str) -> bytes:
         """`head` with another key in place of the configured one."""

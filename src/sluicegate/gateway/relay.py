@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from sluicegate.domain.errors import GatewayError
+from sluicegate.gateway.refusals import limit_fields
 from sluicegate.gateway.replies import status_line
 from sluicegate.gateway.taps import StreamTap, tap_for
 from sluicegate.wire.answers import AnswerHead
@@ -47,8 +48,12 @@ def begin(exchange: "Exchange", head: AnswerHead, data: bytes, *, is_complete: b
     if not is_stream or status >= 400:
         exchange.filter = None
     parts = [status_line(status)]
-    if head.lines:
-        parts += (b"\r\n".join(head.lines), b"\r\n")
+    lines = head.lines
+    if exchange.reservation is not None:
+        # Ours take the place of what the provider says of the limits of our key with it.
+        lines = [line for line in lines if b"ratelimit-" not in line[:24].lower()]
+    if lines:
+        parts += (b"\r\n".join(lines), b"\r\n")
     if is_stream:
         parts.append(_STREAM_FIELDS)
     else:
@@ -75,7 +80,9 @@ def gateway_fields(exchange: "Exchange") -> bytes:
     runtime = exchange.runtime_or_none
     if runtime is exchange.services.control:
         return b""
-    return b"%bx-gateway-attempts: %d\r\nx-gateway-cache: bypass\r\nx-gateway-overhead-us: %d\r\n" % (
+    limits = limit_fields(exchange, exchange.reservation.purse) if exchange.reservation is not None else b""
+    return b"%b%bx-gateway-attempts: %d\r\nx-gateway-cache: bypass\r\nx-gateway-overhead-us: %d\r\n" % (
+        limits,
         exchange.services.identity(exchange.model, runtime.name if runtime is not None else ""),
         exchange.attempts,
         max(exchange.overhead_us, 0),
@@ -140,6 +147,22 @@ def broken_ending(exchange: "Exchange", error: GatewayError) -> bytes | None:
     if exchange.framing == CHUNKED:
         return b"%x\r\n%b\r\n0\r\n\r\n" % (len(event), event)
     return event
+
+
+def length_ending(exchange: "Exchange") -> bytes | None:
+    """The end of a stream that is cut as if the model had reached its cap; None where its API has no such end."""
+    tap = exchange.tap
+    if not isinstance(tap, StreamTap) or exchange.framing == SIZED:
+        return None
+    reading = tap.reading()
+    events = exchange.route.dialect.length_ending(exchange.request_id, exchange.route.operation, reading, tap.events)
+    if not events:
+        return None
+    exchange.filter = None
+    events = b"\n\n" + events
+    if exchange.framing == CHUNKED:
+        return b"%x\r\n%b\r\n0\r\n\r\n" % (len(events), events)
+    return events
 
 
 def upgrade_head(exchange: "Exchange", head: AnswerHead) -> bytes:

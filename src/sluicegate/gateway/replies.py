@@ -5,7 +5,7 @@ from http import HTTPStatus
 from math import ceil
 
 from sluicegate.dialects.base import Dialect
-from sluicegate.domain.errors import GatewayError, MethodForbiddenError
+from sluicegate.domain.errors import GatewayError, LimitError, MethodForbiddenError
 
 
 @cache
@@ -17,6 +17,10 @@ def status_line(status: int) -> bytes:
         phrase = ""
     return f"HTTP/1.1 {status} {phrase}\r\n".encode()
 
+
+LONGEST_RETRY = 60.0
+"""Seconds after which an SDK may try again by itself: the official ones ignore a longer `retry-after` and would try at
+once."""
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -47,11 +51,12 @@ def plain_reply(
 def error_fields(error: GatewayError) -> bytes:
     """The header fields that tell clients and their SDKs what to do about an error."""
     fields = [b"x-gateway-error-source: ", error.source.encode(), b"\r\n"]
-    if error.is_retryable:
-        seconds = 1.0 if error.retry_after is None else error.retry_after
-        if error.status in (429, 503):
-            fields.append(b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (ceil(seconds), int(seconds * 1000)))
-    else:
+    seconds = error.retry_after
+    if seconds is None and error.is_retryable and not isinstance(error, LimitError):
+        seconds = 1.0
+    if seconds is not None and error.status in (429, 503):
+        fields.append(b"retry-after: %d\r\nretry-after-ms: %d\r\n" % (ceil(seconds), ceil(seconds * 1000)))
+    if not error.is_retryable or (isinstance(error, LimitError) and (seconds is None or seconds > LONGEST_RETRY)):
         fields.append(b"x-should-retry: false\r\n")
     if isinstance(error, MethodForbiddenError) and error.allowed:
         fields.append(b"Allow: %b\r\n" % ", ".join(error.allowed).encode())
@@ -66,7 +71,7 @@ def error_reply(
     """A whole answer that carries one of our errors."""
     return plain_reply(
         error.status,
-        b"application/json",
+        dialect.error_type,
         dialect.error_body(error, request_id),
         request_id=request_id,
         closes=closes or error.closes_connection,

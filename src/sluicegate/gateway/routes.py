@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus
 
 from sluicegate.dialects.allow import allowed_methods
 from sluicegate.dialects.base import Dialect
+from sluicegate.dialects.management import Management
 from sluicegate.domain.errors import GatewayError, MethodForbiddenError, NoProviderError, PathUnknownError
 from sluicegate.domain.paths import CONTROL_PATHS, CONTROL_SEGMENTS, LOCAL_PATHS
 from sluicegate.domain.snapshot import Snapshot
@@ -20,6 +21,8 @@ from sluicegate.gateway.providers import ProviderRuntime
 from sluicegate.wire.target import Target, parse_target
 
 RouteKind = Literal["local", "provider", "model", "control", "unknown"]
+
+_MANAGEMENT = Management()
 
 _LARGEST_MEMO = 4_096
 _LONGEST_REMEMBERED = 512
@@ -154,7 +157,7 @@ class Routes:
             return Route("local", method, target, self._generic)
         first = path[1:].partition("/")[0]
         if first in CONTROL_SEGMENTS or any(path == own or path.startswith(f"{own}/") for own in CONTROL_PATHS):
-            route = Route("control", method, target, self._generic)
+            route = Route("control", method, target, _MANAGEMENT)
             route.suffix = target.raw_path
             return route
         if first == "v1":

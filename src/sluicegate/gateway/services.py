@@ -1,5 +1,6 @@
 """What an exchange can reach: the worker's parts, and the configuration of the moment."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,10 +9,12 @@ from sluicegate.dialects.base import Dialect
 from sluicegate.domain.ids import IdSource
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import ClientBounds, ModelAlias, Origin, Provider, Snapshot, Timeouts
+from sluicegate.gateway.budgets import Budgets
 from sluicegate.gateway.connector import Opener
 from sluicegate.gateway.journal import Journal
 from sluicegate.gateway.link import Link
 from sluicegate.gateway.pool import Pool
+from sluicegate.gateway.prices import Prices
 from sluicegate.gateway.principals import Principals
 from sluicegate.gateway.providers import ProviderRuntime, Providers
 from sluicegate.gateway.routes import Routes
@@ -30,6 +33,7 @@ class Services:
         "_stamp",
         "aliases",
         "bounds",
+        "budgets",
         "choose",
         "clock",
         "control",
@@ -39,6 +43,8 @@ class Services:
         "journal",
         "kinds",
         "link",
+        "loop",
+        "prices",
         "principals",
         "providers",
         "routes",
@@ -61,7 +67,8 @@ class Services:
         salt: int,
         version: str,
     ) -> None:
-        """`clock` is monotonic seconds, `wall` Unix seconds, `salt` 32 random bits. `link` and `principals` follow."""
+        """`clock` is monotonic seconds, `wall` Unix seconds, `salt` 32 random bits. The parts that need
+        the loop or the link follow (`connect`)."""
         self.dialects = dialects
         self.clock = clock
         self.wall = wall
@@ -76,6 +83,9 @@ class Services:
         self.is_draining = False
         self.link: Link
         self.principals: Principals
+        self.budgets: Budgets
+        self.prices: Prices
+        self.loop: asyncio.AbstractEventLoop
         self.aliases: dict[str, ModelAlias] = {}
         self._identities: dict[tuple[str, str], bytes] = {}
         self._stamp = (-1, "")
@@ -84,6 +94,14 @@ class Services:
     def __repr__(self) -> str:
         """Tell the version of the configuration and the providers."""
         return f"<Services snapshot={self.snapshot.version} draining={self.is_draining} {self.providers!r}>"
+
+    def connect(self, link: Link, loop: asyncio.AbstractEventLoop) -> None:
+        """Use this link and this loop."""
+        self.link = link
+        self.loop = loop
+        self.principals = Principals(link, clock=self.clock, loop=loop)
+        self.budgets = Budgets(link, clock=self.clock, loop=loop)
+        self.prices = Prices(link, clock=self.clock, loop=loop)
 
     def configure(self, snapshot: Snapshot) -> None:
         """Run on this snapshot from the next request on."""

@@ -22,7 +22,6 @@ from sluicegate.gateway.connector import Connector
 from sluicegate.gateway.journal import Journal
 from sluicegate.gateway.link import Link
 from sluicegate.gateway.listener import Listener, listening_socket, server_tls
-from sluicegate.gateway.principals import Principals
 from sluicegate.gateway.services import Services
 from sluicegate.gateway.sweep import Sweep
 from sluicegate.gateway.turn import Turn
@@ -73,8 +72,17 @@ class Worker:
             salt=salt,
             version=__version__,
         )
-        services.link = Link(options.link, worker=options.worker, pid=os.getpid(), listener=self, loop=loop)
-        services.principals = Principals(services.link, clock=services.clock)
+        services.connect(
+            Link(
+                options.link,
+                worker=options.worker,
+                pid=os.getpid(),
+                listener=self,
+                loop=loop,
+                holder=self._journal.incarnation,
+            ),
+            loop,
+        )
         self._listener = Listener(services)
         self._sweep = Sweep(
             loop,
@@ -83,6 +91,8 @@ class Worker:
                 self._listener.sweep,
                 services.principals.sweep,
                 services.link.sweep,
+                services.budgets.borrower.sweep,
+                services.prices.sweep,
                 services.providers.sweep,
                 services.control.pool.sweep,
                 lambda _now: self._journal.flush(),
@@ -135,6 +145,8 @@ class Worker:
         """Run on this snapshot. The feed is whole again."""
         self._services.configure(snapshot)
         self._services.principals.feed_restored()
+        self._services.budgets.borrower.link_restored()
+        self._services.prices.link_restored()
         if not self._configured.done():
             self._configured.set_result(None)
         else:
@@ -151,6 +163,14 @@ class Worker:
     def feed_true(self, as_of: float, lease: float) -> None:
         """How far the change feed can be believed."""
         self._services.principals.feed_true(as_of, lease)
+
+    def recalled(self, accounts: tuple[str, ...]) -> None:
+        """Others wait for what is held here of these accounts."""
+        self._services.budgets.borrower.recalled(accounts)
+
+    def prices_forgotten(self) -> None:
+        """Prices have changed."""
+        self._services.prices.forget()
 
     def link_lost(self) -> None:
         """Control went away; the supervisor brings it back."""

@@ -18,7 +18,9 @@ from sluicegate.store.changes import Changes
 from sluicegate.store.credentials import Credentials
 from sluicegate.store.errors import StoreUnavailableError
 from sluicegate.store.idempotency import Idempotency
+from sluicegate.store.limits import Limits
 from sluicegate.store.organizations import Organizations
+from sluicegate.store.price_overrides import PriceOverrides
 from sluicegate.store.projects import Projects
 from sluicegate.store.tokens import Tokens
 from sluicegate.store.users import Users
@@ -42,6 +44,8 @@ class Session:
         self.users = Users(connection, self.changes)
         self.tokens = Tokens(connection, self.changes)
         self.credentials = Credentials(connection)
+        self.limits = Limits(connection)
+        self.price_overrides = PriceOverrides(connection)
         self.admin_keys = AdminKeys(connection)
         self.accounts = Accounts(connection)
         self.audit = Audit(connection)

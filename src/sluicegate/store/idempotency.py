@@ -3,7 +3,7 @@
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, and_, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, delete, func, insert, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluicegate.store.errors import MissingError
@@ -36,7 +36,7 @@ class Idempotency:
         if not (is_storable(key) and is_storable(scope)):
             return None
         row = (await self._connection.execute(select(idempotency).where(_is(key, scope)))).one_or_none()
-        return None if row is None else StoredAnswer(row.request_digest, row.status, row.body, row.created_at)
+        return None if row is None else _answer(row)
 
     async def put(
         self, key: str, scope: str, *, request_digest: bytes, status: int, body: bytes, created_at: int
@@ -60,6 +60,22 @@ class Idempotency:
         if not is_known or (await self._connection.execute(statement)).rowcount == 0:
             raise MissingError("nothing is stored for this idempotency key")
 
+    async def not_sealed_with(self, head: bytes, limit: int) -> list[tuple[str, str, StoredAnswer]]:
+        """At most `limit` answers that do not begin with these bytes, with key and scope; claims are none yet."""
+        columns = idempotency.c
+        statement = (
+            select(columns.key, columns.scope, *_ANSWER)
+            .where(columns.body != b"", func.substr(columns.body, 1, len(head)) != head)
+            .limit(limit)
+        )
+        rows = await self._connection.execute(statement)
+        return [(row.key, row.scope, _answer(row)) for row in rows]
+
+    async def replace(self, key: str, scope: str, *, before: bytes, status: int, body: bytes) -> bool:
+        """Put another answer in the place of this one; return whether it was still there."""
+        statement = update(idempotency).where(_is(key, scope), idempotency.c.body == before)
+        return (await self._connection.execute(statement.values(status=status, body=body))).rowcount > 0
+
     async def delete(self, key: str, scope: str) -> bool:
         """Forget the answer; return whether there was one."""
         if not (is_storable(key) and is_storable(scope)):
@@ -77,6 +93,13 @@ class Idempotency:
         )
         statement = delete(idempotency).where(tuple_(columns.key, columns.scope).in_(old))
         return (await self._connection.execute(statement)).rowcount
+
+
+_ANSWER = [idempotency.c[name] for name in StoredAnswer.__struct_fields__]
+
+
+def _answer(row: Row[Any]) -> StoredAnswer:
+    return StoredAnswer(row.request_digest, row.status, row.body, row.created_at)
 
 
 def _is(key: str, scope: str) -> ColumnElement[bool]:

@@ -7,9 +7,11 @@ import msgspec
 from sqlalchemy import ColumnElement, Row, Select, Table, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from sluicegate.store import trigrams
 from sluicegate.store.errors import MissingError, VersionConflictError
 from sluicegate.store.refusals import execute_or_refuse
-from sluicegate.store.values import check, contains, is_storable, packed, searchable
+from sluicegate.store.trigrams import FREE, Way
+from sluicegate.store.values import check, finds, is_storable, packed, searchable
 
 BATCH = 500
 """Rows that one statement reads or names."""
@@ -58,7 +60,11 @@ class Repository(Generic[R]):
         """Add all, or none. Raises as `add` does."""
         if records:
             rows = [self._values(record) for record in records]
+            is_sqlite = self._connection.dialect.name == "sqlite"
+            last = await trigrams.last_row(self._connection, self.table) if is_sqlite else None
             await execute_or_refuse(self._connection, insert(self.table), rows)
+            if last is not None:
+                await trigrams.add(self._connection, self.table, last)
 
     async def get(self, record_id: str) -> R | None:
         """The record, if there is one."""
@@ -94,14 +100,16 @@ class Repository(Generic[R]):
     ) -> list[R]:
         """A page of records in the order of their ids, which is that of their age.
 
-        `after` is the last id of the page before; `search` is a part of a name, in any case; a filter that is None does
-        not narrow. Raises TypeError for a filter that there is not, and for a search of what has no name.
+        `after` is the last id of the page before; `search` is a part of a name, in any case (see `values.finds`); a
+        filter that is None does not narrow. Raises TypeError for a filter that there is not, and for a search of what
+        has no name.
         """
         if not all(is_storable(value) for value in (after, search, *filters.values())):
             return []
         number = self.table.c.id
         # Ids first: what narrows a list is in indexes, and the rest of most records is not looked at.
-        ids = self._narrowed(select(number), search, filters).order_by(number).limit(limit)
+        way = await self._way(search, filters, after)
+        ids = self._narrowed(select(number), search, filters, way).order_by(number).limit(limit)
         if after is not None:
             ids = ids.where(number > after)
         statement = (
@@ -113,7 +121,8 @@ class Repository(Generic[R]):
         """How many a list would have, all pages together."""
         if not all(is_storable(value) for value in (search, *filters.values())):
             return 0
-        statement = self._narrowed(select(func.count()).select_from(self.table), search, filters)
+        way = await self._way(search, filters)
+        statement = self._narrowed(select(func.count()).select_from(self.table), search, filters, way)
         return int((await self._connection.execute(statement)).scalar_one())
 
     async def iterate(self, batch: int = BATCH, **filters: str | None) -> AsyncIterator[R]:
@@ -124,29 +133,36 @@ class Repository(Generic[R]):
                 yield record
             after = page[-1].id
 
-    def _narrowed(self, statement: Select[Any], search: str | None, filters: Mapping[str, str | None]) -> Select[Any]:
-        """Add the conditions of a list."""
-        for name, value in filters.items():
+    async def _way(self, search: str | None, filters: Mapping[str, str | None], after: str | None = None) -> Way:
+        """How SQLite is to read a list: it knows nothing of how many records fit."""
+        if not search or self._connection.dialect.name != "sqlite":
+            return FREE
+        self._check_filters(search, filters)
+        return await trigrams.way(self._connection, self.table, search, filters, after)
+
+    def _check_filters(self, search: str | None, filters: Mapping[str, str | None]) -> None:
+        if search and not self.searched:
+            raise TypeError(f"{self.table.name} cannot be searched")
+        for name in filters:
             if name not in self.filters:
                 raise TypeError(f"{self.table.name} cannot be narrowed by {name}")
+
+    def _narrowed(
+        self, statement: Select[Any], search: str | None, filters: Mapping[str, str | None], way: Way
+    ) -> Select[Any]:
+        """Add the conditions of a list."""
+        self._check_filters(search, filters)
+        if way.candidates is not None:
+            statement = statement.where(way.candidates)
+        if search:
+            # First: SQLite tests in this order, and few records fit most searches.
+            statement = statement.where(finds(self.table, search))
+        for name, value in filters.items():
             if value is not None:
-                statement = statement.where(self._is(name, value, is_searched=bool(search)))
-        if not search:
-            return statement
-        if not self.searched:
-            raise TypeError(f"{self.table.name} cannot be searched")
-        return statement.where(contains(self.table, search))
-
-    def _is(self, name: str, value: str, *, is_searched: bool) -> ColumnElement[bool]:
-        """Where a field has this value.
-
-        In a search on SQLite it is no reason to take the index of that field, as an expression has none: the records of
-        a large owner would be read one by one, which takes longer than the index of the search from end to end.
-        """
-        column: ColumnElement[str] = self.table.c[name]
-        if is_searched and self._connection.dialect.name == "sqlite":
-            column = column.concat("")
-        return column == value
+                column: ColumnElement[str] = self.table.c[name]
+                # An expression has no index.
+                statement = statement.where((column if way.may_read(name) else column.concat("")) == value)
+        return statement
 
     async def _one(self, column: Any, value: str | bytes) -> R | None:
         if not is_storable(value):

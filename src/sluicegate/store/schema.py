@@ -2,13 +2,14 @@
 
 Times are Unix milliseconds, money is nano-dollars. `String(n)` is for what is indexed, and bounds it; JSON is kept as
 text. `search` is what a search looks in: names and descriptions with their case folded. A token's `dead_at` is when it
-stops being of use, as far as can be told.
+stops being of use, as far as can be told. Columns that came with a later version stand last, as in upgraded tables.
 """
 
 from typing import Final
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -25,6 +26,9 @@ from sqlalchemy.types import TypeEngine
 
 ONLY: Final = "only"
 """In an index's `info`: the dialect of the one database that has it."""
+
+_TRIGRAMS: Final = "_trigrams"
+"""In the names of SQLite's indexes of trigrams, and of the tables that are made with them."""
 
 METADATA = MetaData(
     naming_convention={
@@ -58,7 +62,10 @@ def _of(table: str, *, nullable: bool = False) -> Column[str]:
 
 
 def _trigrams(table: str) -> Index:
-    """PostgreSQL's way to find a part of a text. It is missing where its extension, pg_trgm, could not be had."""
+    """PostgreSQL's way to find a part of a text. It is missing where its extension, pg_trgm, could not be had.
+
+    SQLite's are virtual tables, `users_trigrams` and `tokens_trigrams`, which migrations make: see `store.trigrams`.
+    """
     return Index(
         f"ix_{table}_trigrams",
         "search",
@@ -80,6 +87,7 @@ organizations = Table(
     Column("metadata", Text, nullable=False),
     Column("search", Text, nullable=False),
     *_kept(),
+    Column("time_zone", String(64), nullable=False, server_default="UTC"),
 )
 
 projects = Table(
@@ -147,6 +155,8 @@ tokens = Table(
     Column("dead_at", BigInteger),
     Column("search", Text, nullable=False),
     *_kept(),
+    Column("counted_as", String(64)),
+    Column("requests_before", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("digest"),
     Index("ix_tokens_organization", "organization_id", "id"),
     Index("ix_tokens_organization_status", "organization_id", "status", "id"),
@@ -155,13 +165,22 @@ tokens = Table(
     Index("ix_tokens_user", "user_id", "id"),
     Index("ix_tokens_status", "status", "id"),
     Index("ix_tokens_dead", "dead_at"),
-    # A search of a million tokens reads this index alone, and a sum over an organisation's tokens that one.
+    # A search that trigrams do not narrow reads this index alone.
     Index(
         "ix_tokens_search", "id", "organization_id", "project_id", "user_id", "status", "search", info={ONLY: "sqlite"}
     ),
-    Index("ix_tokens_totals", "organization_id", "request_count", "last_used_at", info={ONLY: "sqlite"}),
     _trigrams("tokens"),
 )
+
+token_totals = Table(
+    "token_totals",
+    METADATA,
+    Column("organization_id", String(64), ForeignKey("organizations.id", ondelete="CASCADE"), primary_key=True),
+    Column("tokens", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("last_used_at", BigInteger),
+)
+"""Sums of each organisation's tokens. There is no row before the first token."""
 
 credentials = Table(
     "credentials",
@@ -175,6 +194,34 @@ credentials = Table(
     *_kept(),
     UniqueConstraint("project_id", "provider"),
     Index("ix_credentials_key", "key_id", "id"),
+)
+
+limits = Table(
+    "limits",
+    METADATA,
+    _id(),
+    _of("organizations"),
+    Column("scope", String(16), nullable=False),
+    Column("scope_id", String(64), nullable=False),
+    Column("metric", String(16), nullable=False),
+    Column("window", String(96), nullable=False),
+    Column("maximum", BigInteger, nullable=False),
+    Column("enforcement", String(16), nullable=False),
+    *_kept(),
+    UniqueConstraint("scope_id", "metric", "window"),
+    Index("ix_limits_organization", "organization_id", "id"),
+)
+
+price_overrides = Table(
+    "price_overrides",
+    METADATA,
+    _id(),
+    _of("organizations"),
+    Column("provider", String(200), nullable=False),
+    Column("model", String(256), nullable=False),
+    Column("price", Text, nullable=False),
+    *_kept(),
+    UniqueConstraint("organization_id", "provider", "model"),
 )
 
 admin_keys = Table(
@@ -267,7 +314,33 @@ heads = Table(
 )
 """How far `audit` and `changes` have come: a number is given once, whatever became of the row that had it."""
 
+ledger_accounts = Table(
+    "ledger_accounts",
+    METADATA,
+    Column("account", String(320), primary_key=True),
+    Column("slots", Text, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)
+"""Of each account what was used, by slot of its window, as JSON. It belongs to nothing here: an account outlives the
+limits on it, and its row is what a writer locks."""
+
+ledger_leases = Table(
+    "ledger_leases",
+    METADATA,
+    Column("account", String(320), primary_key=True),
+    Column("holder", String(128), primary_key=True),
+    Column("granted", BigInteger, nullable=False),
+    Column("settled", BigInteger, nullable=False),
+    Column("returned", BigInteger, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("is_closed", Boolean, nullable=False),
+    Index("ix_ledger_leases_holder", "holder", "account"),
+)
+
 
 def is_in(dialect: str, item: SchemaItem) -> bool:
-    """Whether databases of this dialect have this table, column or index."""
+    """Whether databases of this dialect have this table, column or index, and have it from here."""
+    if isinstance(item, Table) and _TRIGRAMS in item.name:
+        return False
     return bool(item.info.get(ONLY, dialect) == dialect)

@@ -1,34 +1,45 @@
 """Tokens."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 from sqlalchemy import bindparam, case, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sluicegate.domain.tenants import Status, Token
+from sluicegate.domain.tenants import FailureMode, Status, Token
 from sluicegate.store.changes import MANY, Changes
 from sluicegate.store.clock import now
+from sluicegate.store.limits import Limits
 from sluicegate.store.repository import BATCH, Repository
 from sluicegate.store.schema import organizations, projects, tokens, users
-from sluicegate.store.values import is_storable
-
-Value = TypeVar("Value")
+from sluicegate.store.totals import Share, Totals
+from sluicegate.store.values import is_storable, padded
 
 
 class ResolvedToken(Struct, frozen=True):
-    """A token, and whether its owners are active. None: it has no such owner."""
+    """A token, and of its owners whether they are active and what bounds them. None: it has no such owner, or bound.
+
+    Amounts are nano-dollars, of the calendar month, and of the day where budgets cannot be checked.
+    """
 
     token: Token
     organization_status: Status
     project_status: Status | None
     user_status: Status | None
+    monthly_budget: int | None = None
+    monthly_limit: int | None = None
+    time_zone: str = "UTC"
+    failure_mode: FailureMode = "closed"
+    fallback_daily_limit: int | None = None
 
 
 class TokenTotals(Struct, frozen=True):
-    """How many tokens an owner has, and how much they were used. `last_used_at` in Unix milliseconds."""
+    """How many tokens an owner has, and how much they were used. `last_used_at` in Unix milliseconds.
+
+    An organisation was used by the tokens that are gone too.
+    """
 
     tokens: int
     requests: int
@@ -49,6 +60,20 @@ class Tokens(Repository[Token]):
         """`changes` of the same transaction."""
         super().__init__(connection)
         self._changes = changes
+        self._totals = Totals(connection)
+
+    async def add_all(self, records: Sequence[Token]) -> None:
+        """Add all, or none, as all repositories do."""
+        await super().add_all(records)
+        await self._totals.add(map(_counted, records))
+
+    async def delete(self, record_id: str) -> bool:
+        """Remove a token; return whether there was one."""
+        stored = await self.get(record_id)
+        if stored is None:
+            return False
+        await self._totals.remove([(stored.organization_id, stored.request_count)])
+        return await super().delete(record_id)
 
     async def update(self, record: Token) -> None:
         """Write a changed token, as all repositories do."""
@@ -56,16 +81,19 @@ class Tokens(Repository[Token]):
         if stored is not None:
             record = replace(record, request_count=stored.request_count, last_used_at=stored.last_used_at)
         await super().update(record)
+        if stored is not None and stored.organization_id != record.organization_id:
+            await self._totals.remove([(stored.organization_id, stored.request_count)])
+            await self._totals.add([_counted(record)])
 
     async def by_digests(self, digests: Sequence[bytes]) -> dict[bytes, ResolvedToken]:
         """Those tokens that there are, with one query for `BATCH` of them."""
         found: dict[bytes, ResolvedToken] = {}
         wanted = list(dict.fromkeys(digests))
         for start in range(0, len(wanted), BATCH):
-            some = tokens.c.digest.in_(_padded(wanted[start : start + BATCH]))
+            some = tokens.c.digest.in_(padded(wanted[start : start + BATCH]))
             for row in await self._connection.execute(_RESOLVE.where(some)):
                 token = self._record(row)
-                found[token.digest] = ResolvedToken(token, row.organization_status, row.project_status, row.user_status)
+                found[token.digest] = ResolvedToken(token, *row[_OWN_COLUMNS:])
         return found
 
     async def touch(self, uses: Iterable[tuple[str, int, int]]) -> list[bytes]:
@@ -82,9 +110,10 @@ class Tokens(Repository[Token]):
         spent: list[bytes] = []
         ids = sorted(used)
         for start in range(0, len(ids), BATCH):
-            some = tokens.c.id.in_(_padded(ids[start : start + BATCH]))
+            some = tokens.c.id.in_(padded(ids[start : start + BATCH]))
             rows = await self._connection.execute(select(tokens).where(some))
-            written = []
+            written: list[dict[str, Any]] = []
+            changes: list[Share] = []
             for token in map(self._record, rows):
                 latest, count = used[token.id]
                 after = replace(
@@ -100,10 +129,12 @@ class Tokens(Repository[Token]):
                         "dead": dead_at(after),
                     }
                 )
+                changes.append(Share(token.organization_id, 0, count, after.last_used_at))
                 if token.max_requests is not None and token.request_count < token.max_requests <= after.request_count:
                     spent.append(token.digest)
             if written:
                 await self._connection.execute(_TOUCH, written)
+                await self._totals.add(changes)
         return spent
 
     async def revoke_all(
@@ -134,11 +165,12 @@ class Tokens(Repository[Token]):
         """Count the requests of a user's tokens from zero again; return the digests of those that had any."""
         if not is_storable(user_id):
             return []
+        await self._totals.forget_requests(user_id)
         columns = tokens.c
         statement = (
             update(tokens)
             .where(columns.user_id == user_id, columns.request_count > 0)
-            .values(request_count=0)
+            .values(request_count=0, requests_before=0)
             .returning(columns.digest)
         )
         return list((await self._connection.execute(statement)).scalars())
@@ -148,6 +180,9 @@ class Tokens(Repository[Token]):
         name, owner = _only({"organization_id": organization_id, "user_id": user_id})
         if not is_storable(owner):
             return TokenTotals(tokens=0, requests=0, last_used_at=None)
+        if name == "organization_id":
+            found = await self._totals.of(owner)
+            return TokenTotals(found.tokens, found.requests, found.last_used_at)
         columns = tokens.c
         statement = select(
             func.count().label("tokens"),
@@ -164,14 +199,19 @@ class Tokens(Repository[Token]):
         """
         columns = tokens.c
         old = select(columns.id).where(columns.dead_at < before).order_by(columns.dead_at).limit(min(limit, MANY))
-        removed = delete(tokens).where(columns.id.in_(old)).returning(columns.digest)
-        digests = list((await self._connection.execute(removed)).scalars())
-        await self._changes.append(digests)
-        return len(digests)
+        told = (columns.id, columns.digest, columns.organization_id, columns.request_count)
+        removed = delete(tokens).where(columns.id.in_(old)).returning(*told)
+        gone = (await self._connection.execute(removed)).all()
+        await self._totals.remove((row.organization_id, row.request_count) for row in gone)
+        await Limits(self._connection).delete_of(row.id for row in gone)
+        await self._changes.append([row.digest for row in gone])
+        return len(gone)
 
     def _values(self, record: Token) -> dict[str, Any]:
         return {**super()._values(record), "dead_at": dead_at(record)}
 
+
+_OWN_COLUMNS = len(tokens.columns)
 
 _RESOLVE = (
     select(
@@ -179,6 +219,11 @@ _RESOLVE = (
         organizations.c.status.label("organization_status"),
         projects.c.status.label("project_status"),
         users.c.status.label("user_status"),
+        organizations.c.monthly_budget,
+        users.c.monthly_limit,
+        organizations.c.time_zone,
+        organizations.c.failure_mode,
+        organizations.c.fallback_daily_limit,
     )
     .join(organizations, organizations.c.id == tokens.c.organization_id)
     .outerjoin(projects, projects.c.id == tokens.c.project_id)
@@ -192,9 +237,9 @@ _TOUCH = (
 )
 
 
-def _padded(values: list[Value]) -> list[Value]:
-    """The last one repeated up to a power of two: a server prepares a statement for every number of values."""
-    return values + values[-1:] * ((1 << (len(values) - 1).bit_length()) - len(values))
+def _counted(token: Token) -> Share:
+    """What a token adds to the totals of its organisation."""
+    return Share(token.organization_id, 1, token.request_count, token.last_used_at)
 
 
 def _only(owners: Mapping[str, str | None]) -> tuple[str, str]:

@@ -1,15 +1,21 @@
 """Values as both databases keep them: what fits, JSON as text, and text that is searched."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, String, Table, func
+from sqlalchemy import ColumnElement, String, Table, and_, func, or_
 
 from sluicegate.store.errors import UnstorableError
 
+Value = TypeVar("Value")
+
 _LARGEST = 2**63
 _ESCAPE = "\\"
+TRIGRAM = 3
+"""Characters in a row that both databases can have an index of."""
+BEFORE_WORDS = "\n -_.@/"
+"""What a word begins behind, besides the beginning of all. A line is a field."""
 _LONGEST_PATTERN = 10_000
 """Characters. SQLite takes no pattern with more than 50,000 bytes (https://www.sqlite.org/limits.html)."""
 
@@ -38,6 +44,11 @@ def packed(field: str, value: object) -> str:
         raise UnstorableError(field, f"is not JSON: {error}") from None
 
 
+def padded(values: list[Value]) -> list[Value]:
+    """The last one repeated up to a power of two: a server prepares a statement for every number of values."""
+    return values + values[-1:] * ((1 << (len(values) - 1).bit_length()) - len(values))
+
+
 def searchable(texts: Iterable[str]) -> str:
     """What a search looks in. Folding is done here because SQLite knows the case of ASCII letters only."""
     return "\n".join(texts).casefold()
@@ -45,12 +56,39 @@ def searchable(texts: Iterable[str]) -> str:
 
 def contains(table: Table, text: str) -> ColumnElement[bool]:
     """Where `text` is part of what is searched, in any case; `%` and `_` are letters like others."""
-    escaped = text.casefold()
-    if len(escaped) > _LONGEST_PATTERN:
-        return func.replace(table.c.search, escaped, "") != table.c.search
+    folded = text.casefold()
+    if len(folded) > _LONGEST_PATTERN:
+        return func.replace(table.c.search, folded, "") != table.c.search
+    return _like(table, f"%{_escaped(folded)}%")
+
+
+def finds(table: Table, text: str) -> ColumnElement[bool]:
+    """As `contains`, but one or two ASCII letters or digits are looked for where a word begins.
+
+    PostgreSQL's index of trigrams knows those places, but no shorter part of a text, and to look at each of a million
+    records takes too long. So it does, on PostgreSQL, for a text without any letter or digit that its locale knows.
+    """
+    folded = text.casefold()
+    if not is_beginning(folded):
+        return contains(table, text)
+    begins = [_like(table, f"{folded}%"), *(_like(table, f"%{_escaped(one)}{folded}%") for one in BEFORE_WORDS)]
+    # The first is for SQLite, which seldom comes to the others then.
+    return and_(contains(table, text), or_(*begins))
+
+
+def is_beginning(folded: str) -> bool:
+    """Whether a text, its case folded, is looked for where a word begins."""
+    return len(folded) < TRIGRAM and folded.isascii() and folded.isalnum()
+
+
+def _like(table: Table, pattern: str) -> ColumnElement[bool]:
+    return table.c.search.like(pattern, escape=_ESCAPE)
+
+
+def _escaped(text: str) -> str:
     for special in (_ESCAPE, "%", "_"):
-        escaped = escaped.replace(special, _ESCAPE + special)
-    return table.c.search.like(f"%{escaped}%", escape=_ESCAPE)
+        text = text.replace(special, _ESCAPE + special)
+    return text
 
 
 def _check_text(name: str, value: str, column: ColumnElement[Any]) -> None:

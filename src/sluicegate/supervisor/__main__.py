@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from sluicegate.config.environment import process_environment
 from sluicegate.supervisor.commands import Programs
 from sluicegate.supervisor.daemon import Report, detach, log_path, report_here
-from sluicegate.supervisor.descriptors import ENOUGH, raise_limit
+from sluicegate.supervisor.descriptors import raise_limit, warning
 from sluicegate.supervisor.log import Log
 from sluicegate.supervisor.loop import Supervisor
 from sluicegate.supervisor.node import UNUSABLE
@@ -24,9 +24,9 @@ def main(orders: Orders) -> int:
             report_here(UNUSABLE, f"cannot write the log file: {error}")
             return UNUSABLE
     log = Log(sys.stderr, now=lambda: datetime.now(UTC))
-    limit = raise_limit()
-    if limit < ENOUGH:
-        log("info", "few files may be open: raise the limit (ulimit -Hn) for many streams", limit=limit, enough=ENOUGH)
+    few_files = warning(raise_limit())
+    if few_files is not None:
+        log("warning", few_files)
     supervisor = Supervisor(
         orders,
         process_environment(),

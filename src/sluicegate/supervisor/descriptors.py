@@ -4,9 +4,19 @@ another kind (`select` cannot count further).
 
 import resource
 
-ENOUGH = 2 * 16_384 + 512
-"""What one worker takes at its usual bounds: `server.limits.connections` clients, for each of them a connection to a
-provider, and a few for itself."""
+FEW = 4_096
+"""Below this a worker has too few for a sensible load: some 2,000 streams at once are more than one core carries."""
+
+
+def warning(limit: int) -> str | None:
+    """What to do about this limit; None where it is enough."""
+    if limit >= FEW:
+        return None
+    return (
+        f"a worker may open only {limit:,} files, and each stream takes two: raise the hard limit to {FEW:,} or more "
+        "(ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile= of docker), or lower server.limits.connections to less "
+        "than half of it"
+    )
 
 
 def raise_limit() -> int:

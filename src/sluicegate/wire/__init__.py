@@ -5,6 +5,8 @@ chunks      plain chunks, read without the full parser
 target      a request's path, decoded and checked before anything is decided by it
 headers     which header fields travel, and which mean something to us
 sse         server-sent events: splitting and writing
+caps        how much a JSON request lets a model write, and makes it read
 peek        reading and splicing top-level JSON fields without re-encoding
+tiers       fields of a JSON request by which it costs more than its model's standard rates
 link        messages between a worker and its control process
 """

@@ -23,6 +23,7 @@ VERSION: Final = 12
 ACCEPT_ENCODING: Final = 13
 CACHE_CONTROL: Final = 14
 COOKIE: Final = 15
+MAX_COST: Final = 16
 AUTHORIZATION: Final = 20
 X_API_KEY: Final = 21
 API_KEY: Final = 22
@@ -48,6 +49,7 @@ _REQUEST_KINDS = {
     b"anthropic-version": VERSION,
     b"accept-encoding": ACCEPT_ENCODING,
     b"cookie": COOKIE,
+    b"x-gateway-max-cost-usd": MAX_COST,
     b"authorization": AUTHORIZATION,
     b"x-api-key": X_API_KEY,
     b"api-key": API_KEY,
@@ -96,7 +98,7 @@ class HeaderKinds(dict[bytes, int]):
     def __missing__(self, name: bytes) -> int:
         """Classify a spelling not met before."""
         lower = name.lower()
-        kind = DROP if lower.startswith(_OWN_PREFIX) else self._kinds.get(lower, FORWARD)
+        kind = self._kinds.get(lower, DROP if lower.startswith(_OWN_PREFIX) else FORWARD)
         if len(self) < _LARGEST_MEMO:
             self[name] = kind
         return kind

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import Struct
 
+from sluicegate.domain.pricing import Price
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
 
@@ -53,6 +54,40 @@ class Count(Struct, frozen=True, tag="count", array_like=True):
     answer: bytes
     is_text: bool
     answer_dropped: int = 0
+
+
+class AskLease(Struct, frozen=True, array_like=True):
+    """What a worker wants of one account: the fields of `domain.leases.Ask` that it knows.
+
+    `organization`, `failure_mode` and `fallback` are for the case that the ledger cannot be asked.
+    """
+
+    account: str
+    maximum: int
+    seen: int
+    needed: int
+    wanted: int
+    returned: int
+    organization: str = ""
+    failure_mode: str = "closed"
+    fallback: int = 0
+
+
+class Lend(Struct, frozen=True, tag="lend", array_like=True):
+    """Worker to control: a batch of what it wants and gives back. `holder` is its journal's incarnation."""
+
+    number: int
+    holder: str
+    asks: tuple[AskLease, ...]
+
+
+class AskPrice(Struct, frozen=True, tag="ask_price", array_like=True):
+    """Worker to control: what does this provider's model cost an organisation?"""
+
+    number: int
+    provider: str
+    model: str
+    organization: str
 
 
 class Ready(Struct, frozen=True, tag="ready", array_like=True):
@@ -102,8 +137,49 @@ class Forget(Struct, frozen=True, tag="forget", array_like=True):
     digests: tuple[bytes, ...] = ()
 
 
-ToControl = Hello | Resolve | Count | Ready
-ToWorker = Configure | Resolved | Counted | Forget | Feed
+class Loan(Struct, frozen=True, array_like=True):
+    """What came of one `AskLease`: the fields of `domain.leases.Outcome` that a worker needs, in the asks' order."""
+
+    account: str
+    granted: int
+    used: int
+    leased: int
+    frees_at: int | None
+
+
+class Lent(Struct, frozen=True, tag="lent", array_like=True):
+    """Control to worker: the answer to `Lend`. Leases are good until `valid_until` (monotonic seconds).
+
+    `failure` is empty, or says that the ledger could not be asked; then `loans` are none, or, where the organisation's
+    failure mode is open, what it may use all the same (`is_degraded`).
+    """
+
+    number: int
+    loans: tuple[Loan, ...]
+    valid_until: float
+    failure: str = ""
+    is_degraded: bool = False
+
+
+class Recall(Struct, frozen=True, tag="recall", array_like=True):
+    """Control to worker: others wait for these accounts; give back at once what no request has reserved."""
+
+    accounts: tuple[str, ...]
+
+
+class Priced(Struct, frozen=True, tag="priced", array_like=True):
+    """Control to worker: the answer to `AskPrice`; None where the price is not known."""
+
+    number: int
+    price: Price | None
+
+
+class ForgetPrices(Struct, frozen=True, tag="forget_prices", array_like=True):
+    """Control to worker: prices have changed, ask again."""
+
+
+ToControl = Hello | Resolve | Count | Ready | Lend | AskPrice
+ToWorker = Configure | Resolved | Counted | Forget | Feed | Lent | Recall | Priced | ForgetPrices
 
 _encoder = msgspec.msgpack.Encoder()
 _to_control = msgspec.msgpack.Decoder(list[ToControl])

@@ -133,6 +133,19 @@ def with_included_usage(body: bytes) -> bytes:
     return _spliced(body, "stream_options", span, options)
 
 
+def with_field(body: bytes, name: str, value: bytes) -> bytes:
+    """The body with another value of a top-level field, which is put first where there is none.
+
+    `body` must be what `peek` accepted, `value` is JSON. Raises PeekError where the field is given twice.
+    """
+    return _with_member(body, name, value)
+
+
+def field_span(body: bytes, name: str) -> tuple[int, int] | None:
+    """Where the value of a top-level field lies; None where there is none. Raises PeekError where there are two."""
+    return _find(body, name)
+
+
 def _with_member(text: bytes, name: str, value: bytes) -> bytes:
     return _spliced(text, name, _find(text, name), value)
 

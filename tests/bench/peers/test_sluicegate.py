@@ -24,6 +24,16 @@ def test_configuration_is_valid(tmp_path: Path) -> None:
     assert launch.ready_path == "/readyz"
 
 
+def test_limits(tmp_path: Path) -> None:
+    """A second one is measured with a limit of each kind on its token."""
+    limited = Sluicegate(is_limited=True)
+    (tmp_path / "sluicegate.yaml").write_text(limited.launch(Site(81, tmp_path, 82)).files["sluicegate.yaml"])
+    compiled = load(tmp_path / "sluicegate.yaml", {}, Overrides(), dialects=DIALECTS)
+    (principal,) = compiled.tokens.values()
+    assert limited.name == "sluicegate-limits"
+    assert {limit.metric for limit in principal.limits} == {"requests", "tokens", "usd", "concurrency"}
+
+
 def test_provider_with_tls(tmp_path: Path) -> None:
     """A provider with TLS is verified."""
     made = Certificates(tmp_path / "ca", tmp_path / "chain", tmp_path / "key")

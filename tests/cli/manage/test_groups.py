@@ -8,8 +8,8 @@ import pytest
 
 from tests.cli.manage.gateway import manage
 
-KINDS = ("organization", "project", "user", "token", "admin-key")
-VERBS = ("create", "list", "show", "update", "revoke", "delete")
+KINDS = ("organization", "project", "user", "token", "limit", "admin-key")
+VERBS = ("create", "list", "show", "update", "delete")
 HELP_SECONDS = 0.15
 _QUICKLY = (
     "import atexit, sys; heavy = {'rich', 'pydantic', 'httpx2', 'asyncio', 'sqlalchemy', 'ssl'};"

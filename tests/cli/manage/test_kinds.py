@@ -2,10 +2,11 @@
 
 import pytest
 
-from sluicegate.cli.manage.kinds import ADMIN_KEY, ORGANIZATION, PROJECT, PROVIDER_KEY, TOKEN, USER, Kind
+from sluicegate.cli.manage.kinds import ADMIN_KEY, LIMIT, ORGANIZATION, PROJECT, PROVIDER_KEY, TOKEN, USER, Kind
 from sluicegate.control.routes.admin_keys import AdminKeyShown
 from sluicegate.control.routes.body import Shown
 from sluicegate.control.routes.credentials import CredentialShown
+from sluicegate.control.routes.limits import LimitShown
 from sluicegate.control.routes.organizations import OrganizationShown
 from sluicegate.control.routes.projects import ProjectShown
 from sluicegate.control.routes.table import ROUTES
@@ -17,6 +18,7 @@ KINDS = [
     (PROJECT, ProjectShown),
     (USER, UserShown),
     (TOKEN, TokenShown),
+    (LIMIT, LimitShown),
     (ADMIN_KEY, AdminKeyShown),
     (PROVIDER_KEY, CredentialShown),
 ]

@@ -12,7 +12,17 @@ def test_create(api: ScriptedApi) -> None:
     api.will_answer(ACME, status=201, etag='"1"')
     done = api.manage(
         *("organization", "create", "Acme", "--status", "active", "--monthly-budget-usd", "12.500000001"),
-        *("--failure-mode", "open", "--fallback-daily-limit", "0", "--metadata", '{"team": "a"}', "--json"),
+        *(
+            "--failure-mode",
+            "open",
+            "--fallback-daily-limit",
+            "0",
+            "--time-zone",
+            "Europe/Berlin",
+            "--metadata",
+            '{"team": "a"}',
+            "--json",
+        ),
     )
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout) == ACME | {"version": "1"}
@@ -22,7 +32,8 @@ def test_create(api: ScriptedApi) -> None:
         "status": "active",
         "monthly_budget_usd": "12.500000001",
         "failure_mode": "open",
-        "fallback_daily_limit": 0,
+        "fallback_daily_limit": "0",
+        "time_zone": "Europe/Berlin",
         "metadata": {"team": "a"},
     }
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.control.key_file.entries import KeyFileError, parse, seconds
+from sluicegate.domain.limits import Limit, Rolling
 from sluicegate.domain.tokens import digest
 
 FULL: dict[str, Any] = {
@@ -40,7 +41,11 @@ def test_a_full_entry() -> None:
     """Every field of the format is understood."""
     (entry,) = parse(text(FULL), file="keys.json").entries
     assert entry.digest == digest(FULL["key"].encode())
-    assert (entry.principal.model, entry.token_limit, entry.shown) == ("glm-4.7", 100_000, "pk_012…ghij")
+    assert (entry.principal.model, entry.principal.limits, entry.shown) == (
+        "glm-4.7",
+        (Limit("token", entry.principal.token_id, "tokens", Rolling(18_000), 100_000, "soft"),),
+        "pk_012…ghij",
+    )
     principal = entry.principal
     assert (principal.name, principal.prefix, principal.expires_at) == ("Ann", "pk_012", 1_924_991_999.0)
     assert principal.is_active

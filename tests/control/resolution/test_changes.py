@@ -28,6 +28,9 @@ class Log:
         self.said: list[object] = []
         self.pruned: list[int] = []
         self.is_locked = False
+        self.number: int | None = None
+        self.asked = 0
+        self.closed = 0
         self.feed = ChangeFeed(
             self,
             announce=lambda digests: self.said.append(digests if digests is None else list(digests)),
@@ -55,7 +58,16 @@ class Log:
             raise OSError("locked")
         self.pruned.append(before)
 
+    def version(self) -> int | None:
+        """None, like a server's database, unless a test numbers it."""
+        return self.number
+
+    def close(self) -> None:
+        """Note it."""
+        self.closed += 1
+
     def _ask(self) -> None:
+        self.asked += 1
         self.clock += 0.01
         if self.trouble is not None:
             raise self.trouble
@@ -159,3 +171,31 @@ def test_it_looks_for_ever(changes: Log) -> None:
     with pytest.raises(EnoughError):
         asyncio.run(changes.feed.run(pause=pause))
     assert [said for said in changes.said if isinstance(said, list)] == [[b"a"], [b"a"]]
+    assert changes.closed == 1
+
+
+def test_nothing_is_read_while_nobody_commits(changes: Log) -> None:
+    """The feed is true all the same, as of the moment in which the version was asked for."""
+    changes.number = 1
+    changes.look()
+    changes.clock += 5
+    asked = changes.asked
+    assert changes.look() == [changes.clock]
+    assert changes.asked == asked
+    changes.digests.append(b"a")
+    changes.number = 2
+    assert changes.look()[0] == [b"a"]
+
+
+def test_a_version_counts_only_once_everything_up_to_it_was_told(changes: Log) -> None:
+    """Not where a look failed, nor where it came after a gap."""
+    changes.number = 1
+    changes.look()
+    changes.digests.append(b"a")
+    changes.number = 2
+    changes.trouble = OSError("gone")
+    assert changes.look() == []
+    changes.trouble = None
+    assert changes.look()[0] == [b"a"]
+    changes.now += LONGEST_GAP
+    assert changes.look()[0] is None

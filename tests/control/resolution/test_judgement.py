@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from sluicegate.control.resolution.judgement import principal_of
+from sluicegate.domain.limits import Lifetime, Limit
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Token
 from sluicegate.store.tokens import ResolvedToken
@@ -73,16 +74,24 @@ def test_a_users_token_has_no_project() -> None:
 )
 def test_whoever_is_suspended_makes_it_inactive(status: str, owners: tuple[Any, Any, Any]) -> None:
     """The token itself, its organisation, its project or its user."""
-    principal = judged(status=status, owners=owners, max_requests=1, request_count=1)
+    principal = judged(status=status, owners=owners, max_requests=1, requests_before=1)
     assert not principal.is_active
     assert not principal.is_spent, "the reason that a new token would not cure comes first"
 
 
-@pytest.mark.parametrize(("count", "is_spent"), [(0, False), (9, False), (10, True), (11, True)])
-def test_a_token_is_spent_by_its_last_request(count: int, is_spent: bool) -> None:
-    """It is inactive then, and says why."""
-    principal = judged(max_requests=10, request_count=count)
+@pytest.mark.parametrize(("before", "is_spent"), [(0, False), (9, False), (10, True), (11, True)])
+def test_a_token_is_spent_where_none_of_its_requests_is_left_to_count(before: int, is_spent: bool) -> None:
+    """It is inactive then, and says why. Of requests that the ledger counts, the ledger says whether any is left."""
+    principal = judged(max_requests=10, requests_before=before, request_count=10)
     assert (principal.is_active, principal.is_spent) == (not is_spent, is_spent)
+
+
+def test_limits_and_what_holds_without_the_ledger_reach_the_worker() -> None:
+    """Every limit, and what the organisation wants while they cannot be checked."""
+    limit = Limit("token", "tok_1", "requests", Lifetime(), 10)
+    resolved = ResolvedToken(TOKEN, "active", "active", None, failure_mode="open", fallback_daily_limit=5)
+    principal = principal_of(resolved, (), NOW, (limit,))
+    assert (principal.limits, principal.failure_mode, principal.fallback_daily_limit) == ((limit,), "open", 5)
 
 
 @pytest.mark.parametrize(

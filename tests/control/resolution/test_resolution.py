@@ -62,6 +62,12 @@ class Scene:
     async def prune(self, before: int) -> None:
         """Keep everything."""
 
+    def version(self) -> None:
+        """Like a server's database: only a look can tell."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def forget(self, digests: Sequence[bytes] | None) -> None:
         """Hear an announcement."""
         self.said.append(digests)

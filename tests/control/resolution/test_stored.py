@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import Engine, event
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.resolution.resolution import Resolution
@@ -16,6 +17,7 @@ from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Project, Token
 from sluicegate.store.database import Database, Session
 from sluicegate.store.upgrade import upgrade
+from tests.store.records import a_limit
 
 NOW = 1_800_000_000_000
 
@@ -157,7 +159,38 @@ def test_uses_are_added_and_spent_tokens_told_to_all_nodes(play: Play) -> None:
         [change] = await scene.stored.since(last, 10)
         assert change.digest == bounded.digest
         principal = (await scene.stored.principals([bounded.digest]))[bounded.digest]
-        assert principal.is_spent
+        assert not principal.is_spent, "whether a request is left is for the ledger to say"
+
+    play(script)
+
+
+def test_limits_of_all_owners_come_with_one_question(play: Play) -> None:
+    """However many tokens are asked for, what was set for them and their owners is asked for once."""
+
+    async def script(scene: Scene) -> None:
+        other = a_token("other", max_requests=3)
+        async with scene.database.writing() as session:
+            await session.tokens.add(other)
+            for number, scope_id in enumerate((other.id, "prj_default", "prj_other")):
+                await session.limits.add(a_limit(number, scope_id=scope_id))
+        statements = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            statements.append(statement)
+
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            found = await scene.stored.principals([ONE.digest, other.digest])
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+        assert len([one for one in statements if "FROM limits" in one]) == 1
+        accounts = [limit.account for limit in found[other.digest].limits]
+        assert accounts == [
+            "prj_default|tokens|1h",
+            f"{other.id}|tokens|1h",
+            f"{other.id}|requests|lifetime",
+        ]
+        assert [limit.account for limit in found[ONE.digest].limits] == ["prj_default|tokens|1h"]
 
     play(script)
 

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
-from sluicegate.control.resolution.uses import LARGEST_BATCH, Use, Uses, summed
-from sluicegate.domain.events import Exchange, Metadata
+from sluicegate.control.resolution.uses import LARGEST_BATCH, Spent, Use, Used, Uses, summed
+from sluicegate.domain.events import Charge, Exchange, Metadata
 from sluicegate.domain.segments import segment_name
-from sluicegate.events.checkpoint import CheckpointFile
-from sluicegate.events.reader import SegmentReader
+from sluicegate.events.checkpoint import Checkpoint, CheckpointFile
+from sluicegate.events.reader import Batch, SegmentReader
+from sluicegate.events.tail import EventT, Lines
 
 INCARNATION = "000-0193a5b0c0de"
 
@@ -87,6 +89,19 @@ def bench(tmp_path: Path, log: FilteringBoundLogger) -> Bench:
     return Bench(tmp_path, log)
 
 
+def used(exchange: Exchange) -> Used:
+    """What is read of it."""
+    return msgspec.json.decode(msgspec.json.encode(exchange), type=Used)
+
+
+def test_what_is_read_of_an_exchange() -> None:
+    """As much as uses and the key file's counts need, under the names that `Exchange` has for it."""
+    exchange = replace(an_exchange(), metadata=Metadata(total_tokens=25), limit="l", charges=(Charge("l", 1, 1),))
+    assert used(exchange) == Used(
+        "req_1", exchange.timestamp, "tok_1", 0.0, Spent(25), charges=(Charge("l", 1, 1),), limit="l"
+    )
+
+
 def test_uses_are_summed_by_token() -> None:
     """With the end of the last one; requests of nobody are not counted."""
     events = [
@@ -95,7 +110,15 @@ def test_uses_are_summed_by_token() -> None:
         an_exchange(second=6),
         an_exchange(""),
     ]
-    assert summed(events) == [("tok_1", AT + 7_500, 2), ("tok_2", AT + 1_000, 1)]
+    assert summed(map(used, events)) == [("tok_1", AT + 7_500, 2), ("tok_2", AT + 1_000, 1)]
+
+
+def test_what_a_limit_refused_is_no_request() -> None:
+    """It is a use all the same; what shadow mode only reports, and a stream that was ended, are requests."""
+    refused = replace(an_exchange(second=9), limit="tok_1|requests|lifetime")
+    admitted = replace(refused, charges=(Charge("tok_1|requests|lifetime", 1, 1),))
+    assert summed([used(refused)]) == [("tok_1", AT + 9_000, 0)]
+    assert summed(map(used, [refused, admitted, an_exchange()])) == [("tok_1", AT + 9_000, 2)]
 
 
 def test_each_line_is_counted_once(bench: Bench) -> None:
@@ -170,3 +193,24 @@ def test_it_counts_for_ever(bench: Bench) -> None:
     with pytest.raises(EnoughError):
         asyncio.run(bench.uses.run(pause=pause))
     assert bench.added == [("tok_1", AT, 1)]
+
+
+def test_a_journal_at_rest_is_not_read(bench: Bench) -> None:
+    """It is looked at, though: what is added is counted."""
+
+    class Unread(SegmentReader):
+        """A reader that is not to be used."""
+
+        def read_as(self, lines: Lines[EventT], checkpoint: Checkpoint, max_events: int) -> Batch[EventT]:
+            raise AssertionError
+
+    bench.write(an_exchange())
+    for _ in range(4):
+        bench.count()
+    bench.uses._reader = Unread(bench.directory / "events")
+    assert bench.count() == []
+    bench.write(an_exchange(second=1))
+    with pytest.raises(AssertionError):
+        bench.count()
+    bench.uses._reader = bench.reader
+    assert bench.count() == [("tok_1", AT + 1_000, 1)]

@@ -70,3 +70,22 @@ def test_viewers_see_what_is_theirs(api: Api) -> None:
     assert [entry["target_id"] for entry in api.ask("GET", "/admin/audit", key=key).json["data"]] == ["usr_own"]
     assert api.ask("GET", "/admin/audit?search=usr_foreign", key=key).json["data"] == []
     assert api.ask("GET", "/admin/audit?org_id=org_foreign", key=key).status == 404
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "since=0001-01-01T00:00:00%2B23:00",
+        "until=9999-12-31T23:59:59-23:00",
+        "since=99999999999999999999",
+        "until=1e30",
+        "after=9223372036854775808",
+        "after=0",
+    ],
+)
+def test_what_no_clock_or_counter_can_say_is_refused(api: Api, query: str) -> None:
+    """Times beyond the years that can be counted, and numbers beyond 64 bits, are 422; the furthest are not."""
+    refused = api.ask("GET", f"/admin/audit?{query}")
+    assert (refused.status, refused.json["errors"][0]["path"]) == (422, f"query.{query.partition('=')[0]}")
+    furthest = "since=0001-01-01T00:00:00Z&until=9999-12-31T23:59:59Z&after=9223372036854775807"
+    assert api.ask("GET", f"/admin/audit?{furthest}").status == 200

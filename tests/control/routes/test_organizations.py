@@ -2,6 +2,7 @@
 
 import pytest
 
+from sluicegate.domain.tokens import digest
 from tests.control.api import Api
 
 NEW = {"name": "Analytical", "monthly_budget_usd": "100.25", "failure_mode": "open", "fallback_daily_limit": 5}
@@ -23,6 +24,7 @@ def test_organization_has_the_fields_clients_know(api: Api) -> None:
         "org_id": org_id,
         "monthly_budget_usd": 100.25,
         "status": "active",
+        "time_zone": "UTC",
         "metadata": {},
         **times,
     }
@@ -50,8 +52,10 @@ def test_patch_changes_what_it_names(api: Api) -> None:
         ({"name": "x", "monthly_budget_usd": -1}, "monthly_budget_usd"),
         ({"name": "x", "monthly_budget_usd": "0.0000000001"}, "monthly_budget_usd"),
         ({"name": "x", "failure_mode": "ajar"}, "failure_mode"),
-        ({"name": "x", "fallback_daily_limit": 1.5}, "fallback_daily_limit"),
+        ({"name": "x", "fallback_daily_limit": -1}, "fallback_daily_limit"),
         ({"name": "x", "version": 7}, "version"),
+        ({"name": "x", "time_zone": "Europe/Atlantis"}, "time_zone"),
+        ({"name": "x", "time_zone": "../etc/passwd"}, "time_zone"),
     ],
 )
 def test_what_is_no_organization_is_refused(body: dict[str, object], path: str, api: Api) -> None:
@@ -81,24 +85,54 @@ def test_deletion(api: Api) -> None:
 
 
 def test_usage_says_what_is_known(api: Api) -> None:
-    """Requests are counted; spending is null, not zero, as long as nothing measures it."""
+    """Requests are counted; spending where a budget bounds it, else it is null, not zero."""
     made = api.make("POST", "/admin/organizations", NEW)
+    api.ledger.used[f"{made['org_id']}|usd|month"] = 250_000_000
     assert api.ask("GET", f"/admin/organizations/{made['org_id']}/usage").json == {
         "org_id": made["org_id"],
-        "usage_usd": None,
+        "usage_usd": 0.25,
         "limit_usd": 100.25,
-        "remaining_usd": None,
+        "remaining_usd": 100.0,
         "request_count": 0,
         "api_key_count": 0,
         "last_used_at": None,
     }
+    unbounded = api.ask("GET", "/admin/organizations/org_default/usage").json
+    assert (unbounded["usage_usd"], unbounded["limit_usd"], unbounded["remaining_usd"]) == (None, None, None)
+    api.ledger.is_away = True
+    assert api.ask("GET", f"/admin/organizations/{made['org_id']}/usage").status == 503
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"monthly_budget_usd": 1},
+        {"failure_mode": "open"},
+        {"fallback_daily_limit": 2.5},
+        {"time_zone": "Asia/Kolkata"},
+        {"status": "suspended"},
+    ],
+)
+def test_workers_are_told_of_new_bounds(fields: dict[str, object], api: Api) -> None:
+    """Whatever bounds its tokens has them looked up anew; a new name does not."""
+    secret = api.world().own["secret"]
+    api.make("PATCH", "/admin/organizations/org_own", {"name": "ours"})
+    assert api.announced == []
+    changed = api.make("PATCH", "/admin/organizations/org_own", fields)
+    assert fields.items() <= changed.items()
+    assert api.announced == [[digest(secret.encode())]]
 
 
 def test_own_admin_sets_no_bounds(api: Api) -> None:
     """An organisation's admin may rename it, but neither raise its budget nor lift its suspension."""
     key = api.world().keys["organization_admin"]
     assert api.ask("PATCH", "/admin/organizations/org_own", key=key, body={"name": "ours"}).status == 200
-    for body in ({"monthly_budget_usd": 10}, {"status": "active"}, {"name": "x", "failure_mode": "open"}):
+    for body in (
+        {"monthly_budget_usd": 10},
+        {"status": "active"},
+        {"name": "x", "failure_mode": "open"},
+        {"time_zone": "Asia/Kolkata"},
+    ):
         assert api.ask("PATCH", "/admin/organizations/org_own", key=key, body=body).status == 403
     assert api.ask("PATCH", "/admin/organizations/org_foreign", key=key, body={"name": "x"}).status == 404
     assert api.ask("GET", "/admin/organizations/org_foreign/usage", key=key).status == 404

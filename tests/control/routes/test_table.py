@@ -16,7 +16,7 @@ ROLES = ("viewer", "organization_admin", "admin", "root")
 BOUNDED = ("viewer", "organization_admin")
 MANAGED = [route for route in ROUTES if route.least not in {"anyone", "caller"}]
 WRITTEN = [route for route in MANAGED if route.method in {"POST", "PATCH", "PUT"} and not route.takes]
-OWNERS = ("org_id", "organization_id", "project_id", "user_id", "token_id", "key_id", "admin_key_id")
+OWNERS = ("org_id", "organization_id", "project_id", "user_id", "token_id", "key_id", "admin_key_id", "scope_id")
 
 RECORDS = [
     tenants.Organization,
@@ -24,10 +24,26 @@ RECORDS = [
     tenants.User,
     tenants.Token,
     tenants.ProviderCredential,
+    tenants.LimitRecord,
+    tenants.PriceOverride,
     tenants.AdminKey,
     tenants.Account,
 ]
 STORED_FIELDS = {name for record in RECORDS for name in record.__struct_fields__}
+
+
+STORED = (
+    "organizations",
+    "projects",
+    "users",
+    "tokens",
+    "limits",
+    "price_overrides",
+    "admin_keys",
+    "accounts",
+    "credentials",
+)
+"""The repositories of these records."""
 
 
 def called(route: Route) -> str:
@@ -85,7 +101,14 @@ def value_for(name: str, schema: Mapping[str, Any], objects: Mapping[str, str]) 
 def _text(name: str, schema: Mapping[str, Any]) -> str:
     if schema.get("format") == "date-time":
         return "2030-01-01T00:00:00Z"
-    special = {"email": "new@example.com", "token": "sk-sg-nothing", "provider": "openai", "role": "viewer"}
+    special = {
+        "email": "new@example.com",
+        "token": "sk-sg-nothing",
+        "provider": "openai",
+        "role": "viewer",
+        "window": "5h",
+        "model": "gpt-5",
+    }
     return str(special.get(name, "x" * max(schema.get("minLength", 1), 12)))
 
 
@@ -121,10 +144,7 @@ def state(api: Api) -> Any:
 
     async def read() -> list[Any]:
         async with api.database.reading() as session:
-            return [
-                await getattr(session, name).list(limit=1000)
-                for name in ("organizations", "projects", "users", "tokens", "admin_keys", "accounts", "credentials")
-            ]
+            return [await getattr(session, name).list(limit=1000) for name in STORED]
 
     return api.run(read())
 
@@ -137,7 +157,11 @@ def test_no_row_is_there_twice() -> None:
 def test_only_these_rows_are_open() -> None:
     """Without a credential there are the front page and the documentation; a caller gets at its own token alone."""
     assert [route.path for route in ROUTES if route.least == "anyone"] == ["/", "/openapi.json", "/docs"]
-    assert [route.path for route in ROUTES if route.least == "caller"] == ["/v1/key"]
+    assert [route.path for route in ROUTES if route.least == "caller"] == [
+        "/v1/key",
+        "/v1/key/usage",
+        "/stats",
+    ]
 
 
 @each_route

@@ -176,6 +176,31 @@ def test_rotated_token_works_for_its_overlap(api: Api) -> None:
     assert (status_of(api, issued["token"]), status_of(api, new["token"])) == (403, 200)
 
 
+def test_requests_of_before_a_bound_count_for_it(api: Api) -> None:
+    """A bound that is set later leaves what is left of it; one that is changed counts from where it counted."""
+    issued = issue(api)
+    path = f"/admin/tokens/{issued['token_id']}"
+
+    async def use() -> None:
+        async with api.database.writing() as session:
+            await session.tokens.touch([(issued["token_id"], 1, 7)])
+
+    def left() -> list[int]:
+        usage = api.ask("GET", "/v1/key/usage", key=issued["token"]).json["data"]
+        return [one["maximum"] for one in usage if one["metric"] == "requests"]
+
+    api.run(use())
+    assert left() == []
+    api.make("PATCH", path, {"max_requests": 10})
+    assert left() == [3]
+    api.run(use())
+    api.make("PATCH", path, {"max_requests": 20})
+    assert left() == [13]
+    successor = api.make("POST", f"{path}/rotate", {"overlap_seconds": 60})
+    usage = api.ask("GET", "/v1/key/usage", key=successor["token"]).json["data"]
+    assert [(one["scope_id"], one["maximum"]) for one in usage] == [(issued["token_id"], 13)]
+
+
 def test_rotation_without_overlap_revokes(api: Api) -> None:
     """Without an overlap, the old token stops at once and for good."""
     issued = issue(api)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sluicegate.domain.tokens import digest
 from tests.control.api import Api
 
 
@@ -92,8 +93,17 @@ def test_lists_are_paged_filtered_and_bounded(api: Api) -> None:
     assert api.ask("GET", "/admin/organizations/org_unknown/users").status == 404
 
 
+def test_workers_are_told_of_a_new_limit(api: Api) -> None:
+    """The user's tokens are looked up anew; a new name changes nothing for them."""
+    secret = api.world().own["secret"]
+    api.make("PATCH", "/admin/users/usr_own", {"name": "Ann"})
+    assert api.announced == []
+    api.make("PATCH", "/admin/users/usr_own", {"monthly_limit_usd": 10})
+    assert api.announced == [[digest(secret.encode())]]
+
+
 def test_usage_says_what_is_known(api: Api) -> None:
-    """Requests are counted; spending is null, not zero, as long as nothing measures it."""
+    """Requests are counted, and spending where a limit bounds it; both begin anew after a reset."""
     api.world()
     api.make("PATCH", "/admin/users/usr_own", {"monthly_limit_usd": 10})
 
@@ -102,19 +112,23 @@ def test_usage_says_what_is_known(api: Api) -> None:
             await session.tokens.touch([("tok_own", 1_795_262_400_000, 3)])
 
     api.run(use())
+    api.ledger.used["usr_own|usd|month"] = 2_500_000_000
     expected = {
         "user_id": "usr_own",
         "org_id": "org_own",
-        "usage_usd": None,
+        "usage_usd": 2.5,
         "limit_usd": 10.0,
-        "remaining_usd": None,
+        "remaining_usd": 7.5,
         "request_count": 3,
         "api_key_count": 1,
         "last_used_at": "2026-11-21T12:00:00Z",
     }
     assert api.ask("GET", "/admin/users/usr_own/usage").json == expected
     answer = api.ask("POST", "/admin/users/usr_own/reset-quota")
-    assert (answer.status, answer.json) == (200, {**expected, "request_count": 0})
+    assert (answer.status, answer.json) == (
+        200,
+        {**expected, "usage_usd": 0.0, "remaining_usd": 10.0, "request_count": 0},
+    )
     assert api.ask("GET", "/admin/users/usr_own/usage").json["request_count"] == 0
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sluicegate.control.tenants.tokens import Issued, described, shown, withered
+from sluicegate.control.tenants.tokens import Issued, described, is_usable, shown, withered
 from sluicegate.domain.tenants import Token
 
 NOW = 1_000_000
@@ -29,13 +29,26 @@ def token(**fields: Any) -> Token:
         ({"idle_seconds": 1001}, None),
         ({"idle_seconds": 1000}, "it was not used for too long"),
         ({"idle_seconds": 1000, "last_used_at": 1}, None),
-        ({"max_requests": 2, "request_count": 1}, None),
-        ({"max_requests": 2, "request_count": 2}, "it has made all its requests"),
+        ({"max_requests": 2, "request_count": 2}, None),
     ],
 )
 def test_token_withers(fields: dict[str, Any], reason: str | None) -> None:
     """A token stops at each of its bounds, in the millisecond that they name, and says at which."""
     assert withered(token(**fields), NOW) == reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, True),
+        ({"max_requests": 2, "request_count": 1}, True),
+        ({"max_requests": 2, "request_count": 2}, False),
+        ({"status": "suspended"}, False),
+    ],
+)
+def test_token_that_was_used_up_is_not_usable(fields: dict[str, Any], expected: bool) -> None:
+    """Nor is one that has stopped for another reason."""
+    assert is_usable(token(**fields), NOW) is expected
 
 
 def test_no_secret_is_told() -> None:

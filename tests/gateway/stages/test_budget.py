@@ -1,15 +1,191 @@
-"""The stage that will hold limits."""
+"""What is set aside for which request. The conversations are in tests/flows/test_budgets.py."""
 
+import msgspec
+import pytest
+
+from sluicegate.domain.pricing import Price, Rates
+from sluicegate.domain.principal import Principal
+from sluicegate.domain.tokens import digest
 from sluicegate.gateway.exchange import Exchange
 from sluicegate.gateway.heads import RequestHead
-from sluicegate.gateway.stages.budget import budget
-from tests.gateway.node import Node
+from sluicegate.gateway.stages.budget import AROUND, budget
+from sluicegate.wire.link import Counted
+from tests.gateway.limits import REQUESTS, TOKENS, USD, whose
+from tests.gateway.node import TOKEN, Node, Peer, a_provider, a_request, a_snapshot, parts
+
+HUGE = msgspec.structs.replace(TOKENS, maximum=10**9)
+PRICE = Price("v", Rates(1_000_000, 1_000_000), longest_output=8000, context=200_000)
 
 
-def test_everyone_is_admitted(node: Node) -> None:
-    """No limit can be declared, so the stage passes and leaves the exchange as it is."""
+def limited(node: Node, principal: Principal) -> None:
+    """The token is this one's."""
+    node.link.tokens[digest(TOKEN.encode())] = principal
+    node.services.principals.forget(())
+
+
+def reserved(node: Node, account: str = HUGE.account) -> int:
+    """What is set aside now."""
+    return node.services.budgets.borrower.accounts[account].reserved
+
+
+def asks(node: Node, body: bytes, path: str = "/v1/chat/completions", *fields: str) -> Peer:
+    """A client asks."""
+    return node.client().says(a_request(path, body, fields=fields))
+
+
+def test_who_has_no_limits_is_admitted(node: Node) -> None:
+    """Nothing is looked up, and the exchange stays as it is."""
     exchange = Exchange(node.listener.make(), node.services, RequestHead(), -1)
     before = repr(exchange)
     budget(exchange)
     assert repr(exchange) == before
-    assert not exchange.is_ended
+    assert exchange.reservation is None
+    assert exchange.runtime_or_none is None
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "tokens"),
+    [
+        ("/v1/chat/completions", b'{"model":"m","max_tokens":50}', 29 + AROUND + 50),
+        ("/v1/chat/completions", b'{"model":"m","n":3,"max_tokens":50}', 35 + AROUND + 150),
+        ("/v1/chat/completions", b'{"model":"m"}', 13 + AROUND + 8000),
+        ("/v1/embeddings", b'{"model":"m","input":"abc"}', 27 + AROUND),
+        ("/v1/responses", b'{"model":"m","previous_response_id":"r","max_output_tokens":9}', 200_009),
+        ("/v1/images/generations", b'{"model":"m","prompt":"a cat"}', 0),
+        ("/v1/chat/completions", b"", 8000),
+    ],
+)
+def test_the_worst_case_is_set_aside(node: Node, path: str, body: bytes, tokens: int) -> None:
+    """What can be read, and what can be written; nothing for operations that are not paid by the token."""
+    node.link.prices["m"] = PRICE
+    limited(node, whose(HUGE))
+    asks(node, body, path)
+    assert reserved(node) == (tokens if body else reserved(node))
+
+
+def test_a_body_that_cannot_be_read_is_bounded_by_its_length(node: Node) -> None:
+    """It has no price either, so a limit in dollars refuses it."""
+    limited(node, whose(HUGE))
+    body = b"\x1f\x8b" + b"0" * 998
+    encoded = a_request(fields=("Content-Encoding: gzip",), body=body)
+    node.client().says(encoded)
+    assert reserved(node) == 1000 + 16_384
+    limited(node, whose(USD))
+    assert parts(node.client().says(encoded).hears())[0] == 400
+
+
+def test_a_body_of_unknown_length_may_be_the_longest(node: Node) -> None:
+    """Chunked, and not held."""
+    limited(node, whose(HUGE))
+    head = a_request(body=b"", fields=("Content-Type: text/plain", "Transfer-Encoding: chunked"))
+    node.client().says(head)
+    assert reserved(node) == 1_000_000 + 16_384
+
+
+def test_two_caps_are_refused(node: Node) -> None:
+    """The provider could take the other one."""
+    limited(node, whose(HUGE))
+    client = asks(node, b'{"model":"m","max_tokens":5,"max_tokens":500}')
+    status, _, body = parts(client.hears())
+    assert (status, msgspec.json.decode(body)["error"]["param"]) == (400, "max_tokens")
+
+
+def test_soft_limits_leave_the_request_as_it_is(node: Node) -> None:
+    """One unit is set aside, and no cap is written."""
+    limited(node, whose(msgspec.structs.replace(HUGE, maximum=10, enforcement="soft")))
+    asks(node, b'{"model":"m"}')
+    assert reserved(node) == 1
+    assert node.provider.hears().endswith(b'\r\n\r\n{"model":"m"}')
+
+
+def test_a_model_is_chosen_once(node: Node) -> None:
+    """However often the stage must wait."""
+    calls: list[None] = []
+
+    def choose() -> float:
+        calls.append(None)
+        return 0.0
+
+    node.services.choose = choose
+    node.link.prices["gpt-large"] = PRICE
+    limited(node, whose(HUGE, USD))
+    asks(node, b'{"model":"smart","max_tokens":5}')
+    assert b'"model":"gpt-large"' in node.provider.hears()
+    assert len(calls) == 1
+
+
+def test_files_cannot_be_counted(node: Node) -> None:
+    """What is not in the bytes is no matter of counting: it is refused for what it may be."""
+    limited(node, whose(TOKENS))
+    for body in (
+        b'{"model":"m","max_tokens":5,"messages":[{"file_id":"f"}]}',
+        b'{"model":"m","max_tokens":5,"messages":[{"image_url":"http://x"}]}',
+    ):
+        assert parts(asks(node, body).hears())[0] == 429
+    assert not node.link.questions
+
+
+def test_other_limits_are_not_counted_for(node: Node) -> None:
+    """A limit of requests that is reached stays so."""
+    limited(node, whose(msgspec.structs.replace(REQUESTS, maximum=0), HUGE))
+    assert parts(asks(node, b'{"model":"m","max_tokens":5}').hears())[0] == 429
+    assert not node.link.questions
+
+
+def test_a_guess_is_no_count(node: Node) -> None:
+    """Where no tokenizer could run, the bytes stay the bound."""
+    limited(node, whose(TOKENS))
+    client = asks(node, b'{"model":"m","max_tokens":5,"messages":["%b"]}' % (b"x" * 2000))
+    node.link.counted[0](None)
+    node.settle()
+    assert parts(client.hears())[0] == 429
+    assert len(node.link.questions) == 1
+
+
+def test_an_api_without_caps_is_watched(node: Node) -> None:
+    """Nothing is written into a request whose API we do not know."""
+    node.services.configure(a_snapshot(providers=(a_provider("some", "generic"),)))
+    limited(node, whose(HUGE))
+    asks(node, b'{"model":"m"}', "/some/chat/completions")
+    assert node.provider.hears().endswith(b'{"model":"m"}')
+    assert reserved(node) > 16_384
+
+
+def test_the_callers_own_cap_goes_with_limits(node: Node) -> None:
+    """Both hold: the lower one is written."""
+    node.link.prices["m"] = PRICE
+    limited(node, whose(HUGE))
+    asks(node, b'{"model":"m","max_tokens":5000}', "/v1/chat/completions", "x-gateway-max-cost-usd: 0.00000015")
+    cap = int(node.provider.hears().rpartition(b'"max_tokens":')[2].rstrip(b"}"))
+    assert 16 <= cap <= 100
+
+
+def test_a_price_that_does_not_come(node: Node) -> None:
+    """The control process is unavailable then; no limit is said to be reached."""
+    limited(node, whose(USD))
+    asks(node, b'{"model":"known","max_tokens":5}')
+    node.link.is_silent = True
+    client = asks(node, b'{"model":"m","max_tokens":5}')
+    node.passes(5.1)
+    status, _, body = parts(client.hears())
+    assert (status, msgspec.json.decode(body)["error"]["code"]) == (503, "control_unavailable")
+
+
+def test_what_we_cannot_read_is_not_counted(node: Node) -> None:
+    """An API that is not known has no texts to count."""
+    node.services.configure(a_snapshot(providers=(a_provider("some", "generic"),)))
+    limited(node, whose(TOKENS))
+    client = asks(node, b'{"model":"m","messages":["%b"]}' % (b"x" * 2000), "/some/chat")
+    assert parts(client.hears())[0] == 429
+    assert not node.link.questions
+
+
+def test_a_client_that_leaves_while_its_request_is_counted(node: Node) -> None:
+    """The count comes too late, and holds nothing."""
+    limited(node, whose(TOKENS))
+    client = asks(node, b'{"model":"m","max_tokens":5,"messages":["%b"]}' % (b"x" * 2000))
+    client.leaves()
+    node.link.counted[0](Counted(0, 100, 0, "counted"))
+    node.settle()
+    assert not node.opener.peers
+    assert reserved(node, TOKENS.account) == 0

@@ -73,3 +73,5 @@ def test_counts_complete_what_was_reported() -> None:
     assert merged(reported, 99, 8) == Usage(10, 8, cache_read_tokens=4, reasoning_tokens=2)
     assert merged(reported, 99, 1).output_tokens == 3
     assert merged(Usage(), 99, 1) == Usage(99, 1)
+    kept = Usage(10, 3, cache_write_tokens=4, cache_write_1h_tokens=2)
+    assert merged(kept, 99, 1) == kept

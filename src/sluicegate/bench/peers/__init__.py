@@ -2,7 +2,7 @@
 
 base            what a proxy must say about itself
 table           all proxies by name
-sluicegate      ourselves
+sluicegate      ourselves, with limits on the token or without
 envoy, nginx    bare proxies in C++ and C, with no feature on
 aiohttp         the obvious proxy in Python; aiohttp_proxy is its program
 environments    where gateways that come as packages are installed when they are first asked for:

@@ -9,10 +9,22 @@ from sluicegate.bench.peers.base import Launch, Site
 _CALLER = "benchmark-0123456789abcdef"
 
 
+LIMITS = (
+    {"metric": "requests", "window": "1h", "maximum": 10**12},
+    {"metric": "tokens", "window": "day", "maximum": 10**15},
+    {"metric": "usd", "window": "month", "maximum": 10**9},
+    {"metric": "concurrency", "window": "lifetime", "maximum": 10**6},
+)
+"""One of each kind, none of which is ever reached."""
+
+
 class Sluicegate:
     """See the module."""
 
-    name = "sluicegate"
+    def __init__(self, *, is_limited: bool = False) -> None:
+        """`is_limited`: each request is held against four limits."""
+        self._limits = LIMITS if is_limited else ()
+        self.name = "sluicegate-limits" if is_limited else "sluicegate"
 
     async def version(self) -> str:
         """Our own."""
@@ -33,7 +45,7 @@ class Sluicegate:
             "server": {"host": "127.0.0.1", "port": site.port, "workers": 1},
             "data_dir": str(site.directory / "data"),
             "providers": {"mock": provider},
-            "tokens": [{"name": "bench", "token": _CALLER}],
+            "tokens": [{"name": "bench", "token": _CALLER, "limits": list(self._limits)}],
         }
         # JSON is YAML, and needs no library to be written.
         files = {"sluicegate.yaml": json.dumps(configuration, indent=1)}

@@ -43,6 +43,12 @@ TOKEN = Kind(
     ("token_id", "token", "name", "project_id", "user_id", "status", "expires_at", "request_count", "max_requests"),
     shown_once="token",
 )
+LIMIT = Kind(
+    "limit",
+    "/manage/limits",
+    "limit_id",
+    ("limit_id", "scope", "scope_id", "metric", "window", "maximum", "enforcement", "created_at"),
+)
 ADMIN_KEY = Kind(
     "admin key",
     "/admin/admin-keys",

@@ -38,8 +38,12 @@ _Mode = Annotated[
     typer.Option("--failure-mode", show_default=False, help="closed or open: while budgets cannot be checked."),
 ]
 _Fallback = Annotated[
-    int | None,
-    typer.Option("--fallback-daily-limit", min=0, show_default=False, help="Requests a day in failure mode open."),
+    str | None,
+    typer.Option("--fallback-daily-limit", metavar="USD", show_default=False, help="For a day, in failure mode open."),
+]
+_Zone = Annotated[
+    str | None,
+    typer.Option("--time-zone", show_default=False, help="Of its months and days: Europe/Berlin."),
 ]
 
 
@@ -52,6 +56,7 @@ def create(
     monthly_budget_usd: _Budget = None,
     failure_mode: _Mode = None,
     fallback_daily_limit: _Fallback = None,
+    time_zone: _Zone = None,
     metadata_json: Metadata = None,
     once: Once = None,
 ) -> None:
@@ -62,6 +67,7 @@ def create(
         monthly_budget_usd=monthly_budget_usd,
         failure_mode=failure_mode,
         fallback_daily_limit=fallback_daily_limit,
+        time_zone=time_zone,
         metadata=metadata(metadata_json),
     )
     operations.create(session, ORGANIZATION, body, once=once)
@@ -93,6 +99,7 @@ def update(
     monthly_budget_usd: _Budget = None,
     failure_mode: _Mode = None,
     fallback_daily_limit: _Fallback = None,
+    time_zone: _Zone = None,
     metadata_json: Metadata = None,
     unset: Unset = None,
     if_match: IfMatch = None,
@@ -107,6 +114,7 @@ def update(
         monthly_budget_usd=monthly_budget_usd,
         failure_mode=failure_mode,
         fallback_daily_limit=fallback_daily_limit,
+        time_zone=time_zone,
         metadata=metadata(metadata_json),
     )
     operations.update(session, ORGANIZATION, identifier, body | emptied(unset or (), _EMPTY, body), if_match=if_match)

@@ -8,6 +8,8 @@ from typing import Any
 from sluicegate.cli.manage.failure import USAGE, ManageError
 
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
+_LONGEST = 20
+"""Digits; beyond, no number is one that the gateway takes."""
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
 
@@ -39,6 +41,11 @@ def entity_tag(text: str | None) -> str | None:
     if text is None or text == "*":
         return text
     return '"' + text.strip('"') + '"'
+
+
+def number(text: str | None) -> int | str | None:
+    """A whole number as one; what else there is as it is, for the gateway to read: `12.50`."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < _LONGEST else text
 
 
 def given(**fields: Any) -> dict[str, Any]:

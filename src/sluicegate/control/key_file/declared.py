@@ -12,8 +12,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from msgspec import Struct
+from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
+from sluicegate.config.compile import bounded
 from sluicegate.config.problem import Problem
 from sluicegate.control.key_file import usage
 from sluicegate.control.key_file.entries import KeyEntry, KeyFile, KeyFileError, parse, seconds
@@ -22,6 +24,7 @@ from sluicegate.control.key_file.remembered import Remembered
 from sluicegate.control.key_file.replacing import replacing
 from sluicegate.control.key_file.usage import Usage
 from sluicegate.control.watch import PAUSE, Watcher, fingerprint, watch
+from sluicegate.domain.default_limits import Defaults
 from sluicegate.domain.principal import Principal
 
 WRITE_PAUSE = 5.0
@@ -53,14 +56,21 @@ class DeclaredKeys:
         log: FilteringBoundLogger,
         changed: Changed,
         exchange: Exchange = exchange,
+        defaults: Callable[[], Defaults] = Defaults,
+        model: str | None = None,
     ) -> None:
-        """`now` gives Unix seconds. Nothing is read yet."""
+        """`now` gives Unix seconds, `defaults` the limits of whoever has no others. Nothing is read yet.
+
+        `model` answers the requests of keys that name none of their own; without one, the request's.
+        """
         self.path = path
         self.failure: KeyFileError | None = None
         self._now = now
         self._log = log
         self._changed = changed
         self._exchange = exchange
+        self._defaults = defaults
+        self._model = model
         self._seen = fingerprint(path)
         self._by_digest: dict[bytes, KeyEntry] = {}
         self._by_id: dict[str, KeyEntry] = {}
@@ -79,12 +89,12 @@ class DeclaredKeys:
     @property
     def principals(self) -> Mapping[bytes, Principal]:
         """Whom each key stands for, by its digest."""
-        return MappingProxyType({digest: entry.principal for digest, entry in self._by_digest.items()})
+        return MappingProxyType({digest: self._bounded(entry) for digest, entry in self._by_digest.items()})
 
     def get(self, digest: bytes) -> Principal | None:
         """Whom the key of this digest stands for; None if it is not declared here."""
         entry = self._by_digest.get(digest)
-        return None if entry is None else entry.principal
+        return None if entry is None else self._bounded(entry)
 
     def find(self, token_id: str) -> KeyEntry | None:
         """The entry of a key by the id of its principal."""
@@ -171,6 +181,10 @@ class DeclaredKeys:
         finally:
             await self.write()
 
+    def _bounded(self, entry: KeyEntry) -> Principal:
+        principal = bounded(entry.principal, entry.principal.limits, self._defaults())
+        return replace(principal, model=self._model) if principal.model is None and self._model else principal
+
     def _read(self) -> KeyFile:
         try:
             content = self.path.read_bytes()
@@ -225,9 +239,9 @@ class DeclaredKeys:
             self._log.error(event, file=str(self.path), problems=reason)
 
 
-def _meaning(entry: KeyEntry | None) -> tuple[object, ...] | None:
+def _meaning(entry: KeyEntry | None) -> Principal | None:
     """What makes a difference to a worker; the usage does not."""
-    return None if entry is None else (entry.principal, entry.token_limit)
+    return None if entry is None else entry.principal
 
 
 def _reason(error: OSError) -> str:

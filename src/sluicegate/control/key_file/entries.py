@@ -16,6 +16,8 @@ from msgspec import Struct
 
 from sluicegate.config.fields import SHORTEST_TOKEN
 from sluicegate.config.problem import ConfigurationError, Problem, nearest
+from sluicegate.config.schema import MOST_COUNTED
+from sluicegate.domain.limits import Limit, Rolling
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tokens import digest
 
@@ -30,6 +32,8 @@ OURS = (
     "total_lifetime_tokens",
     "usage_windows",
 )
+FIVE_HOURS = Rolling(5 * 3600)
+"""What `token_limit_per_5h` counts in."""
 REQUIRED = ("key", "name", "token_limit_per_5h", "expiry_date")
 _TIMES = ("expiry_date", "created_at", "last_used")
 _COUNTS = ("token_limit_per_5h", "total_lifetime_tokens")
@@ -54,7 +58,6 @@ class KeyEntry(Struct, frozen=True):
     principal: Principal
     digest: bytes
     shown: str
-    token_limit: int
     raw: dict[str, Any]
 
     def __repr__(self) -> str:
@@ -222,11 +225,11 @@ def _entry(raw: dict[str, Any], seen: dict[str, int]) -> KeyEntry:
         prefix=key[:6] if is_long else "",
         expires_at=None if expiry is None else seconds(expiry),
         model=raw.get("model"),
+        limits=(Limit("token", token_id, "tokens", FIVE_HOURS, min(raw["token_limit_per_5h"], MOST_COUNTED), "soft"),),
     )
     return KeyEntry(
         principal=principal,
         digest=digest(key.encode()),
         shown=f"{key[:6]}…{key[-4:]}" if is_long else "****",
-        token_limit=raw["token_limit_per_5h"],
         raw=raw,
     )

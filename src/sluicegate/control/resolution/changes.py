@@ -38,6 +38,14 @@ class ChangeLog(Protocol):
         """Delete the changes older than `before`, in Unix milliseconds."""
         ...
 
+    def version(self) -> int | None:
+        """What differs from the last one if anybody committed in between; None where only a look can tell."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what `version` holds open: the next one is not comparable."""
+        ...
+
 
 class ChangeFeed:
     """One node's place in the change log."""
@@ -60,6 +68,7 @@ class ChangeFeed:
         self._now = now
         self._trouble = Trouble("the change log cannot be read", log)
         self._sequence: int | None = None
+        self._version: int | None = None
         self._looked_at = 0
         self._pruned_at = now()
 
@@ -69,9 +78,13 @@ class ChangeFeed:
 
     async def run(self, *, pause: Callable[[], Awaitable[None]]) -> None:
         """Look for ever, with a pause between two looks."""
-        while True:
-            await self.look()
-            await pause()
+        try:
+            while True:
+                await self.look()
+                await pause()
+        finally:
+            self._version = None
+            self._changes.close()
 
     async def look(self) -> None:
         """Announce what is new, and tell how far that is true. A database that fails is logged, and tried again."""
@@ -88,6 +101,14 @@ class ChangeFeed:
     async def _catch_up(self) -> float:
         began = self._now()
         sequence = self._sequence
+        as_of = self._clock()
+        # Asked before the look: what is committed during the look makes the next version another one.
+        version = self._changes.version()
+        is_known = sequence is not None and version is not None and version == self._version
+        if is_known and 0 <= began - self._looked_at < LONGEST_GAP:
+            self._looked_at = began
+            return as_of
+        self._version = None
         if sequence is None or not 0 <= began - self._looked_at < LONGEST_GAP:
             as_of = self._clock()
             sequence = await self._changes.last()
@@ -102,6 +123,7 @@ class ChangeFeed:
             self._sequence = sequence
             if len(changes) < LARGEST_BATCH:
                 self._looked_at = began
+                self._version = version
                 return as_of
 
     def _tell(self, changes: Sequence[Change]) -> None:

@@ -1,17 +1,21 @@
 """What a stored token's caller may do at this moment: its record and the state of its owners, judged."""
 
+from sluicegate.domain.limits import Limit
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Token
 from sluicegate.store.tokens import ResolvedToken
 
 
-def principal_of(resolved: ResolvedToken, credentials: tuple[tuple[str, str], ...], now: int) -> Principal:
+def principal_of(
+    resolved: ResolvedToken, credentials: tuple[tuple[str, str], ...], now: int, limits: tuple[Limit, ...] = ()
+) -> Principal:
     """The principal of a token. `now` is Unix milliseconds; `credentials` are its project's own provider keys.
 
-    A token of a user alone has an empty `project_id`.
+    A token of a user alone has an empty `project_id`. Whether a token has made all its requests is for the ledger to
+    say: here it is spent only where there never was one left that the ledger could count.
     """
     token = resolved.token
-    is_spent = token.max_requests is not None and token.request_count >= token.max_requests
+    is_spent = token.max_requests is not None and token.requests_before >= token.max_requests
     expires_at, withers = _expiry(token, now)
     return Principal(
         token_id=token.id,
@@ -30,6 +34,9 @@ def principal_of(resolved: ResolvedToken, credentials: tuple[tuple[str, str], ..
         request_headers=tuple(name.lower() for name in token.request_headers),
         tags=token.tags,
         credentials=credentials,
+        limits=limits,
+        failure_mode=resolved.failure_mode,
+        fallback_daily_limit=resolved.fallback_daily_limit or 0,
     )
 
 

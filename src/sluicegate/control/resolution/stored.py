@@ -7,13 +7,16 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.resolution.judgement import principal_of
 from sluicegate.control.resolution.resolution import Resolution
-from sluicegate.control.resolution.uses import Use, Uses
+from sluicegate.control.resolution.uses import Use, Used, Uses
+from sluicegate.control.tenants import bounds
 from sluicegate.control.token_directory import Declared
-from sluicegate.domain.events import Exchange
+from sluicegate.domain.default_limits import Defaults
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Change
 from sluicegate.events.checkpoint import CheckpointFile
 from sluicegate.events.reader import SegmentReader
+from sluicegate.store.address import SQLiteAddress
+from sluicegate.store.data_version import DataVersion
 from sluicegate.store.database import Database, Session
 
 Credentials = Callable[[Session, Collection[str]], Awaitable[Mapping[str, tuple[tuple[str, str], ...]]]]
@@ -30,9 +33,10 @@ def stored_resolution(
     clock: Callable[[], float],
     now: Callable[[], int],
     log: FilteringBoundLogger,
-    observe: Callable[[Sequence[Exchange]], None] = lambda _events: None,
+    observe: Callable[[Sequence[Used]], None] = lambda _events: None,
+    defaults: Callable[[], Defaults] = Defaults,
 ) -> Resolution:
-    """Resolution on a database; `observe` is shown every exchange.
+    """Resolution on a database; `observe` is shown every exchange, `defaults` are the limits of whoever has no others.
 
     `clock` is monotonic seconds, `now` Unix milliseconds. Raises OSError.
     """
@@ -40,7 +44,7 @@ def stored_resolution(
     checkpoints = data_dir / "checkpoints"
     checkpoints.mkdir(mode=0o700, exist_ok=True)
     file = CheckpointFile(checkpoints / "token-uses.json")
-    stored = Stored(database, credentials=credentials, now=now)
+    stored = Stored(database, credentials=credentials, now=now, defaults=defaults)
     return Resolution(
         declared=declared,
         query=stored.principals,
@@ -56,11 +60,21 @@ def stored_resolution(
 class Stored:
     """The queries, each in a transaction of its own. They raise what `trouble.FAILURES` names."""
 
-    def __init__(self, database: Database, *, credentials: Credentials, now: Callable[[], int]) -> None:
-        """`now` is Unix milliseconds."""
+    def __init__(
+        self,
+        database: Database,
+        *,
+        credentials: Credentials,
+        now: Callable[[], int],
+        defaults: Callable[[], Defaults] = Defaults,
+    ) -> None:
+        """`now` is Unix milliseconds, `defaults` the limits of whoever has no others."""
         self._database = database
         self._credentials = credentials
         self._now = now
+        self._defaults = defaults
+        address = database.address
+        self._version = DataVersion(address) if isinstance(address, SQLiteAddress) else None
 
     def __repr__(self) -> str:
         """Tell which database."""
@@ -72,9 +86,15 @@ class Stored:
             found = await session.tokens.by_digests(list(digests))
             projects = {each.token.project_id for each in found.values() if each.token.project_id is not None}
             keys = await self._credentials(session, projects) if projects else {}
-        now = self._now()
+            explicit = await bounds.explicit_of(session, found.values()) if found else {}
+        now, defaults = self._now(), self._defaults()
         return {
-            digest: principal_of(resolved, keys.get(resolved.token.project_id or "", ()), now)
+            digest: principal_of(
+                resolved,
+                keys.get(resolved.token.project_id or "", ()),
+                now,
+                bounds.limits_of(resolved, explicit, defaults),
+            )
             for digest, resolved in found.items()
         }
 
@@ -92,6 +112,15 @@ class Stored:
         """Delete the changes older than `before`."""
         async with self._database.writing() as session:
             await session.changes.prune(before)
+
+    def version(self) -> int | None:
+        """Differs from the last one if anybody committed in between; None where only a look can tell."""
+        return None if self._version is None else self._version.look()
+
+    def close(self) -> None:
+        """Let go of what `version` holds open."""
+        if self._version is not None:
+            self._version.close()
 
     async def add_uses(self, uses: Sequence[Use]) -> Sequence[bytes]:
         """Count uses; return the digests of the tokens spent by them, once other nodes can see it."""

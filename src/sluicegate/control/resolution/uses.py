@@ -1,7 +1,7 @@
 """Counting how often each token was used, and when last: read from the journal, added to the database in batches.
 
 An exchange is counted when it has ended and its line was read, about a second later. A control process that dies
-between the transaction and its checkpoint counts one batch twice: a token may stop early by that, never late.
+between the transaction and its checkpoint counts one batch twice.
 """
 
 import asyncio
@@ -9,19 +9,43 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
+import msgspec
+from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.resolution.trouble import FAILURES, Trouble
-from sluicegate.domain.events import Exchange
+from sluicegate.domain.events import Charge
 from sluicegate.events.checkpoint import Checkpoint, CheckpointDamagedError, CheckpointFile
 from sluicegate.events.reader import Batch, SegmentReader
+from sluicegate.events.tail import Lines, Withheld
 
 Use = tuple[str, int, int]
 """A token's id, its last use in Unix milliseconds, and how many requests."""
 
+
+class Spent(Struct, frozen=True, gc=False):
+    """What matters here of `domain.events.Metadata`."""
+
+    total_tokens: int = 0
+
+
+class Used(Struct, frozen=True, gc=False, tag_field="kind", tag="exchange"):
+    """What matters here of `domain.events.Exchange`; it holds nothing that could hold it."""
+
+    request_id: str
+    timestamp: str
+    token: str
+    duration_ms: float
+    metadata: Spent
+    charges: tuple[Charge, ...] = ()
+    limit: str | None = None
+
+
+_LINES: Lines[Used] = msgspec.json.Decoder(Used | Withheld)
+
 LARGEST_BATCH = 5_000
 PAUSE = 0.5
-"""Seconds between two looks: `max_requests` may be overrun by what is served in this time and one transaction."""
+"""Seconds between two looks. What is counted here is for information: `max_requests` is for the ledger to hold."""
 
 
 class Uses:
@@ -35,7 +59,7 @@ class Uses:
         add: Callable[[Sequence[Use]], Awaitable[Sequence[bytes]]],
         announce: Callable[[Sequence[bytes]], None],
         log: FilteringBoundLogger,
-        observe: Callable[[Sequence[Exchange]], None] = lambda _events: None,
+        observe: Callable[[Sequence[Used]], None] = lambda _events: None,
     ) -> None:
         """`add` stores uses and returns the digests of tokens that are spent by them; these are announced.
 
@@ -45,6 +69,8 @@ class Uses:
         self._reader = reader
         self._file = checkpoint
         self._checkpoint: Checkpoint | None = None
+        self._seen: tuple[int, ...] | None = None
+        self._is_at_rest = False
         self._add = add
         self._announce = announce
         self._log = log
@@ -62,6 +88,12 @@ class Uses:
 
     async def count(self) -> None:
         """Count everything there is. What fails is logged, and tried again from the same place."""
+        seen = None if self._checkpoint is None else self._reader.appearance(self._checkpoint)
+        is_same = seen is not None and seen == self._seen
+        if is_same and self._is_at_rest:
+            return
+        # What looks the same at two looks is read once more: something may have been added just after the first.
+        self._seen, self._is_at_rest = seen, False
         try:
             while await self._count_batch() == LARGEST_BATCH:
                 pass
@@ -69,13 +101,14 @@ class Uses:
             self._trouble.began(error)
         else:
             self._trouble.ended()
+            self._is_at_rest = is_same
 
     async def _count_batch(self) -> int:
         # In threads: the disk may be slow, and the workers' questions must not wait for it.
         checkpoint = self._checkpoint
         if checkpoint is None:
             checkpoint = self._checkpoint = await asyncio.to_thread(self._load)
-        batch: Batch = await asyncio.to_thread(self._reader.read, checkpoint, LARGEST_BATCH)
+        batch: Batch[Used] = await asyncio.to_thread(self._reader.read_as, _LINES, checkpoint, LARGEST_BATCH)
         uses = summed(batch.events)
         if uses:
             spent = await self._add(uses)
@@ -96,20 +129,30 @@ class Uses:
             return Checkpoint()
 
 
-def summed(events: Iterable[Exchange]) -> list[Use]:
-    """The uses of each token; requests of nobody are none. A use is over when its exchange has ended."""
-    uses: dict[str, tuple[int, int]] = {}
+def summed(events: Iterable[Used]) -> list[Use]:
+    """The uses of each token; requests of nobody are none. A use is over when its exchange has ended.
+
+    What a limit refused is a use too, but no request of those that are counted.
+    """
+    uses: dict[str, list[float]] = {}
     for event in events:
-        if event.token:
-            last, requests = uses.get(event.token, (0, 0))
-            uses[event.token] = (max(last, _ended_at(event)), requests + 1)
-    return [(token_id, last, requests) for token_id, (last, requests) in uses.items()]
+        use = uses.get(event.token)
+        if use is None:
+            use = uses[event.token] = [0, 0]
+        ended = _began_at(event.timestamp) + event.duration_ms
+        if ended > use[0]:
+            use[0] = ended
+        # Where a limit is named and there are charges, it was shadow mode, or a stream was ended.
+        if event.limit is None or event.charges:
+            use[1] += 1
+    uses.pop("", None)
+    return [(token_id, int(last), int(requests)) for token_id, (last, requests) in uses.items()]
 
 
-def _ended_at(event: Exchange) -> int:
-    """Unix milliseconds. An event's time is `2026-11-21T10:00:00.123Z`."""
-    timestamp = event.timestamp
-    return _unix_of_second(timestamp[:19]) + int(timestamp[20:23]) + int(event.duration_ms)
+@lru_cache(maxsize=4_096)
+def _began_at(timestamp: str) -> int:
+    """Unix milliseconds of `2026-11-21T10:00:00.123Z`; under load many events have the same."""
+    return _unix_of_second(timestamp[:19]) + int(timestamp[20:23])
 
 
 @lru_cache(maxsize=16)

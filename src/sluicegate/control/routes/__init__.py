@@ -1,7 +1,8 @@
 """The management API: `table` lists it, one file for each subject.
 
 table           every path, its methods and who may use it; `route` is the form of a row
-projects, tokens, own_key                               what callers use, and what they may know of it
+projects, tokens, own_key, own_usage                    what callers use, and what they may know of it
+limits, prices                                          what bounds them, and what models cost
 organizations, users, user_rows, bulk, api_keys         who they are
 credentials                                             projects' own keys for providers
 admin_keys, accounts, audit                             who manages, and what they did

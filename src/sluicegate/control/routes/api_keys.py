@@ -26,7 +26,7 @@ from sluicegate.control.routes.paging import Listing, Paged, cursor_page
 from sluicegate.control.routes.route import Route
 from sluicegate.control.tenants import tokens, users
 from sluicegate.control.tenants.actor import missing
-from sluicegate.control.tenants.tokens import TokenFields, withered
+from sluicegate.control.tenants.tokens import TokenFields, is_usable
 from sluicegate.domain.tenants import Token
 
 
@@ -81,7 +81,7 @@ def shown(token: Token, now: int, *, secret: str | None = None) -> ApiKeyShown:
         api_key=secret or tokens.shown(token),
         name=token.name,
         status=token.status,
-        is_active=withered(token, now) is None,
+        is_active=is_usable(token, now),
         expires_at=moment(token.expires_at),
         max_requests=token.max_requests,
         request_count=token.request_count,

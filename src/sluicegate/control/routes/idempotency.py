@@ -2,7 +2,8 @@
 
 Rule 1. A key belongs to who sends it: managers do not see each other's.
 Rule 2. The key is claimed before anything happens, so that two at once, on whatever nodes, never both happen.
-Rule 3. The answer is kept encrypted, as it may hold a new secret, and bound to its key.
+Rule 3. The answer is kept encrypted, as it may hold a new secret, and bound to its key. It follows a rotation of the
+        master keys; one that cannot be opened any more is not given again, and its request not carried out again.
 Rule 4. A refusal is not kept: what was refused did not happen and may be tried again.
 Rule 5. The change marks the claim in its own transaction. So, where a process died, a claim without the mark is taken
         over, after a time in which any request has long ended; one with it is never carried out again.
@@ -23,6 +24,7 @@ from msgspec.structs import replace
 from sluicegate.control.access import enter
 from sluicegate.control.context import context_of
 from sluicegate.control.problems import ProblemError
+from sluicegate.control.secrets.answers import answer_row
 from sluicegate.control.secrets.key_ring import SealError
 from sluicegate.control.tenants.tenancy import CARRIED_OUT, Tenancy
 from sluicegate.store.errors import AlreadyExistsError
@@ -104,7 +106,7 @@ async def _claim(tenancy: Tenancy, key: str, scope: str, wanted: bytes) -> Respo
     if earlier.status in {_CLAIMED, CARRIED_OUT}:
         raise _in_use() if earlier.created_at > now - ABANDONED_MS else _lost()
     try:
-        answer = msgspec.msgpack.decode(tenancy.key_ring.open(earlier.body, _row(key, scope)), type=_Answer)
+        answer = msgspec.msgpack.decode(tenancy.key_ring.open(earlier.body, answer_row(key, scope)), type=_Answer)
     except SealError:
         raise _lost() from None
     return Response(answer.body, status_code=earlier.status, headers=answer.headers | {"idempotency-replayed": "true"})
@@ -120,7 +122,7 @@ async def _free(tenancy: Tenancy, key: str, scope: str) -> None:
 async def _keep(tenancy: Tenancy, key: str, scope: str, response: Response) -> None:
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     plain = msgspec.msgpack.encode(_Answer(headers, bytes(response.body)))
-    sealed, _ = tenancy.key_ring.seal(plain, _row(key, scope))
+    sealed, _ = tenancy.key_ring.seal(plain, answer_row(key, scope))
     async with tenancy.database.writing() as session:
         await session.idempotency.finish(key, scope, status=response.status_code, body=sealed)
 
@@ -135,7 +137,3 @@ def _lost() -> ProblemError:
         HTTPStatus.CONFLICT,
         "This request was carried out before, and its answer cannot be given again: look what is there.",
     )
-
-
-def _row(key: str, scope: str) -> str:
-    return f"idempotency/{scope}/{key}"

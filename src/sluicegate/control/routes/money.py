@@ -13,19 +13,16 @@ def _read(value: Any) -> int:
     return nano_dollars(value)
 
 
-Usd = Annotated[
-    int,
-    BeforeValidator(_read),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", "minimum": 0, "maximum": MAXIMUM_DOLLARS, "multipleOf": 1e-9},
-                {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,9})?$"},
-            ],
-            "examples": [100, "12.50"],
-        }
-    ),
-]
+DOLLARS: dict[str, Any] = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "maximum": MAXIMUM_DOLLARS, "multipleOf": 1e-9},
+        {"type": "string", "pattern": r"^[0-9]{1,6}(\.[0-9]{1,9})?$"},
+    ],
+    "examples": [100, "12.50"],
+}
+"""The form of an amount, for OpenAPI."""
+
+Usd = Annotated[int, BeforeValidator(_read), WithJsonSchema(DOLLARS)]
 """An amount that is sent to us, as nano-dollars once it is read."""
 
 

@@ -4,22 +4,37 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import Request, Response
-from pydantic import Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from sluicegate.control.access import Acting
 from sluicegate.control.context import Reached
-from sluicegate.control.routes.body import Body, Metadata, Name, Shown, Whole, moment
+from sluicegate.control.routes.body import Body, Metadata, Name, Shown, moment
 from sluicegate.control.routes.entity_tags import matching, tagged
 from sluicegate.control.routes.money import Usd, shown_dollars
 from sluicegate.control.routes.paging import Listing, Paged, Search, cursor_page
 from sluicegate.control.routes.route import Route
 from sluicegate.control.tenants import organizations, usage
 from sluicegate.control.tenants.organizations import OrganizationFields
+from sluicegate.domain import windows
+from sluicegate.domain.limits import Calendar
 from sluicegate.domain.tenants import Organization
 
 Status = Literal["active", "suspended"]
 FailureMode = Literal["closed", "open"]
-Requests = Annotated[int, Field(ge=0, le=2**53 - 1), Whole]
+
+
+def _zone(name: str) -> str:
+    windows.check(Calendar("month", name))
+    return name
+
+
+TimeZone = Annotated[
+    str,
+    Field(min_length=1, max_length=64),
+    AfterValidator(_zone),
+    WithJsonSchema({"enum": ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata"]}),
+]
+"""An IANA name; the document lists some."""
 
 
 class OrganizationUpdate(Body):
@@ -31,8 +46,10 @@ class OrganizationUpdate(Body):
     """What may be spent in a calendar month."""
     failure_mode: FailureMode = "closed"
     """What happens while budgets cannot be checked: no requests, or up to the fallback limit."""
-    fallback_daily_limit: Requests | None = None
-    """Requests a day."""
+    fallback_daily_limit: Usd | None = None
+    """Dollars that may be spent in a day (UTC) meanwhile."""
+    time_zone: TimeZone = "UTC"
+    """Of its calendar months and days. With another one, the month's spending begins anew."""
     metadata: Metadata = {}
 
 
@@ -50,7 +67,8 @@ class OrganizationShown(Shown):
     status: Status
     monthly_budget_usd: float | None
     failure_mode: FailureMode
-    fallback_daily_limit: int | None
+    fallback_daily_limit: float | None
+    time_zone: str
     metadata: dict[str, Any]
     created_at: datetime
     updated_at: datetime
@@ -61,11 +79,11 @@ class OrganizationUsage(Shown):
 
     org_id: str
     usage_usd: float | None
-    """Spent in the current calendar month; null while spending is not measured."""
+    """Spent in the current calendar month; null where nothing bounds it, as it is not measured then."""
     limit_usd: float | None
     """The monthly budget; null where there is none."""
     remaining_usd: float | None
-    """What is left of it; null while spending is not measured."""
+    """What is left of it; null where there is none."""
     request_count: int
     """Requests that the organisation's keys were used for, since they were made or their count was reset."""
     api_key_count: int
@@ -80,7 +98,8 @@ def shown(organization: Organization) -> OrganizationShown:
         status=organization.status,
         monthly_budget_usd=shown_dollars(organization.monthly_budget),
         failure_mode=organization.failure_mode,
-        fallback_daily_limit=organization.fallback_daily_limit,
+        fallback_daily_limit=shown_dollars(organization.fallback_daily_limit),
+        time_zone=organization.time_zone,
         metadata=organization.metadata,
         created_at=moment(organization.created_at),
         updated_at=moment(organization.updated_at),
@@ -134,12 +153,13 @@ async def delete_organization(request: Request, org_id: str, actor: Acting, cont
 
 async def show_usage_of_organization(org_id: str, actor: Acting, context: Reached) -> OrganizationUsage:
     """What it has used, and of how much."""
-    used = await usage.of_organization(context.tenancy, actor, org_id)
+    defaults = context.configuration.current.limit_defaults
+    used = await usage.of_organization(context.tenancy, context.ledger, actor, org_id, defaults)
     return OrganizationUsage(
         org_id=org_id,
-        usage_usd=None,
+        usage_usd=shown_dollars(used.spent),
         limit_usd=shown_dollars(used.limit),
-        remaining_usd=None,
+        remaining_usd=shown_dollars(used.remaining),
         request_count=used.totals.requests,
         api_key_count=used.totals.tokens,
         last_used_at=moment(used.totals.last_used_at),

@@ -32,7 +32,7 @@ from sluicegate.control.routes.paging import IdentifierFilter, Listing, Paged, S
 from sluicegate.control.routes.projects import Revoked
 from sluicegate.control.routes.route import Route
 from sluicegate.control.tenants import tokens
-from sluicegate.control.tenants.tokens import Issued, TokenFields, withered
+from sluicegate.control.tenants.tokens import Issued, TokenFields, is_usable
 from sluicegate.domain.tenants import Token
 
 Status = Literal["active", "suspended", "revoked"]
@@ -163,7 +163,7 @@ def shown(token: Token, now: int, *, secret: str | None = None) -> TokenShown:
         project_id=token.project_id,
         user_id=token.user_id,
         status=token.status,
-        is_active=withered(token, now) is None,
+        is_active=is_usable(token, now),
         expires_at=moment(token.expires_at),
         idle_seconds=token.idle_seconds,
         retires_at=moment(token.retires_at),

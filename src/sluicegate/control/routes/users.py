@@ -81,11 +81,11 @@ class UserUsage(Shown):
     user_id: str
     org_id: str
     usage_usd: float | None
-    """Spent in the current calendar month; null while spending is not measured."""
+    """Spent in the current calendar month; null where nothing bounds it, as it is not measured then."""
     limit_usd: float | None
     """The monthly limit; null where there is none."""
     remaining_usd: float | None
-    """What is left of it; null while spending is not measured."""
+    """What is left of it; null where there is none."""
     request_count: int
     """Requests that the user's keys were used for, since they were made or their count was reset."""
     api_key_count: int
@@ -166,21 +166,23 @@ async def delete_user(request: Request, user_id: str, actor: Acting, context: Re
 
 async def show_usage_of_user(user_id: str, actor: Acting, context: Reached) -> UserUsage:
     """What a user has used, and of how much."""
-    return _usage(await usage.of_user(context.tenancy, actor, user_id), user_id)
+    defaults = context.configuration.current.limit_defaults
+    return _usage(await usage.of_user(context.tenancy, context.ledger, actor, user_id, defaults), user_id)
 
 
 async def reset_quota(user_id: str, actor: Acting, context: Reached) -> UserUsage:
-    """Count the requests of a user's keys from zero again."""
-    return _usage(await usage.reset_of_user(context.tenancy, actor, user_id), user_id)
+    """Forget what was used of a user's limits in their present windows; count the requests of all keys from zero."""
+    defaults = context.configuration.current.limit_defaults
+    return _usage(await usage.reset_of_user(context.tenancy, context.ledger, actor, user_id, defaults), user_id)
 
 
 def _usage(used: Used, user_id: str) -> UserUsage:
     return UserUsage(
         user_id=user_id,
         org_id=used.organization_id,
-        usage_usd=None,
+        usage_usd=shown_dollars(used.spent),
         limit_usd=shown_dollars(used.limit),
-        remaining_usd=None,
+        remaining_usd=shown_dollars(used.remaining),
         request_count=used.totals.requests,
         api_key_count=used.totals.tokens,
         last_used_at=moment(used.totals.last_used_at),

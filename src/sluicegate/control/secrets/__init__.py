@@ -2,6 +2,7 @@
 
 key_ring     sealing and opening, with several keys
 master_key   where the keys come from: the setting, or a file beside the data that is made at the first start
+answers      what is kept for repeated requests is sealed too, and follows the keys
 rotation     from old keys to a new one, row by row, while the gateway serves
 upkeep       what an operator does with the keys: look at them, rotate them, forget old ones
 """

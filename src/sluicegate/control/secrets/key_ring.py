@@ -82,7 +82,7 @@ class KeyRing:
         """
         self._look_again()
         nonce = self._random(NONCE_BYTES)
-        head = VERSION + bytes.fromhex(self._key_id)
+        head = head_of(self._key_id)
         sealed = self._ciphers[self._key_id].encrypt(nonce, plain, head + row.encode())
         return head + nonce + sealed, self._key_id
 
@@ -115,6 +115,11 @@ class KeyRing:
 def key_id_of(key: bytes) -> str:
     """The id of a key."""
     return sha256(key).hexdigest()[: 2 * ID_BYTES]
+
+
+def head_of(key_id: str) -> bytes:
+    """What everything that this key sealed begins with."""
+    return VERSION + bytes.fromhex(key_id)
 
 
 def key_id_in(ciphertext: bytes) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from sluicegate.control.secrets.answers import reseal_answers
 from sluicegate.control.secrets.key_ring import KeyRing, SealError
 from sluicegate.control.tenants.actor import Actor
 from sluicegate.control.tenants.audit import record
@@ -35,7 +36,10 @@ async def used_key_ids(database: Database) -> frozenset[str]:
 
 
 async def reseal(database: Database, key_ring: KeyRing, *, actor: Actor, at: int, batch: int = BATCH) -> Rotated:
-    """Seal everything with the first key of the ring. `at` is Unix milliseconds, for the audit log."""
+    """Seal everything with the first key of the ring. `at` is Unix milliseconds, for the audit log.
+
+    Kept answers are sealed anew as well, and not counted: who rotates knows nothing of them.
+    """
     unreadable: dict[str, str] = {}
     resealed = 0
     while True:
@@ -52,6 +56,7 @@ async def reseal(database: Database, key_ring: KeyRing, *, actor: Actor, at: int
                 )
         resealed += len(done)
         if not left:
+            await reseal_answers(database, key_ring, batch)
             return Rotated(key_id, resealed, tuple(unreadable.values()))
 
 

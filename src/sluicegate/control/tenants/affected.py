@@ -1,4 +1,4 @@
-"""Which tokens a change of a user or an organisation concerns."""
+"""Which tokens a change of an organisation, a project or a user concerns."""
 
 from sluicegate.store.database import Session
 
@@ -7,9 +7,9 @@ MANY = 1_000
 
 
 async def digests_of(
-    session: Session, *, organization_id: str | None = None, user_id: str | None = None
+    session: Session, *, organization_id: str | None = None, project_id: str | None = None, user_id: str | None = None
 ) -> list[bytes] | None:
-    """The digests of the tokens of a user or an organisation; None, which means all tokens there are, for too many."""
-    owner = {"user_id": user_id} if user_id is not None else {"organization_id": organization_id}
+    """The digests of the tokens of one owner; None, which means all tokens there are, for too many."""
+    owner = {"organization_id": organization_id, "project_id": project_id, "user_id": user_id}
     tokens = await session.tokens.list(limit=MANY + 1, **owner)
     return None if len(tokens) > MANY else [token.digest for token in tokens]

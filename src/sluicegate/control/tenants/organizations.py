@@ -14,31 +14,33 @@ from sluicegate.domain.money import dollars
 from sluicegate.domain.tenants import DEFAULT_ORGANIZATION, FailureMode, Organization, Status
 from sluicegate.store.database import Session
 
-OPERATORS_FIELDS = frozenset({"status", "monthly_budget", "failure_mode", "fallback_daily_limit"})
+OPERATORS_FIELDS = frozenset({"status", "monthly_budget", "failure_mode", "fallback_daily_limit", "time_zone"})
 """What bounds an organisation: its own admins may not loosen it."""
 
 
 class OrganizationFields(TypedDict, total=False):
-    """What can be set. Budget in nano-dollars; `fallback_daily_limit` in requests."""
+    """What can be set. Budget and `fallback_daily_limit` in nano-dollars."""
 
     name: str
     status: Status
     monthly_budget: int | None
     failure_mode: FailureMode
     fallback_daily_limit: int | None
+    time_zone: str
     metadata: dict[str, Any]
 
 
 def described(organization: Organization) -> dict[str, Any]:
     """As the audit log keeps it."""
-    budget = organization.monthly_budget
+    budget, fallback = organization.monthly_budget, organization.fallback_daily_limit
     return {
         "org_id": organization.id,
         "name": organization.name,
         "status": organization.status,
         "monthly_budget_usd": None if budget is None else dollars(budget),
         "failure_mode": organization.failure_mode,
-        "fallback_daily_limit": organization.fallback_daily_limit,
+        "fallback_daily_limit": None if fallback is None else dollars(fallback),
+        "time_zone": organization.time_zone,
         "metadata": organization.metadata,
     }
 
@@ -107,7 +109,7 @@ async def change(
         check(before.version)
         after = replace(before, **fields, updated_at=transaction.at, version=before.version + 1)
         await transaction.session.organizations.update(after)
-        if after.status != before.status:
+        if any(getattr(after, name) != getattr(before, name) for name in OPERATORS_FIELDS):
             await transaction.forget(await digests_of(transaction.session, organization_id=organization_id))
         await transaction.audit(
             "organization.update",

@@ -6,12 +6,16 @@ from http import HTTPStatus
 from msgspec import Struct
 
 from sluicegate.control.problems import ProblemError
+from sluicegate.control.tenants import bounds
 from sluicegate.control.tenants.tenancy import Tenancy
 from sluicegate.control.tenants.tokens import withered
 from sluicegate.control.token_directory import Declared
+from sluicegate.domain.default_limits import Defaults
+from sluicegate.domain.limits import Limit
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Token
 from sluicegate.domain.tokens import masked
+from sluicegate.store.tokens import ResolvedToken
 
 
 class OwnKey(Struct, frozen=True):
@@ -21,27 +25,49 @@ class OwnKey(Struct, frozen=True):
     """Masked."""
     token: Token | None
     declared: Principal | None
+    limits: tuple[Limit, ...] = ()
+    """Every limit of it and its owners."""
+    is_expired: bool = False
+
+    def require_unexpired(self) -> None:
+        """Raise ProblemError 403 where its time is over."""
+        if self.is_expired:
+            raise ProblemError(HTTPStatus.FORBIDDEN, "This token has expired.")
 
 
-async def own_key(tenancy: Tenancy, declared: Sequence[Declared], digest: bytes, credential: str) -> OwnKey | None:
-    """The token of a digest, None where it is not known. Raises ProblemError 403 where it may not be used any more."""
+async def own_key(
+    tenancy: Tenancy, declared: Sequence[Declared], defaults: Defaults, digest: bytes, credential: str
+) -> OwnKey | None:
+    """The token of a digest, None where it is not known.
+
+    Raises ProblemError 403 where it may not be used any more, for another reason than that its time is over.
+    """
     principal = next(filter(None, (tokens.get(digest) for tokens in declared)), None)
     if principal is not None:
+        if not principal.is_active:
+            raise ProblemError(HTTPStatus.FORBIDDEN, "This token is suspended.")
         is_over = principal.expires_at is not None and principal.expires_at * 1000 <= tenancy.now()
-        if is_over or not principal.is_active:
-            raise ProblemError(
-                HTTPStatus.FORBIDDEN, "This token has expired." if is_over else "This token is suspended."
-            )
-        return OwnKey(masked(credential), None, principal)
+        return OwnKey(masked(credential), None, principal, principal.limits, is_over)
     async with tenancy.database.reading() as session:
         resolved = (await session.tokens.by_digests([digest])).get(digest)
-    if resolved is None:
-        return None
-    token = resolved.token
-    reason = withered(token, tenancy.now())
-    owners = (resolved.organization_status, resolved.project_status, resolved.user_status)
-    if reason is None and "suspended" in owners:
-        reason = "what it belongs to is suspended"
+        if resolved is None:
+            return None
+        limits = bounds.limits_of(resolved, await bounds.explicit_of(session, [resolved]), defaults)
+    token, now = resolved.token, tenancy.now()
+    is_over = token.expires_at is not None and token.expires_at <= now
+    reason = _refusal(resolved, now)
     if reason is not None:
         raise ProblemError(HTTPStatus.FORBIDDEN, f"This token may not be used: {reason}.")
-    return OwnKey(f"{token.prefix}…{token.last_four}", token, None)
+    return OwnKey(f"{token.prefix}…{token.last_four}", token, None, limits, is_over)
+
+
+def _refusal(resolved: ResolvedToken, now: int) -> str | None:
+    """Why it may not be used, for another reason than that its time is over."""
+    token = resolved.token
+    is_over = token.expires_at is not None and token.expires_at <= now
+    reason = withered(token, now)
+    if reason is not None and not (is_over and token.status == "active"):
+        return reason
+    if "suspended" in (resolved.organization_status, resolved.project_status, resolved.user_status):
+        return "what it belongs to is suspended"
+    return None

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from sluicegate.control.problems import ProblemError
 from sluicegate.control.tenants.actor import Actor, missing
-from sluicegate.control.tenants.affected import MANY
+from sluicegate.control.tenants.affected import digests_of
 from sluicegate.control.tenants.credentials import put_credential
 from sluicegate.control.tenants.tenancy import Tenancy
 from sluicegate.domain.tenants import DEFAULT_ORGANIZATION, DEFAULT_PROJECT, Project, Status
@@ -124,7 +124,7 @@ async def change(
         after = replace(before, **fields, updated_at=transaction.at, version=before.version + 1)
         await transaction.session.projects.update(after)
         if after.status != before.status:
-            await transaction.forget(await _digests(transaction.session, project_id))
+            await transaction.forget(await digests_of(transaction.session, project_id=project_id))
         await transaction.audit(
             "project.update",
             target_kind="project",
@@ -145,7 +145,7 @@ async def delete(tenancy: Tenancy, actor: Actor, project_id: str, *, check: Call
         check(before.version)
         if project_id == DEFAULT_PROJECT:
             raise ProblemError(HTTPStatus.CONFLICT, "The default project is always there; it can be suspended.")
-        await transaction.forget(await _digests(transaction.session, project_id))
+        await transaction.forget(await digests_of(transaction.session, project_id=project_id))
         await transaction.session.projects.delete(project_id)
         await transaction.audit(
             "project.delete",
@@ -155,8 +155,3 @@ async def delete(tenancy: Tenancy, actor: Actor, project_id: str, *, check: Call
             before=described(before),
             after=None,
         )
-
-
-async def _digests(session: Session, project_id: str) -> list[bytes] | None:
-    tokens = await session.tokens.list(project_id=project_id, limit=MANY + 1)
-    return None if len(tokens) > MANY else [token.digest for token in tokens]

@@ -91,9 +91,13 @@ def withered(token: Token, now: int) -> str | None:
     last_used = token.last_used_at or token.created_at
     if token.idle_seconds is not None and last_used + token.idle_seconds * 1000 <= now:
         return "it was not used for too long"
-    if token.max_requests is not None and token.request_count >= token.max_requests:
-        return "it has made all its requests"
     return None
+
+
+def is_usable(token: Token, now: int) -> bool:
+    """Whether it may be used now, as far as its own record tells. `now` is in Unix milliseconds."""
+    is_spent = token.max_requests is not None and token.request_count >= token.max_requests
+    return withered(token, now) is None and not is_spent
 
 
 async def visible(session: Session, actor: Actor, token_id: str) -> Token:
@@ -187,6 +191,9 @@ async def change(
         check(before.version)
         _require_not_revoked(before)
         after = replace(before, **fields, updated_at=transaction.at, version=before.version + 1)
+        if before.max_requests is None and after.max_requests is not None:
+            # What nothing bounded was not counted for it, but it is to bound all that is made.
+            after = replace(after, requests_before=before.request_count)
         await _write(transaction, "token.update", before, after)
     return after
 
@@ -274,6 +281,7 @@ async def rotate(
         new = replace(
             old,
             id=tenancy.make_id("tok_"),
+            counted_as=old.account_id,
             digest=issued.digest,
             prefix=issued.prefix,
             last_four=issued.last_four,
@@ -283,6 +291,7 @@ async def rotate(
             version=1,
         )
         await transaction.session.tokens.add(new)
+        await _inherit_limits(transaction, tenancy, old, new)
         await _audit(transaction, "token.create", None, new)
         after = replace(
             old,
@@ -335,6 +344,23 @@ async def _organization_of_user(session: Session, actor: Actor, user_id: str) ->
     if user is None or not actor.may_see(user.organization_id):
         raise missing("user", user_id)
     return user.organization_id
+
+
+async def _inherit_limits(transaction: Transaction, tenancy: Tenancy, old: Token, new: Token) -> None:
+    """Bound the successor as the old one is. Both have the same accounts: what either uses counts for both."""
+    limits = await transaction.session.limits.of_scopes([old.id])
+    inherited = [
+        replace(
+            limit,
+            id=tenancy.make_id("lim_"),
+            scope_id=new.id,
+            created_at=transaction.at,
+            updated_at=transaction.at,
+            version=1,
+        )
+        for limit in limits
+    ]
+    await transaction.session.limits.add_all(inherited)
 
 
 async def _write(transaction: Transaction, action: str, before: Token, after: Token) -> None:

@@ -117,7 +117,7 @@ async def change(
         check(before.version)
         after = replace(before, **fields, updated_at=transaction.at, version=before.version + 1)
         await transaction.session.users.update(after)
-        if after.status != before.status:
+        if (after.status, after.monthly_limit) != (before.status, before.monthly_limit):
             await transaction.forget(await digests_of(transaction.session, user_id=user_id))
         await transaction.audit(
             "user.update",

@@ -1,21 +1,26 @@
 """Forward: choose who answers, swap the credential, send."""
 
+import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sluicegate.domain.errors import (
     BadRequestError,
+    GatewayError,
     ModelForbiddenError,
     ModelUnknownError,
     NoProviderError,
 )
 from sluicegate.domain.routing import choose_target, split_model
-from sluicegate.gateway.outgoing import prefix_of, request_parts
+from sluicegate.gateway.outgoing import prefix_of, price_fields_of, request_parts
 from sluicegate.gateway.providers import ProviderRuntime
+from sluicegate.gateway.stages.publish import intend
 from sluicegate.gateway.taps import UsageFilter
 from sluicegate.wire.peek import Peek, PeekError, peek, with_included_usage, with_model
 
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
+    from sluicegate.gateway.purses import Reservation
     from sluicegate.gateway.upstream import UpstreamConnection
 
 _CONVERSING = frozenset({"chat", "completions", "responses", "messages", "generate"})
@@ -24,15 +29,24 @@ _WITHOUT_MODEL = frozenset({"files", "uploads", "batches", "models", "stored", "
 """Operations whose requests name no model, so that a token bound to some models may use them."""
 
 
-def forward(exchange: "Exchange") -> None:
-    """Start the request at a provider; its answer comes to the exchange by itself.
+def forward(exchange: "Exchange") -> "asyncio.Future[None] | None":
+    """Start the request at a provider; its answer comes to the exchange by itself. Or wait for what it must be told.
 
     Raises BadRequestError, ModelUnknownError, ModelForbiddenError, NoProviderError, PathUnknownError,
     MethodForbiddenError, CredentialUnusableError, OverloadedError.
     """
-    exchange.runtime = choose(exchange)
-    exchange.prefix = prefix_of(exchange)  # refuses what the provider's allowlist lacks, before a connection is taken
+    if exchange.runtime_or_none is None:
+        exchange.runtime = choose(exchange)
+    prefix = prefix_of(exchange)  # refuses what the provider's allowlist lacks, before a connection is taken
+    if exchange.runtime.provider.price_headers:
+        fields = price_fields_of(exchange)
+        exchange.prefix = prefix
+        if not isinstance(fields, bytes):
+            return fields
+        prefix += fields
+    exchange.prefix = prefix
     dispatch(exchange)
+    return None
 
 
 def dispatch(exchange: "Exchange", *, fresh: bool = False) -> None:
@@ -139,8 +153,37 @@ def _edit(exchange: "Exchange", body: bytes) -> None:
 
 
 def send(exchange: "Exchange", connection: "UpstreamConnection") -> None:
-    """Send the request's head, and as much of its body as is here."""
+    """Send the request's head, and as much of its body as is here; what has limits behind its line in the journal."""
     exchange.is_waiting = False
+    reservation = exchange.reservation
+    if reservation is not None and not reservation.is_sent:
+        # At the end of this turn, when the line is written.
+        intend(exchange, reservation)
+        exchange.services.turn.end(partial(_send_intended, exchange, reservation, connection), b"")
+        return
+    _send(exchange, connection)
+
+
+def _send_intended(
+    exchange: "Exchange", reservation: "Reservation", connection: "UpstreamConnection", _nothing: bytes
+) -> None:
+    transport = connection.transport
+    is_lost = transport is None or transport.is_closing()
+    if exchange.is_ended:
+        if not is_lost:
+            exchange.runtime.pool.released(connection)
+    elif is_lost:
+        # Within the turn: nothing was sent on it.
+        try:
+            dispatch(exchange, fresh=True)
+        except GatewayError as error:
+            exchange.refuse(error)
+    else:
+        reservation.is_sent = True
+        _send(exchange, connection)
+
+
+def _send(exchange: "Exchange", connection: "UpstreamConnection") -> None:
     exchange.connection = connection
     connection.send(exchange, request_parts(exchange))
     exchange.sent = exchange.services.clock()

@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING
 
+from sluicegate.domain.errors import UpstreamTimeoutError
 from sluicegate.domain.usage import Reading, Usage
 
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
+    from sluicegate.gateway.purses import Reservation
 
 METERED = frozenset({"chat", "completions", "responses", "embeddings", "messages", "generate"})
 """Operations that consume tokens, so that an answer without a report must be counted."""
@@ -18,6 +20,8 @@ def meter(exchange: "Exchange") -> None:
     """Set the reading; and the usage, unless it must be counted."""
     tap = exchange.tap
     if tap is None:
+        if exchange.reservation is not None:
+            _charge_unanswered(exchange, exchange.reservation)
         return
     exchange.reading = reading = tap.reading()
     if exchange.status >= 400 or exchange.route.operation not in METERED:
@@ -28,6 +32,14 @@ def meter(exchange: "Exchange") -> None:
         exchange.usage_source = "reported"
     else:
         exchange.usage = _guess(exchange, reading)
+        exchange.usage_source = "length"
+
+
+def _charge_unanswered(exchange: "Exchange", reservation: "Reservation") -> None:
+    """The request was sent, and nobody waited for the answer: its provider has read it, and charges for that."""
+    has_given_up = exchange.is_client_gone or isinstance(exchange.error, UpstreamTimeoutError)
+    if reservation.is_sent and has_given_up and exchange.route.operation in METERED:
+        exchange.usage = Usage(input_tokens=exchange.body_size // BYTES_PER_TOKEN)
         exchange.usage_source = "length"
 
 
@@ -50,4 +62,5 @@ def merged(reported: Usage, input_tokens: int, output_tokens: int) -> Usage:
         reasoning_tokens=reported.reasoning_tokens,
         input_audio_tokens=reported.input_audio_tokens,
         output_audio_tokens=reported.output_audio_tokens,
+        cache_write_1h_tokens=reported.cache_write_1h_tokens,
     )

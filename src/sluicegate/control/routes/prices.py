@@ -1,0 +1,139 @@
+"""What models cost in one organisation, in place of what they cost elsewhere. Amounts are dollars."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Request, Response
+from pydantic import Field
+
+from sluicegate.control.access import Acting
+from sluicegate.control.context import Reached
+from sluicegate.control.routes.body import Body, Identifier, Name, Shown, moment
+from sluicegate.control.routes.credentials import Provider
+from sluicegate.control.routes.entity_tags import matching, tagged
+from sluicegate.control.routes.money import Usd, shown_dollars
+from sluicegate.control.routes.paging import IdentifierFilter, Listing, Paged, cursor_page
+from sluicegate.control.routes.route import Route
+from sluicegate.control.tenants import prices
+from sluicegate.domain.money import dollars
+from sluicegate.domain.pricing import Price, Rates
+from sluicegate.domain.tenants import PriceOverride
+
+
+class PriceUpdate(Body):
+    """A whole price: dollars for a million tokens of each kind, and for each request."""
+
+    input: Usd
+    output: Usd
+    cache_read: Usd | None = None
+    """Not set, as in the three that follow: what the plain kind costs."""
+    cache_write: Usd | None = None
+    input_audio: Usd | None = None
+    output_audio: Usd | None = None
+    request: Usd = 0
+
+
+class PriceCreate(PriceUpdate):
+    """What a model shall cost in an organisation."""
+
+    organization_id: Identifier
+    provider: Provider
+    model: Annotated[Name, Field(max_length=256)]
+    """As the provider calls it."""
+
+
+class PriceShown(Shown):
+    """What a model costs in an organisation, in dollars."""
+
+    price_id: str
+    organization_id: str
+    provider: str
+    model: str
+    input: float
+    output: float
+    cache_read: float | None
+    cache_write: float | None
+    input_audio: float | None
+    output_audio: float | None
+    request: float
+    price_version: str
+    """What records of exchanges name it by."""
+    created_at: datetime
+    updated_at: datetime
+
+
+def shown(override: PriceOverride) -> PriceShown:
+    """The form in which it is sent."""
+    rates = override.price.rates
+    return PriceShown(
+        price_id=override.id,
+        organization_id=override.organization_id,
+        provider=override.provider,
+        model=override.model,
+        input=dollars(rates.input),
+        output=dollars(rates.output),
+        cache_read=shown_dollars(rates.cache_read),
+        cache_write=shown_dollars(rates.cache_write),
+        input_audio=shown_dollars(rates.input_audio),
+        output_audio=shown_dollars(rates.output_audio),
+        request=dollars(rates.request),
+        price_version=override.price.version,
+        created_at=moment(override.created_at),
+        updated_at=moment(override.updated_at),
+    )
+
+
+def price_of(body: PriceUpdate) -> Price:
+    """A price without its version."""
+    return Price(version="", rates=Rates(**{name: getattr(body, name) for name in PriceUpdate.model_fields}))
+
+
+async def create_price(request: Request, body: PriceCreate, actor: Acting, context: Reached) -> Response:
+    """Set what a model costs in an organisation."""
+    override = await prices.create(
+        context.tenancy,
+        actor,
+        organization_id=body.organization_id,
+        provider=body.provider,
+        model=body.model,
+        price=price_of(body),
+    )
+    location = f"{request.url.path}/{override.id}"
+    return tagged(request, shown(override), override.version, status=201, location=location)
+
+
+async def list_prices(
+    actor: Acting, context: Reached, page: Paged, organization_id: IdentifierFilter = None
+) -> Listing[PriceShown]:
+    """The prices that were set for organisations, oldest first."""
+    records = await prices.search(
+        context.tenancy, actor, after=page.after, limit=page.wanted, organization_id=organization_id
+    )
+    return cursor_page(records, page, shown)
+
+
+async def show_price(request: Request, price_id: str, actor: Acting, context: Reached) -> Response:
+    """One of them."""
+    override = await prices.find(context.tenancy, actor, price_id)
+    return tagged(request, shown(override), override.version)
+
+
+async def update_price(request: Request, price_id: str, body: PriceUpdate, actor: Acting, context: Reached) -> Response:
+    """Put another price in its place, for what is asked from now on."""
+    override = await prices.change(context.tenancy, actor, price_id, price_of(body), check=matching(request))
+    return tagged(request, shown(override), override.version)
+
+
+async def delete_price(request: Request, price_id: str, actor: Acting, context: Reached) -> Response:
+    """Take one away: the model costs what it costs elsewhere."""
+    await prices.delete(context.tenancy, actor, price_id, check=matching(request))
+    return Response(status_code=204)
+
+
+ROUTES = (
+    Route("POST", "/manage/prices", "admin", create_price, 201, PriceShown),
+    Route("GET", "/manage/prices", "viewer", list_prices, 200, Listing[PriceShown]),
+    Route("GET", "/manage/prices/{price_id}", "viewer", show_price, 200, PriceShown),
+    Route("PUT", "/manage/prices/{price_id}", "admin", update_price, 200, PriceShown),
+    Route("DELETE", "/manage/prices/{price_id}", "admin", delete_price, 204),
+)

@@ -1,0 +1,120 @@
+"""What models cost, as far as this worker was told: a bounded cache, filled through the control process.
+
+An answer is kept until control says that prices have changed. What was asked before that, and is answered after it, is
+not kept.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from sluicegate.domain.errors import ControlUnavailableError
+from sluicegate.domain.pricing import Price
+from sluicegate.wire.link import Priced
+
+LARGEST_KNOWN: Final = 4_096
+"""Prices kept; the oldest go first. A client may name any model."""
+LARGEST_ASKED: Final = 1_024
+"""Open questions; beyond it none is asked in the background."""
+ASK_SECONDS: Final = 5.0
+"""How long a request waits for a price: longer than a restart of the control process takes."""
+
+Key = tuple[str, str, str]
+"""Provider, the provider's name for the model, organisation."""
+
+
+class Pricing(Protocol):
+    """The link, as far as it knows prices."""
+
+    def ask_price(
+        self, provider: str, model: str, organization: str, callback: Callable[[Priced | None], None]
+    ) -> None:
+        """Ask. `callback` gets None where the link broke, or is down."""
+        ...
+
+
+class Prices:
+    """Prices by provider, model and organisation."""
+
+    __slots__ = ("_asked", "_clock", "_generation", "_known", "_loop", "_pricing")
+
+    def __init__(self, pricing: Pricing, *, clock: Callable[[], float], loop: asyncio.AbstractEventLoop) -> None:
+        """`clock` is monotonic seconds."""
+        self._pricing = pricing
+        self._clock = clock
+        self._loop = loop
+        self._known: dict[Key, Price | None] = {}
+        self._asked: dict[Key, tuple[float, asyncio.Future[None]]] = {}
+        self._generation = 0
+
+    def __repr__(self) -> str:
+        """Tell the sizes."""
+        return f"<Prices known={len(self._known)} asked={len(self._asked)}>"
+
+    def get(self, key: Key) -> Price | None:
+        """The price; None where there is none, or where it is not known yet: then it is asked for, for the next one."""
+        price = self._known.get(key)
+        if price is None and key not in self._known and key not in self._asked and len(self._asked) < LARGEST_ASKED:
+            self._ask(key)
+        return price
+
+    def wait_for(self, key: Key) -> "asyncio.Future[None] | None":
+        """Who will tell what `get` does not know yet; None where it knows, be it that there is no price.
+
+        The future may end with ControlUnavailableError.
+        """
+        if key in self._known:
+            return None
+        asked = self._asked.get(key)
+        return self._ask(key) if asked is None else asked[1]
+
+    def _ask(self, key: Key) -> "asyncio.Future[None]":
+        future: asyncio.Future[None] = self._loop.create_future()
+        # Nobody may be there to hear that it failed.
+        future.add_done_callback(_hear)
+        self._asked[key] = (self._clock(), future)
+        self._send(key)
+        return future
+
+    def _send(self, key: Key) -> None:
+        generation = self._generation
+
+        def told(answer: Priced | None) -> None:
+            if answer is None:
+                return
+            if generation != self._generation:
+                self._send(key)
+                return
+            asked = self._asked.pop(key, None)
+            if len(self._known) >= LARGEST_KNOWN:
+                del self._known[next(iter(self._known))]
+            self._known[key] = answer.price
+            if asked is not None and not asked[1].done():
+                asked[1].set_result(None)
+
+        self._pricing.ask_price(*key, told)
+
+    def forget(self) -> None:
+        """Prices have changed: ask anew."""
+        self._generation += 1
+        self._known.clear()
+
+    def link_restored(self) -> None:
+        """There is a link (again). What changed meanwhile is unknown."""
+        self.forget()
+        for key in list(self._asked):
+            self._send(key)
+
+    def sweep(self, now: float) -> None:
+        """Give up on questions that were not answered in time."""
+        for key in [key for key, (since, _) in self._asked.items() if now - since > ASK_SECONDS]:
+            future = self._asked.pop(key)[1]
+            if not future.done():
+                future.set_exception(
+                    ControlUnavailableError("the model's price could not be looked up in time; try again in a moment")
+                )
+
+
+def _hear(future: "asyncio.Future[None]") -> None:
+    if not future.cancelled():
+        future.exception()

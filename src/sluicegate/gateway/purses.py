@@ -1,0 +1,223 @@
+"""What a principal's limits are to a worker: accounts it holds units of, and what an exchange has set aside in them.
+
+Amounts come as six figures, so that each limit finds its own by number: requests, tokens and nano-dollars in the worst
+case, requests at the same time; and once more tokens and nano-dollars for limits that are not hard, which take one unit
+in advance and the true amount afterwards.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+from sluicegate.domain.bounds import Bound
+from sluicegate.domain.holdings import Holding
+from sluicegate.domain.limits import Limit
+from sluicegate.domain.principal import Principal
+
+REQUESTS: Final = 0
+TOKENS: Final = 1
+USD: Final = 2
+CONCURRENCY: Final = 3
+
+_METRICS: Final = {"requests": REQUESTS, "tokens": TOKENS, "usd": USD, "concurrency": CONCURRENCY}
+_IN_ADVANCE: Final = {TOKENS: 4, USD: 5}
+
+Amounts = tuple[int, int, int, int, int, int]
+
+
+def amounts(tokens: int, usd: int) -> Amounts:
+    """The six figures for an exchange that may take so many tokens and nano-dollars."""
+    return 1, tokens, usd, 1, 1 if tokens else 0, 1 if usd else 0
+
+
+class Account(Holding):
+    """A holding, and who waits for it."""
+
+    __slots__ = (
+        "answered_at",
+        "asked_at",
+        "asks_again",
+        "failure_mode",
+        "fallback",
+        "is_asking",
+        "is_unheard",
+        "organization",
+        "queue",
+        "rate",
+        "renew_at",
+        "swept",
+        "turns",
+    )
+
+    def __init__(self, account: str, maximum: int, principal: Principal) -> None:
+        """An account of nothing yet, among whose users is `principal`."""
+        super().__init__(account, maximum)
+        self.organization = principal.organization_id
+        self.failure_mode = principal.failure_mode
+        self.fallback = principal.fallback_daily_limit
+        self.queue: deque[Reservation] = deque()
+        self.is_asking = False
+        self.is_unheard = False
+        """Whether the last question was not heard, so that what it gave back is not given back yet."""
+        self.asks_again = False
+        """Whether something came up while a question was open."""
+        self.asked_at = self.answered_at = float("-inf")
+        self.renew_at = float("inf")
+        self.rate = 0
+        """Units used in the last second."""
+        self.swept = 0
+        """`taken` (or `turns`) at the last sweep."""
+        self.turns = 0
+        """Exchanges that gave back their place, where requests at the same time are counted."""
+
+    def close_gate(self) -> None:
+        """Let nobody pass those in line."""
+        self.open_until = 0.0
+
+    def open_gate(self) -> None:
+        """Nobody waits, unless somebody does: whoever comes may take what is free, as long as the lease is good."""
+        self.open_until = 0.0 if self.queue else self.valid_until
+
+    @property
+    def pace(self) -> int:
+        """Units that a second may need: as many as in the last one, or already in this one."""
+        return self.rate if self.turns else max(self.rate, self.taken - self.swept)
+
+    @property
+    def activity(self) -> int:
+        """What grows with use."""
+        return self.taken + self.turns
+
+
+class Purse:
+    """A principal's limits, compiled."""
+
+    __slots__ = (
+        "accounts",
+        "has_enforced_usd",
+        "has_hard_amounts",
+        "has_usd",
+        "indexes",
+        "is_hard",
+        "is_measured",
+        "is_shadow",
+        "limits",
+        "metrics",
+        "own_steps",
+        "places",
+        "principal",
+        "shown",
+        "steps",
+    )
+
+    def __init__(self, principal: Principal, accounts: tuple[Account, ...]) -> None:
+        """`accounts` are those of the principal's limits, in their order."""
+        limits = principal.limits
+        self.principal = principal
+        self.limits: tuple[Limit, ...] = limits
+        self.accounts = accounts
+        self.metrics = tuple(_METRICS[limit.metric] for limit in limits)
+        self.is_hard = tuple(limit.enforcement == "hard" for limit in limits)
+        self.is_shadow = tuple(limit.enforcement == "shadow" for limit in limits)
+        self.indexes = tuple(
+            metric if is_hard else _IN_ADVANCE.get(metric, metric)
+            for metric, is_hard in zip(self.metrics, self.is_hard, strict=True)
+        )
+        self.places = tuple(zip(accounts, self.indexes, strict=True))
+        self.steps = tuple(zip(accounts, self.indexes, self.metrics, self.is_hard, strict=True))
+        """For each limit its account, which of the six figures it takes, its metric, and whether it is hard."""
+        numbers = range(len(limits))
+        self.own_steps = tuple(zip(accounts, numbers, self.metrics, self.is_hard, strict=True))
+        """The same for what is held with a figure for each limit."""
+        self.has_usd = USD in self.metrics
+        self.is_measured = self.has_usd or TOKENS in self.metrics
+        self.has_hard_amounts = any(is_hard and index in (TOKENS, USD) for index, is_hard in self._hard())
+
+        self.has_enforced_usd = any(
+            metric == USD and not is_shadow for metric, is_shadow in zip(self.metrics, self.is_shadow, strict=True)
+        )
+        """Whether a limit in dollars is more than a shadow."""
+        self.shown = tuple(
+            tuple((limit, accounts[number]) for number, limit in enumerate(limits) if self._is_shown(number, metric))
+            for metric in (REQUESTS, TOKENS, USD)
+        )
+        """The limits that callers are told of, by metric."""
+
+    def __repr__(self) -> str:
+        """Tell the accounts."""
+        return f"<Purse {list(self.accounts)!r}>"
+
+    def _is_shown(self, number: int, metric: int) -> bool:
+        return self.metrics[number] == metric and not self.is_shadow[number]
+
+    def _hard(self) -> "zip[tuple[int, bool]]":
+        return zip(self.metrics, self.is_hard, strict=True)
+
+    def least(self, metric: int) -> int | None:
+        """What remains of the hard limit of this metric of which least remains; None without one."""
+        left = [account.remaining for account, _, kind, is_hard in self.steps if kind == metric and is_hard]
+        return min(left) if left else None
+
+
+class Reservation:
+    """What one exchange has set aside, waits for, or was refused.
+
+    `held` is what is set aside while `is_held`, or wanted: the six figures, or, where the limits did not all get what
+    is theirs, one for each limit (`has_own`). It is given up exactly once. What few ever set is the class's, so that
+    most are made with a few words.
+    """
+
+    is_held = True
+    has_own = False
+    is_degraded = False
+    """Whether it was admitted without the ledger."""
+    is_open = False
+    """Whether nothing but this gateway keeps the answer within what is set aside."""
+    is_sent = False
+    """Whether the request was sent, so that what it takes must be charged."""
+    has_failed = False
+    """Whether it ended because the ledger could not be asked."""
+    bound = Bound(0, 0, 0)
+    limit: str | None = None
+    """The account that refused, or, in shadow mode, would have."""
+    refused_by: Account | None = None
+    fallback: Account | None = None
+    fallback_held = 0
+    future: asyncio.Future[None] | None = None
+    needs: tuple[tuple[Account, int], ...] = ()
+    """What it waits for."""
+    blockers: tuple[Account, ...] = ()
+    """Of these there was not enough when it was last looked at."""
+    since = 0.0
+    deadline = 0.0
+
+    def __init__(self, purse: Purse, held: Sequence[int]) -> None:
+        """`held` are the six figures."""
+        self.purse = purse
+        self.held = held
+
+    def __repr__(self) -> str:
+        """Tell the state."""
+        state = (
+            "held"
+            if self.is_held
+            else "refused"
+            if self.refused_by is not None
+            else "failed"
+            if self.has_failed
+            else "waiting"
+            if self.is_waiting
+            else "over"
+        )
+        return f"<Reservation {state} {tuple(self.held)}>"
+
+    @property
+    def steps(self) -> tuple[tuple[Account, int, int, bool], ...]:
+        """The purse's, for what is held."""
+        return self.purse.own_steps if self.has_own else self.purse.steps
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is in line."""
+        return self.future is not None and not self.future.done()

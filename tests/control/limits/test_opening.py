@@ -1,0 +1,67 @@
+"""The ledger that the configuration names."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from structlog.testing import LogCapture
+from structlog.typing import FilteringBoundLogger
+
+from sluicegate.config.schema import Redis, Settings
+from sluicegate.control.limits.opening import check, ledger_of
+from sluicegate.ledger.interface import Ledger, LedgerUnavailableError
+from sluicegate.ledger.redis import RedisLedger
+from sluicegate.ledger.sql import SQLLedger
+from tests.control.api import copied
+from tests.control.ledger import KnownLedger
+
+
+class CheckedLedger(RedisLedger):
+    """A server that says of itself what the test wants."""
+
+    def __init__(self, said: list[str] | None) -> None:
+        super().__init__("redis://127.0.0.1:1/0")
+        self.said = said
+
+    async def check(self) -> list[str]:
+        """What is to be said, or nothing at all."""
+        if self.said is None:
+            raise LedgerUnavailableError("away")
+        return self.said
+
+
+def kind_of(ledger: Ledger) -> type:
+    """What it is; it is closed again."""
+    asyncio.run(ledger.close())
+    return type(ledger)
+
+
+def test_database_unless_told_otherwise(template: Path, tmp_path: Path) -> None:
+    """Where there is none, that is said."""
+    assert kind_of(ledger_of(Settings(), copied(template, tmp_path / "database"))) is SQLLedger
+    with pytest.raises(LedgerUnavailableError):
+        ledger_of(Settings(), tmp_path / "missing")
+
+
+def test_redis_where_it_is_configured(tmp_path: Path) -> None:
+    """Nothing is connected before it is used."""
+    settings = Settings(redis=Redis(address=SecretStr("redis://127.0.0.1:1/0")))
+    assert kind_of(ledger_of(settings, tmp_path)) is RedisLedger
+
+
+@pytest.mark.parametrize(
+    ("said", "events"),
+    [
+        ([], []),
+        (["no disk"], [("warning", "the ledger may forget")]),
+        (None, [("error", "the ledger does not answer, starting without it")]),
+    ],
+)
+def test_what_is_to_be_said_of_it_is_logged(
+    said: list[str] | None, events: list[tuple[str, str]], log: FilteringBoundLogger, captured: LogCapture
+) -> None:
+    """At the start, once; of the database there is nothing to say."""
+    asyncio.run(check(CheckedLedger(said), log=log))
+    asyncio.run(check(KnownLedger(), log=log))
+    assert [(entry["log_level"], entry["event"]) for entry in captured.entries] == events

@@ -1,0 +1,74 @@
+"""The most an exchange may take, and the cap that makes it true."""
+
+import hypothesis.strategies as st
+from hypothesis import given
+
+from sluicegate.domain.bounds import LEAST_OUTPUT, USUAL_OUTPUT, Asked, Bound, Left, bound_of
+from sluicegate.domain.pricing import Price, Rates, Tier, cost, highest_cost
+from sluicegate.domain.usage import Usage
+
+PRICE = Price("v", Rates(input=1_000_000, output=3_000_000, request=7), longest_output=100_000, context=200_000)
+"""One nano-dollar a token read, three a token written."""
+
+
+def test_a_clients_cap_is_the_bound() -> None:
+    """Nothing is written into the request, and each choice counts."""
+    assert bound_of(Asked(100, 50, 2), Left(10_000), PRICE) == Bound(200, 407, 100)
+
+
+def test_without_a_cap_the_usual_answer_fits() -> None:
+    """An eighth of what remains, but never less than the usual answer takes."""
+    assert bound_of(Asked(100), Left(10**6), PRICE).cap is None
+    assert bound_of(Asked(0), Left(400_000), PRICE).cap == 50_000
+    assert bound_of(Asked(0), Left(50_000), PRICE).cap == USUAL_OUTPUT
+    assert bound_of(Asked(0), Left(), None) == Bound(USUAL_OUTPUT, 0, USUAL_OUTPUT, USUAL_OUTPUT)
+
+
+def test_what_remains_is_used_to_the_end() -> None:
+    """Where less than the usual answer remains, that is the cap; where nothing does, the bound does not fit."""
+    assert bound_of(Asked(100, choices=2), Left(1100), PRICE).cap == 500
+    assert bound_of(Asked(100), Left(100), PRICE).tokens == 100 + LEAST_OUTPUT
+    assert bound_of(Asked(100), Left(usd=407), PRICE) == Bound(200, 407, 100, 100)
+
+
+def test_a_models_own_maximum_needs_no_cap() -> None:
+    """Below it one is written, at it none."""
+    small = Price("v", Rates(), longest_output=4096)
+    assert bound_of(Asked(1), Left(10**9, 10**9), small) == Bound(4097, 0, 4096)
+
+
+def test_no_more_is_read_than_fits_the_model() -> None:
+    """A longer request is refused by the model."""
+    assert bound_of(Asked(10**6, 5), Left(), PRICE).tokens == 200_005
+
+
+def test_embeddings_write_nothing() -> None:
+    """Only what they read is set aside."""
+    assert bound_of(Asked(100, writes=False), Left(1000), PRICE) == Bound(100, 107, 0)
+    assert bound_of(Asked(100, writes=False), Left(1000), None) == Bound(100, 0, 0)
+
+
+def test_the_callers_own_limit_lowers_the_cap() -> None:
+    """Its own cap too; but no lower than an answer is worth having."""
+    assert bound_of(Asked(100, 50), Left(own_usd=167), PRICE) == Bound(120, 167, 20, 20)
+    assert bound_of(Asked(100, 50), Left(own_usd=500), PRICE).cap is None
+    assert bound_of(Asked(100, 50), Left(own_usd=10), PRICE).cap == LEAST_OUTPUT
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(0, 10**6),
+    st.integers(0, 10**12),
+    st.integers(0, 10**9),
+    st.integers(0, 10**9),
+    st.integers(1, 4),
+)
+def test_a_bound_that_fits_is_never_over(read: int, tokens: int, usd: int, cheap: int, dear: int, choices: int) -> None:
+    """Where the bound is written as a cap above the least, it is within what remains of both limits."""
+    price = Price("v", Rates(cheap, dear), (Tier(10_000, Rates(2 * cheap, 2 * dear)),))
+    bound = bound_of(Asked(read, choices=choices), Left(tokens, usd), price)
+    assert bound.output == (bound.cap or 0) * choices
+    if bound.cap is not None and bound.cap > LEAST_OUTPUT:
+        assert bound.tokens <= tokens
+        assert bound.usd <= usd
+    assert cost(price, Usage(read, bound.output)) <= bound.usd == highest_cost(price, read, bound.output)

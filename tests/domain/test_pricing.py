@@ -1,0 +1,123 @@
+"""Costs are exact, and never above what was set aside for them."""
+
+from fractions import Fraction
+from math import ceil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sluicegate.domain.pricing import Price, Rates, Tier, cost, highest_cost, with_hourly_cache
+from sluicegate.domain.usage import Usage
+
+COUNTS = st.integers(0, 3_000_000)
+AMOUNTS = st.integers(0, 10**12)
+RATES = st.builds(
+    Rates,
+    input=AMOUNTS,
+    output=AMOUNTS,
+    cache_read=st.none() | AMOUNTS,
+    cache_write=st.none() | AMOUNTS,
+    input_audio=st.none() | AMOUNTS,
+    output_audio=st.none() | AMOUNTS,
+    request=AMOUNTS,
+    cache_write_1h=st.none() | AMOUNTS,
+)
+TIERS = st.lists(st.builds(Tier, st.integers(1, 2_000_000), RATES), max_size=3, unique_by=lambda tier: tier.above)
+PRICES = st.builds(
+    lambda rates, tiers: Price("v", rates, tuple(sorted(tiers, key=lambda tier: tier.above))), RATES, TIERS
+)
+USAGES = st.builds(
+    Usage,
+    input_tokens=COUNTS,
+    output_tokens=COUNTS,
+    cache_read_tokens=COUNTS,
+    cache_write_tokens=COUNTS,
+    reasoning_tokens=COUNTS,
+    input_audio_tokens=COUNTS,
+    output_audio_tokens=COUNTS,
+    cache_write_1h_tokens=COUNTS,
+)
+
+RATED = Rates(
+    input=3_000_000,
+    output=15_000_000,
+    cache_read=300_000,
+    cache_write=3_750_000,
+    input_audio=40_000_000,
+    output_audio=80_000_000,
+    request=7,
+    cache_write_1h=6_000_000,
+)
+
+
+@given(PRICES, USAGES, COUNTS, COUNTS)
+def test_no_cost_exceeds_the_highest(price: Price, usage: Usage, more_input: int, more_output: int) -> None:
+    """Whatever an exchange within the bounds consists of, it costs no more than the bounds do."""
+    bound = highest_cost(price, usage.input_tokens + more_input, usage.output_tokens + more_output)
+    assert 0 <= cost(price, usage) <= bound
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (Usage(), 7),
+        (Usage(1_000, 100), 3_000 + 1_500 + 7),
+        (Usage(1_000, 100, cache_read_tokens=400), 600 * 3 + 120 + 1_500 + 7),
+        (Usage(1_000, 100, cache_write_tokens=400), 600 * 3 + 1_500 + 1_500 + 7),
+        (Usage(1_000, 100, cache_write_tokens=400, cache_write_1h_tokens=300), 600 * 3 + 375 + 1_800 + 1_500 + 7),
+        (Usage(1_000, 100, cache_write_tokens=400, cache_write_1h_tokens=900), 600 * 3 + 2_400 + 1_500 + 7),
+        (Usage(1_000, 100, input_audio_tokens=10), 990 * 3 + 400 + 1_500 + 7),
+        (Usage(1_000, 100, output_audio_tokens=10), 3_000 + 90 * 15 + 800 + 7),
+        (Usage(1_000, 100, reasoning_tokens=90), 3_000 + 1_500 + 7),
+        (Usage(1_000, 100, cache_read_tokens=9_000), 300 + 1_500 + 7),
+    ],
+)
+def test_kinds_are_priced_apart(usage: Usage, expected: int) -> None:
+    """Each kind is a part of input or output, at its own rate; what exceeds the whole is not counted."""
+    assert cost(Price("v", RATED), usage) == expected
+
+
+def test_kinds_without_a_rate_cost_what_plain_ones_do() -> None:
+    """A missing rate is never zero."""
+    usage = Usage(1_000, 100, 100, 100, 0, 100, 100)
+    assert cost(Price("v", Rates(input=3_000_000, output=15_000_000)), usage) == 3_000 + 1_500
+
+
+@given(AMOUNTS, AMOUNTS, AMOUNTS, COUNTS, COUNTS)
+def test_rounding_happens_once_and_upwards(a: int, b: int, c: int, tokens: int, more: int) -> None:
+    """The cost is the exact sum, rounded up to the next whole nano-dollar."""
+    exact = Fraction(tokens * a + more * b, 1_000_000) + c
+    assert cost(Price("v", Rates(input=a, output=b, request=c)), Usage(tokens, more)) == ceil(exact)
+
+
+@given(RATES, USAGES, USAGES)
+def test_costs_add_up(rates: Rates, one: Usage, other: Usage) -> None:
+    """Two exchanges cost what their plain tokens together do, to within one nano-dollar and the second request."""
+    price = Price("v", rates)
+    first, second = (Usage(usage.input_tokens, usage.output_tokens) for usage in (one, other))
+    both = Usage(first.input_tokens + second.input_tokens, first.output_tokens + second.output_tokens)
+    apart = cost(price, first) + cost(price, second) - rates.request
+    assert 0 <= apart - cost(price, both) <= 1
+
+
+@pytest.mark.parametrize(("tokens", "expected"), [(200, 200), (201, 402), (400, 800), (401, 1_203)])
+def test_a_tier_holds_for_the_whole_exchange(tokens: int, expected: int) -> None:
+    """Above a threshold all tokens are at the rates of its tier, at the threshold none is."""
+    plain, double, treble = (Rates(input=rate * 1_000_000) for rate in (1, 2, 3))
+    assert cost(Price("v", plain, (Tier(200, double), Tier(400, treble))), Usage(tokens)) == expected
+
+
+def test_an_hour_in_the_cache_costs_twice_the_input_unless_a_rate_says_otherwise() -> None:
+    """In every tier; without any rate it costs what other writing does."""
+    plain = Rates(input=3_000_000, output=15_000_000, cache_write=3_750_000)
+    usage = Usage(1_000, 0, cache_write_tokens=1_000, cache_write_1h_tokens=1_000)
+    assert cost(Price("v", plain), usage) == 3_750
+    tiered = Price("v", plain, (Tier(500, Rates(input=5_000_000, output=0)), Tier(900, RATED)))
+    priced = with_hourly_cache(tiered)
+    assert [rates.cache_write_1h for rates in (priced.rates, *(tier.rates for tier in priced.tiers))] == [
+        6_000_000,
+        10_000_000,
+        6_000_000,
+    ]
+    assert cost(with_hourly_cache(Price("v", plain)), usage) == 6_000

@@ -1,0 +1,121 @@
+"""What models cost, as far as a worker was told."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sluicegate.domain.errors import ControlUnavailableError
+from sluicegate.domain.pricing import Price, Rates
+from sluicegate.gateway.prices import ASK_SECONDS, LARGEST_ASKED, LARGEST_KNOWN, Prices
+from sluicegate.wire.link import Priced
+
+KEY = ("openai", "gpt", "org_a")
+PRICE = Price("v1", Rates(1, 2))
+
+
+class Desk:
+    """Prices, and control's side of the questions."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.asked: list[tuple[tuple[str, str, str], Callable[[Priced | None], None]]] = []
+        self.prices = Prices(self, clock=lambda: 1000.0, loop=self.loop)
+
+    def ask_price(
+        self, provider: str, model: str, organization: str, callback: Callable[[Priced | None], None]
+    ) -> None:
+        self.asked.append(((provider, model, organization), callback))
+
+    def answers(self, price: Price | None) -> None:
+        """The oldest question is answered."""
+        self.asked.pop(0)[1](Priced(0, price))
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    """A desk of its own."""
+    made = Desk()
+    yield made
+    made.loop.close()
+
+
+def test_nobody_waits_who_need_not(desk: Desk) -> None:
+    """The first one hears nothing, the next one has it, and one question is enough."""
+    assert desk.prices.get(KEY) is None
+    assert desk.prices.get(KEY) is None
+    assert [key for key, _ in desk.asked] == [KEY]
+    desk.answers(PRICE)
+    assert desk.prices.get(KEY) is PRICE
+    assert repr(desk.prices) == "<Prices known=1 asked=0>"
+
+
+def test_who_must_know_waits(desk: Desk) -> None:
+    """Until it is told, be it that there is no price; all for the same answer."""
+    first, second = desk.prices.wait_for(KEY), desk.prices.wait_for(KEY)
+    assert first is second is not None
+    desk.answers(None)
+    assert first is not None
+    assert first.done()
+    assert desk.prices.wait_for(KEY) is None
+    assert desk.prices.get(KEY) is None
+    assert not desk.asked
+
+
+def test_an_answer_from_before_a_change_is_not_kept(desk: Desk) -> None:
+    """It is asked for anew."""
+    desk.prices.get(KEY)
+    desk.prices.forget()
+    desk.answers(PRICE)
+    assert desk.prices.get(KEY) is None
+    desk.answers(Price("v2", Rates()))
+    price = desk.prices.get(KEY)
+    assert price is not None
+    assert price.version == "v2"
+
+
+def test_a_lost_question_is_asked_again(desk: Desk) -> None:
+    """On the next link; what was known before is asked anew as well."""
+    waiting = desk.prices.wait_for(KEY)
+    desk.asked.pop()[1](None)
+    desk.prices.link_restored()
+    desk.answers(PRICE)
+    assert waiting is not None
+    assert waiting.done()
+
+
+def test_nobody_waits_for_ever(desk: Desk) -> None:
+    """A control process that does not answer is unavailable; an answer that comes late is kept all the same."""
+    waiting = desk.prices.wait_for(KEY)
+    assert waiting is not None
+    desk.prices.sweep(1000.0 + ASK_SECONDS)
+    assert not waiting.done()
+    desk.prices.sweep(1000.1 + ASK_SECONDS)
+    assert isinstance(waiting.exception(), ControlUnavailableError)
+    desk.answers(PRICE)
+    assert desk.prices.get(KEY) is PRICE
+
+
+def test_who_left_is_not_told(desk: Desk) -> None:
+    """A future that was cancelled stays so."""
+    waiting = desk.prices.wait_for(KEY)
+    assert waiting is not None
+    waiting.cancel()
+    desk.prices.sweep(2000.0)
+    desk.answers(PRICE)
+    desk.loop.call_soon(desk.loop.stop)
+    desk.loop.run_forever()
+    assert waiting.cancelled()
+
+
+def test_both_sides_are_bounded(desk: Desk) -> None:
+    """A client may name any model: the oldest prices go, and only so many questions are open."""
+    for number in range(LARGEST_ASKED + 10):
+        desk.prices.get(("openai", f"m{number}", "org_a"))
+    assert len(desk.asked) == LARGEST_ASKED
+    for number in range(LARGEST_KNOWN + 1):
+        desk.asked.clear()
+        desk.prices.wait_for(("openai", f"n{number}", "org_a"))
+        desk.answers(PRICE)
+    assert desk.prices.wait_for(("openai", "n1", "org_a")) is None
+    assert desk.prices.wait_for(("openai", "n0", "org_a")) is not None

@@ -1,0 +1,117 @@
+"""How much a request lets a model write and makes it read; and writing a cap without touching another byte."""
+
+import json
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from sluicegate.wire.caps import CapFields, Caps, is_self_contained, most_read, read_caps, with_cap
+from sluicegate.wire.peek import PeekError
+
+CHAT = CapFields(("max_tokens", "max_completion_tokens"), choices=("n",))
+GEMINI = CapFields(
+    ("maxOutputTokens", "max_output_tokens"), ("generationConfig", "generation_config"), ("candidateCount",)
+)
+COMPLETIONS = CapFields(("max_tokens",), choices=("n", "best_of"))
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "caps"),
+    [
+        (b"{}", CHAT, Caps(None, 1)),
+        (b'{"max_tokens":5}', CHAT, Caps(5, 1)),
+        (b'{"max_tokens":5,"max_completion_tokens":7,"n":3}', CHAT, Caps(7, 3)),
+        (b'{"max_tokens":null,"n":0}', CHAT, Caps(None, 1)),
+        (b'{"max_tokens":"5"}', CHAT, Caps(None, 1)),
+        (b'{"max_tokens":true}', CHAT, Caps(None, 1)),
+        (b'{"max_tokens":-1}', CHAT, Caps(None, 1)),
+        (b'{"max_tokens":5.0}', CHAT, Caps(5, 1)),
+        (b'{"max_tokens":5,"tools":[{"max_tokens":"max_tokens"}]}', CHAT, Caps(5, 1)),
+        (b'{"prompt":["a","b"],"best_of":4,"n":2}', COMPLETIONS, Caps(None, 8)),
+        (b'{"prompt":[1,2,3]}', COMPLETIONS, Caps(None, 1)),
+        (b'{"prompt":"a"}', COMPLETIONS, Caps(None, 1)),
+        (b'{"generationConfig":{"maxOutputTokens":9,"candidateCount":2}}', GEMINI, Caps(9, 2)),
+        (b'{"generation_config":{"max_output_tokens":9}}', GEMINI, Caps(9, 1)),
+        (b'{"generationConfig":[]}', GEMINI, Caps(None, 1)),
+        (b'{"max_tokens":5,"messages":["\\ud83d"]}', CHAT, Caps(5, 1)),
+    ],
+)
+def test_caps_are_read(body: bytes, fields: CapFields, caps: Caps) -> None:
+    """The largest of several counts; what is no number is none."""
+    assert read_caps(body, fields) == caps
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b'{"max_tokens":5,"max_tokens":500}', CHAT),
+        (b'{"max_tokens":5,"max\\u005ftokens":500}', CHAT),
+        (b'{"generationConfig":{"maxOutputTokens":1,"maxOutputTokens":2}}', GEMINI),
+        (b'{"generationConfig":{},"generationConfig":{"maxOutputTokens":2}}', GEMINI),
+    ],
+)
+def test_a_cap_given_twice_is_refused(body: bytes, fields: CapFields) -> None:
+    """The provider could take the other one."""
+    with pytest.raises(PeekError, match="twice"):
+        read_caps(body, fields)
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "made"),
+    [
+        (b'{ "a" : 1.0 }', CHAT, b'{"max_tokens":16, "a" : 1.0 }'),
+        (b"{}", CHAT, b'{"max_tokens":16}'),
+        (b'{"max_completion_tokens": 5,"a":[ ]}', CHAT, b'{"max_completion_tokens": 16,"a":[ ]}'),
+        (b'{"max_tokens":null}', CHAT, b'{"max_tokens":16}'),
+        (b'{"a":1}', GEMINI, b'{"generationConfig":{"maxOutputTokens":16},"a":1}'),
+        (b'{"generationConfig": {"x":1 } }', GEMINI, b'{"generationConfig": {"maxOutputTokens":16,"x":1 } }'),
+        (b'{"generation_config":{"max_output_tokens":99}}', GEMINI, b'{"generation_config":{"max_output_tokens":16}}'),
+        (b'{"generationConfig":null}', GEMINI, b'{"generationConfig":{"maxOutputTokens":16}}'),
+    ],
+)
+def test_a_cap_is_written(body: bytes, fields: CapFields, made: bytes) -> None:
+    """In the place of the one that is there, or first; every other byte stays."""
+    assert with_cap(body, fields, 16) == made
+
+
+@given(st.dictionaries(st.text(), st.integers() | st.text() | st.none()), st.integers(0, 10**6))
+def test_a_written_cap_is_read_again(members: dict[str, int | str | None], tokens: int) -> None:
+    """Whatever else the request holds."""
+    body = json.dumps(members).encode()
+    made = with_cap(body, CHAT, tokens)
+    assert read_caps(made, CHAT).tokens == tokens
+    left = {name: value for name, value in json.loads(made).items() if name not in CHAT.names}
+    assert left == {name: value for name, value in members.items() if name not in CHAT.names}
+
+
+def test_text_is_at_most_its_bytes() -> None:
+    """A token has at least one."""
+    assert most_read(b'{"messages":[]}', 1000) == 15
+
+
+@pytest.mark.parametrize(
+    "image", [b"/9j/" + b"A" * 5000, b"iVBORw0KGgo" + b"A" * 5000, b"UklGRAAAAAAARUJQ"[:12] + b"RUJQ" + b"A" * 5000]
+)
+def test_an_image_is_bounded_by_what_models_take(image: bytes) -> None:
+    """Its bytes say nothing."""
+    data_url = b'{"type":"input_image","u":"data:image/png;base64,' + image + b'"}'
+    plain = b'{"type":"image","source":{"data":"' + image + b'"}}'
+    assert most_read(data_url, 1000) == len(data_url) - len(image) + 1000
+    assert most_read(plain, 1000) == len(plain) - len(image) + 1000
+
+
+def test_what_only_begins_like_an_image_is_text() -> None:
+    """Words, what is short, and sound count in full."""
+    for text in (b"/9j/" + b"words " * 200, b"/9j/AAAA", b"UklGR" + b"A" * 5000):
+        body = b'{"type":"image","data":"' + text + b'"}'
+        assert most_read(body, 1000) == len(body) + 1000
+    unfinished = b'{"image":1,"a":"/9j/'
+    assert most_read(unfinished, 0) == len(unfinished)
+
+
+def test_what_is_elsewhere_is_seen() -> None:
+    """A file's id, or an answer made before, makes a model read more than these bytes."""
+    assert is_self_contained(b'{"input":"file_id"}') is False
+    assert is_self_contained(b'{"input":"my \\"file_id\\""}')
+    assert not is_self_contained(b'{"previous_response_id":"r"}')

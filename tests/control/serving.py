@@ -21,6 +21,6 @@ def served(api: Api) -> Iterator[str]:
         assert is_started.wait(30)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
-        server.end()
+        api.runner.get_loop().call_soon_threadsafe(server.end)
         thread.join()
         listener.close()

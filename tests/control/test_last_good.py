@@ -28,7 +28,7 @@ providers:
   second: {dialect: anthropic, base_url: "http://127.0.0.1:9002", allow: all, proxy: none}
   third: {dialect: generic, base_url: "unix:/run/third.sock"}
 defaults: {openai: first}
-models: [{name: smart, targets: [{model: first/m, weight: 3}, {model: second/n}]}]
+models: [{name: smart, targets: [{model: first/m, weight: 3}, {model: first/n}]}]
 tokens:
   - {name: lan, token: caller-secret, project: p, expires_at: 2030-12-31T23:59:59+02:00, tags: [a, b], active: false}
 """

@@ -45,6 +45,8 @@ class Sluicegate:
             "server": {"host": "127.0.0.1", "port": site.port, "workers": 1},
             "data_dir": str(site.directory / "data"),
             "providers": {"mock": provider},
+            # Under a limit in dollars a model must have a price.
+            "prices": [{"model": "*", "input": "0.15", "output": "0.60"}],
             "tokens": [{"name": "bench", "token": _CALLER, "limits": list(self._limits)}],
         }
         # JSON is YAML, and needs no library to be written.

@@ -1,6 +1,7 @@
 """`sluicegate config` says what is wrong, shows what is in force, and keeps secrets."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from sluicegate.cli.config import app
 from sluicegate.config.environment import CALLER_VARIABLE, CONFIG_VARIABLE, KNOWN_PROVIDERS, SETTING_VARIABLES
+from tests.cli.manage.gateway import CREDENTIAL, ScriptedApi
 
 PROXIES = ("https_proxy", "http_proxy", "all_proxy", "no_proxy")
 
@@ -106,3 +108,50 @@ def test_schema_is_json() -> None:
     """The JSON Schema can be piped into a file."""
     schema = json.loads(run("schema").stdout)
     assert {"server", "providers", "models", "tokens"} <= schema["properties"].keys()
+
+
+@pytest.fixture
+def api() -> Iterator[ScriptedApi]:
+    """A scripted gateway."""
+    api = ScriptedApi()
+    yield api
+    api.close()
+
+
+CHANGES = [
+    {"path": "server.port", "before": "8080", "after": "9090", "is_secret": False, "needs_restart": True},
+    {"path": "providers.a.api_key", "before": "****", "after": "****", "is_secret": True, "needs_restart": False},
+]
+
+
+def test_diff_asks_a_gateway(api: ScriptedApi) -> None:
+    """What a reload would change is shown a line each, as JSON, or as paths alone."""
+    where = {"MANAGEMENT_TOKEN": CREDENTIAL, "MANAGE_API_BASE_URL": api.url}
+    for _ in range(3):
+        api.will_answer({"version": 1, "changes": CHANGES})
+    result = run("diff", **where)
+    assert (result.exit_code, result.stdout.splitlines()) == (
+        0,
+        ["server.port: 8080 → 9090 (needs a restart)", "providers.a.api_key: changed"],
+    )
+    assert json.loads(run("diff", "--json", **where).stdout) == {"changes": CHANGES}
+    assert run("diff", "-q", **where).stdout == "server.port\nproviders.a.api_key\n"
+    assert {one.line for one in api.asked} == {"GET /admin/config/diff"}
+    api.will_answer({"version": 1, "changes": []})
+    result = run("diff", **where)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "nothing differs\n")
+    api.will_answer({"data": []})
+    assert run("diff", **where).exit_code == 1
+
+
+def test_diff_compares_files_without_a_gateway(file: Path, tmp_path: Path) -> None:
+    """Two files are compared as they would be loaded, with no secret shown and no credential asked for."""
+    other = tmp_path / "b.yaml"
+    other.write_text(file.read_text() + "server: {drain_seconds: 7}\n")
+    result = run("diff", str(file), str(other), KEY="hunter2")
+    assert (result.exit_code, result.stdout) == (0, "server.drain_seconds: 30.0 → 7.0\n")
+    assert run("diff", str(file), str(file), KEY="hunter2").stderr == "nothing differs\n"
+    broken = run("diff", str(file), str(tmp_path / "none.yaml"), KEY="hunter2")
+    assert (broken.exit_code, "cannot be read" in broken.stderr) == (2, True)
+    lonely = run("diff", str(file), KEY="hunter2")
+    assert (lonely.exit_code, "name two" in lonely.stderr) == (2, True)

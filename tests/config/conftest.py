@@ -32,6 +32,9 @@ class StandIn:
         return f"{base_path}/version"
 
 
+INSTALLED_PLUGINS = ("a", "b", "redaction", "audit", "double", "double")
+"""Names of plugins that packages bring, one of them two of them."""
+
 LoadText = Callable[..., Compiled]
 
 
@@ -50,7 +53,9 @@ def load_text(tmp_path: Path, dialects: Mapping[str, Dialect]) -> LoadText:
     ) -> Compiled:
         path = tmp_path / "sluicegate.yaml"
         path.write_text(text)
-        return load(path, environment or {}, overrides or Overrides(), dialects=dialects)
+        return load(
+            path, environment or {}, overrides or Overrides(), dialects=dialects, plugins=lambda: INSTALLED_PLUGINS
+        )
 
     return load_it
 

@@ -63,6 +63,7 @@ def test_models_may_speak_different_dialects(problems_of: Problems) -> None:
             "tokens:\n- {name: a, token: abcdefgh}\n- {name: b, token: abcdefgh}",
             "7: tokens[1].token: has the same secret as an earlier one",
         ),
+        ("plugins: [a, b, a]", "5: plugins[2]: is named twice"),
         (
             "tokens:\n- {name: a, token: abcdefgh}\nmanagement_token: abcdefgh",
             "6: tokens[0].token: has the same secret as an earlier one",

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from sluicegate.config.compile import Compiled, ServerPlan, token_id
+from sluicegate.config.problem import ConfigurationError
 from sluicegate.domain.default_limits import Terms
 from sluicegate.domain.limits import Calendar, Lifetime, Limit, Rolling
 from sluicegate.domain.principal import Principal
@@ -227,6 +229,13 @@ def test_what_happens_at_a_limit_reaches_the_workers(load_text: LoadText) -> Non
     assert (load_text("").snapshot.limit_wait, load_text("").snapshot.unknown_price) == (5.0, "refuse")
 
 
+def test_retries_and_plugins_reach_the_workers(load_text: LoadText) -> None:
+    """Plugins in their order."""
+    snapshot = load_text("resilience: {retries: {attempts: 1}}\nplugins: [redaction, audit]").snapshot
+    assert (snapshot.retries.attempts, snapshot.plugins) == (1, ("redaction", "audit"))
+    assert load_text("").snapshot.plugins == ()
+
+
 def test_ids_of_declared_tokens_follow_from_their_names() -> None:
     """The same on every node and after every restart, as long as any other id, different for every name."""
     assert token_id("lan") == "tok_804697ebf46eb2ecb10a867d131a"
@@ -247,3 +256,16 @@ providers: {a: {dialect: openai, base_url: "http://h", api_key: hunter2}}
 tokens: [{name: t, token: hunter22}]
 """
     assert repr(load_text(text)) == "<Compiled version=1 providers=['a'] models=0 tokens=1>"
+
+
+def test_origins_of_pages_are_compiled(load_text: LoadText) -> None:
+    """As browsers spell them."""
+    cors = "{origins: ['https://chat.example.org:8443', '*'], max_age_seconds: 5}"
+    snapshot = load_text(f"server: {{cors: {cors}}}").snapshot
+    assert (snapshot.cors_origins, snapshot.cors_seconds) == (("https://chat.example.org:8443", "*"), 5)
+
+
+def test_what_is_no_origin_is_refused(load_text: LoadText) -> None:
+    """A path behind it would never match."""
+    with pytest.raises(ConfigurationError, match="an origin as browsers spell it"):
+        load_text("server: {cors: {origins: ['https://chat.example.org/']}}")

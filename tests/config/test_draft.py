@@ -60,11 +60,32 @@ def test_putting_never_replaces_what_has_another_shape() -> None:
     assert draft.data == {"a": "word", "b": "word", "c": {"x": 1}}
 
 
+def test_putting_into_an_entry_of_a_list() -> None:
+    """Where it is there and a mapping; a key is no index, and an index no key."""
+    draft = draft_of("a: [{b: 1}, word]\nm: {k: 1}")
+    draft.put(("a", 0, "c"), 2, Place("environment", name="C"))
+    draft.put(("a", 1, "c"), 2, Place("environment"))
+    draft.put(("a", "x", "c"), 2, Place("environment"))
+    draft.put(("m", 0), 2, Place("environment"))
+    assert draft.data == {"a": [{"b": 1, "c": 2}, "word"], "m": {"k": 1}}
+    assert draft.place(("a", 0, "c", "below")) == Place("environment", name="C")
+
+
+def test_what_is_excused_is_not_reported() -> None:
+    """What follows from another problem is not worth saying."""
+    draft = draft_of("a: {b: 1}")
+    draft.excuse(("a", "b"))
+    draft.report(("a", "b"), "m")
+    draft.report(("a",), "m")
+    assert [str(problem) for problem in draft.problems] == ["f:1: a: m"]
+
+
 def test_find_passes_over_other_shapes() -> None:
     """`...` stands for every key or index; values of another shape match nothing."""
     draft = draft_of("m: [{t: [{n: 1}, {n: 2}]}, 5, {t: word}]\n")
     assert [*draft.find("m", ..., "t", ..., "n")] == [(("m", 0, "t", 0, "n"), 1), (("m", 0, "t", 1, "n"), 2)]
     assert [*draft.find("m", 1)] == [(("m", 1), 5)]
+    assert [*draft.find("m", 3)] == [*draft.find("m", "x")] == [*draft.find("m", 1, ...)] == []
 
 
 def test_repr_shows_counts_only() -> None:

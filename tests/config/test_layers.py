@@ -159,6 +159,31 @@ def test_keys_configure_known_providers(load_text: LoadText) -> None:
     assert providers["groq"].dialect == "openai"
 
 
+def test_some_keys_need_an_address(load_text: LoadText) -> None:
+    """Azure's endpoint, Cloudflare's account and gateway; without them the key configures nothing."""
+    keys = {"AZURE_OPENAI_API_KEY": "a", "AI_GATEWAY_TOKEN": "b", "CO_API_KEY": "c", "ZAI_API_KEY": "d"}
+    assert [*by_name(load_text("", environment=keys | {"AI_GATEWAY_ID": "g"}))] == ["cohere", "zai"]
+    endpoint = {"AZURE_OPENAI_ENDPOINT": "https://acme.openai.azure.com/"}
+    places = {"AI_GATEWAY_ACCOUNT_ID": "acc", "AI_GATEWAY_ID": "gw"}
+    providers = by_name(load_text("", environment=keys | endpoint | places))
+    azure, cloudflare = providers["azure"], providers["cloudflare"]
+    assert (azure.authority, azure.base_path) == ("acme.openai.azure.com", "/openai/v1")
+    assert azure.headers == (("api-key", "a"),)
+    assert (cloudflare.authority, cloudflare.base_path) == ("gateway.ai.cloudflare.com", "/v1/acc/gw/compat")
+    assert cloudflare.headers == (("cf-aig-authorization", "Bearer b"),)
+    whole = {"AZURE_OPENAI_ENDPOINT": "https://acme.openai.azure.com/openai/v1/"}
+    assert by_name(load_text("", environment=keys | whole))["azure"].base_path == "/openai/v1"
+
+
+def test_a_part_of_an_address_is_told_by_its_variable(load_text: LoadText) -> None:
+    """As any other value that came from the environment."""
+    environment = {"AI_GATEWAY_TOKEN": "b", "AI_GATEWAY_ACCOUNT_ID": "a/c", "AI_GATEWAY_ID": "g"}
+    with pytest.raises(ConfigurationError) as caught:
+        load_text("", environment=environment)
+    assert str(caught.value).startswith("environment: AI_GATEWAY_ACCOUNT_ID: must be letters, digits")
+    assert len(caught.value.problems) == 1
+
+
 def test_a_declared_provider_is_left_alone(load_text: LoadText) -> None:
     """A known provider's variables do not touch a provider of that name in the file."""
     text = "providers: {openai: {dialect: generic, base_url: 'http://h', api_key: own}}"

@@ -113,6 +113,25 @@ def test_a_gateway_in_front_of_itself_is_refused(problems_of: Problems, host: st
     ]
 
 
+def test_no_deployment_may_be_the_gateway_itself(problems_of: Callable[..., list[str]]) -> None:
+    """It is told where its address stands: its own, or its provider's."""
+    text = """\
+server: {port: 8080}
+providers:
+  llama.cpp: {api_keys: [a, b]}
+  a:
+    dialect: openai
+    base_url: http://a.example
+    deployments:
+      - {name: one}
+      - {name: two, base_url: "http://localhost:8080/v1"}
+"""
+    assert problems_of(text) == [
+        "3: providers.llama.cpp.base_url: is the address this gateway itself listens on",
+        "9: providers.a.deployments[1].base_url: is the address this gateway itself listens on",
+    ]
+
+
 def test_loading_again_gives_the_same(load_text: LoadText) -> None:
     """Nothing is kept between two loads, and the environment given is not touched."""
     environment = {"OPENAI_API_KEY": "k", "PROXY_TOKEN": "lan-token-1234"}
@@ -138,3 +157,19 @@ def test_the_example_file_works(dialects: Dialects) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(example, {}, Overrides(), dialects=dialects)
     assert [name for name in names if f"variable {name} is not set" in str(caught.value)] == [*names]
+
+
+def test_plugins_must_be_installed_once(problems_of: Problems) -> None:
+    """A name that no package has, or two have, is told with its place, before any worker tries to load it."""
+    assert problems_of("plugins: [a, nope, double]") == [
+        "1: plugins[1]: no installed package has the plugin 'nope'; installed: a, audit, b, double, redaction",
+        "1: plugins[2]: 2 installed packages have a plugin 'double'; remove all but one",
+    ]
+
+
+def test_without_any_plugin_installed_that_is_said(tmp_path: Path, dialects: Dialects) -> None:
+    """Instead of an empty list; the packages that really are installed bring none."""
+    path = tmp_path / "sluicegate.yaml"
+    path.write_text("plugins: [redaction]")
+    with pytest.raises(ConfigurationError, match=r"plugins\[0\]: .*'redaction'; installed: there are none"):
+        load(path, {}, Overrides(), dialects=dialects)

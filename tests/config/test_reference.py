@@ -41,6 +41,11 @@ def test_every_field_of_every_section_is_listed_and_explained() -> None:
         ("providers.<name>.allow", "`dialect` or `all` or list", "dialect", False),
         ("providers.<name>.allow[].methods", "list", None, True),
         ("models[].targets[].weight", "whole number", 1, False),
+        ("models[].sticky", "`conversation` or `user` or section", None, False),
+        ("models[].sticky.header", "text", None, True),
+        ("providers.<name>.dialect", "text", None, False),
+        ("providers.<name>.deployments[].parameters", "mapping", {}, False),
+        ("resilience.retries.statuses", "list", [408, 429, 500, 502, 503, 504, 529], False),
         ("tokens[].expires_at", "time", None, False),
     ],
 )
@@ -69,7 +74,7 @@ def test_keys_at_a_location(location: Location, keys: tuple[str, ...]) -> None:
 def test_paths_by_name() -> None:
     """A name leads to all the settings that bear it."""
     assert paths_ending_in("drain_seconds") == ("server.drain_seconds",)
-    assert paths_ending_in("name") == ("models[].name", "tokens[].name")
+    assert paths_ending_in("name") == ("providers.<name>.deployments[].name", "models[].name", "tokens[].name")
     assert paths_ending_in("nothing") == ()
 
 
@@ -92,6 +97,7 @@ def test_the_page_names_every_variable() -> None:
     known = {CONFIG_VARIABLE, CALLER_VARIABLE, *(name for name, _ in SETTING_VARIABLES)}
     for provider in KNOWN_PROVIDERS:
         known |= {*provider.key_variables, provider.base_url_variable or "", provider.version_variable or ""}
+        known |= {variable for _, variable in provider.parameter_variables}
     proxies = {"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"}
     assert known | proxies <= {*named, ""}
 

@@ -10,7 +10,7 @@ import yaml
 from sluicegate.config.compile import Compiled
 from sluicegate.config.layers import Overrides
 from sluicegate.config.problem import ConfigurationError
-from sluicegate.config.show import changes, redacted, redacted_yaml
+from sluicegate.config.show import changes, needs_restart, redacted, redacted_yaml
 
 LoadText = Callable[..., Compiled]
 
@@ -63,6 +63,37 @@ def test_everything_else_is_shown(load_text: LoadText) -> None:
     assert shown["defaults"] == {"openai": "a"}
     assert shown["server"]["port"] == 8080
     assert [token["name"] for token in shown["tokens"]] == ["t", "proxy"]
+
+
+def test_deployments_are_shown(load_text: LoadText) -> None:
+    """Each with its proxy in force, and no secret."""
+    text = f"""\
+providers:
+  a:
+    dialect: openai
+    base_url: https://a.example/v1
+    deployments:
+      - {{name: one, api_key: {CANARY}, headers: {{x-a: {CANARY}, accept: text/plain}}}}
+      - {{name: two, base_url: "https://b.example", proxy: "http://u:{CANARY}@p:1"}}
+  b: {{preset: groq, api_keys: [{CANARY}-1, {CANARY}-2]}}
+"""
+    environment = {"HTTPS_PROXY": f"http://u:{CANARY}@environment:1"}
+    shown = redacted(load_text(text, environment=environment))
+    assert CANARY not in str(shown)
+    one, two = shown["providers"]["a"]["deployments"]
+    assert (one["headers"], one["proxy"]) == ({"x-a": "****", "accept": "text/plain"}, "http://****@environment:1")
+    assert two["proxy"] == "http://****@p:1"
+    assert shown["providers"]["a"]["proxy"] is None
+    assert shown["providers"]["b"]["api_keys"] == ["****", "****"]
+    assert shown["providers"]["b"]["proxy"] == "http://****@environment:1"
+    text = text.replace("deployments:", f"proxy: http://u:{CANARY}@own:2\n    deployments:")
+    assert redacted(load_text(text))["providers"]["a"]["proxy"] == "http://****@own:2"
+
+
+def test_paths_that_need_a_restart() -> None:
+    """A whole section, and all below it; not what only begins with the same letters."""
+    assert all(map(needs_restart, ("server.tls", "server.tls.key", "database", "redis.address")))
+    assert not any(map(needs_restart, ("server", "server.limits.body_bytes", "database_x", "providers.redis")))
 
 
 def test_no_proxy_is_shown_as_none(load_text: LoadText) -> None:

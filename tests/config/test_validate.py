@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluicegate.config.draft import Draft, Place
+from sluicegate.config.inheritance import add_presets, add_resilience
 from sluicegate.config.problem import ConfigurationError
 from sluicegate.config.validate import validate
 
@@ -151,6 +152,19 @@ KEYS = [
     "[key]",
     "word",
     "rules",
+    "preset",
+    "parameters",
+    "deployments",
+    "resilience",
+    "circuit",
+    "retries",
+    "fallbacks",
+    "sticky",
+    "header",
+    "by_header",
+    "regions",
+    "tags",
+    "azure",
 ]
 
 ANYTHING = st.recursive(
@@ -168,11 +182,15 @@ ANYTHING = st.recursive(
 
 
 @settings(deadline=None, derandomize=True)
-@given(st.dictionaries(st.sampled_from(["server", "providers", "models", "tokens", "defaults"]), ANYTHING))
+@given(
+    st.dictionaries(st.sampled_from(["server", "providers", "models", "tokens", "defaults", "resilience"]), ANYTHING)
+)
 def test_no_shape_of_data_is_too_strange(data: dict[str, object]) -> None:
     """Whatever plain data a file holds, it is accepted or refused with problems that have a path."""
     draft = Draft(Place("f"))
     draft.data = data
+    add_presets(draft)
+    add_resilience(draft)
     try:
         validate(draft, dialects=DIALECTS)
     except ConfigurationError as error:

@@ -17,14 +17,17 @@ from starlette.types import ASGIApp, Message
 from sluicegate.control.application import create_application
 from sluicegate.control.configuration import Configuration
 from sluicegate.control.context import Context
+from sluicegate.control.offers import Offers
 from sluicegate.control.passwords import Passwords
+from sluicegate.control.prices.catalogue import bundled
 from sluicegate.control.secrets import KeyRing
 from sluicegate.control.tenants.key_uses import KeyUses
 from sluicegate.control.tenants.tenancy import Tenancy
-from sluicegate.control.token_directory import DeclaredTokens
+from sluicegate.control.token_directory import DeclaredTokens, declared_with_id
 from sluicegate.control.workers import Workers
 from sluicegate.domain.ids import IdSource
 from sluicegate.domain.issuing import DEFAULT_RECIPE
+from sluicegate.domain.owner_marks import owners_marked
 from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import AdminKey, LimitRecord, Organization, PriceOverride, Project, Role, Token, User
@@ -78,6 +81,8 @@ class Api:
         self.runner = asyncio.Runner()
         self.clock = Clock(1_795_262_400.0)
         self.announced: list[list[bytes] | None] = []
+        self.marked: list[frozenset[str]] = []
+        """The owners that were announced for their declared tokens, each time."""
         self.ledger = KnownLedger()
         try:
             self.database = self.run(Database.open("sqlite", directory))
@@ -99,6 +104,7 @@ class Api:
             make_id=make_id,
             announcing=self._announcing,
             recipe=lambda: DEFAULT_RECIPE,
+            declared=lambda token_id: declared_with_id(self.context.declared, token_id),
         )
         self.key_file: dict[bytes, Principal] = {}
         current = configuration()
@@ -111,6 +117,7 @@ class Api:
             declared=(DeclaredTokens(current.current.tokens), DeclaredTokens(self.key_file)),
             key_uses=KeyUses(),
             ledger=self.ledger,
+            offers=Offers(bundled),
         )
         self.application = application(self.context)
 
@@ -279,7 +286,10 @@ class Api:
 
     @contextmanager
     def _announcing(self, digests: list[bytes] | None) -> Iterator[None]:
-        self.announced.append(digests)
+        owners = owners_marked(digests or ())
+        self.marked.append(owners)
+        if digests is None or len(digests) > len(owners):
+            self.announced.append(None if digests is None else [one for one in digests if not owners_marked([one])])
         yield
 
 

@@ -15,7 +15,7 @@ from tests.control.asgi import ask
 def test_table_is_complete(api: Api) -> None:
     """The application has no path that is not in the table."""
     paths = {getattr(route, "path", None) for route in api.application.routes}
-    assert paths == {route.path for route in ROUTES}
+    assert paths == {route.pattern for route in ROUTES}
 
 
 def test_every_get_answers_head(api: Api) -> None:

@@ -119,3 +119,15 @@ def test_reloads_take_turns(bench: Bench) -> None:
 
     asyncio.run(both())
     assert [(old.snapshot.version, new.snapshot.version) for old, new in bench.told] == [(1, 2), (2, 3)]
+
+
+def test_a_preview_changes_nothing(bench: Bench) -> None:
+    """It tells what a reload would bring, or refuse, and neither is remembered, told, or held against anybody."""
+    bench.write(MORE)
+    preview = asyncio.run(bench.configuration.preview())
+    assert [alias.name for alias in preview.snapshot.models] == ["smart"]
+    bench.write("nonsense: 1")
+    with pytest.raises(ConfigurationError):
+        asyncio.run(bench.configuration.preview())
+    assert (bench.configuration.current, bench.configuration.failure) == (bench.first, None)
+    assert (bench.kept, bench.told) == ([], [])

@@ -21,10 +21,12 @@ from sluicegate.wire.link import (
     Configure,
     Count,
     Counted,
+    DeploymentHealth,
     Feed,
     Forget,
     ForgetPrices,
     FrameReader,
+    Health,
     Hello,
     Lend,
     Lent,
@@ -247,6 +249,23 @@ def test_prices_are_told_until_they_change(converse: Converse) -> None:
         assert await worker.hear() == [ForgetPrices()]
         worker.say(AskPrice(3, "openai", "m", "org"))
         assert await worker.hear() == [Priced(3, None)]
+
+    converse(conversation)
+
+
+def test_what_a_worker_says_of_deployments_is_kept_as_long_as_its_link_stands(converse: Converse) -> None:
+    """The last word counts; with the link it goes."""
+
+    async def conversation(bench: Bench) -> None:
+        worker = await bench.connect()
+        await worker.hello(2, 77)
+        for failures in (1, 2):
+            worker.say(Health((DeploymentHealth("a", "open", failures, 5.0, 0.0, 0, 1),)), Resolve(1, b"one"))
+            assert await worker.hear() == [Resolved(1, ONE)]
+        assert [(told.pid, told.health.failures) for told in bench.workers.health_of("a")] == [(77, 2)]
+        worker.writer.close()
+        await bench.server.all_gone()
+        assert bench.workers.health_of("a") == []
 
     converse(conversation)
 

@@ -70,6 +70,13 @@ def test_both_forms_of_an_answer_are_documented(api: Api) -> None:
     assert set(exported) == {"application/x-ndjson", "text/csv"}
 
 
+def test_refusals_are_documented_in_the_form_they_have(api: Api) -> None:
+    """What SDKs ask for is refused as they expect it, everything else as a problem."""
+    paths = api.application.state.openapi["paths"]
+    for path, media in (("/v1/models", "application/json"), ("/v1/key", "application/problem+json")):
+        assert set(paths[path]["get"]["responses"]["4XX"]["content"]) == {media}
+
+
 def test_metadata_refers_to_any_json(api: Api) -> None:
     """What metadata may hold is told once, to every depth."""
     schemas = api.application.state.openapi["components"]["schemas"]

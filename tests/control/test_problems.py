@@ -1,78 +1,19 @@
-"""Errors of the management API."""
+"""What a use case says when it refuses."""
 
 from http import HTTPStatus
 
-import pytest
-from fastapi import FastAPI
-
-from sluicegate.control import problems
-from sluicegate.control.problems import ProblemError
-from tests.control.asgi import ask
+from sluicegate.control.problems import ProblemError, invalid
 
 
-@pytest.fixture
-def application() -> FastAPI:
-    """An application with one path for each way to fail."""
-    application = FastAPI()
-    problems.install(application)
-
-    async def refuse() -> None:
-        raise ProblemError(HTTPStatus.CONFLICT, "It is taken.", errors=[{"path": "name"}], headers={"x-hint": "a"})
-
-    async def expect(number: int) -> int:
-        return number
-
-    async def fail() -> None:
-        raise ZeroDivisionError("a defect")
-
-    for endpoint in (refuse, expect, fail):
-        application.add_api_route(f"/{endpoint.__name__}", endpoint, methods=["GET"])
-    return application
+def test_problem_carries_what_is_shown() -> None:
+    """Status, words, and each fault; as an exception it says the words."""
+    problem = ProblemError(HTTPStatus.CONFLICT, "It is taken.", errors=[{"path": "name"}], headers={"x-hint": "a"})
+    assert (problem.status, problem.errors, problem.headers) == (409, [{"path": "name"}], {"x-hint": "a"})
+    assert str(problem) == problem.detail == "It is taken."
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "status", "title", "detail"),
-    [
-        ("GET", "/refuse", 409, "Conflict", "It is taken."),
-        ("GET", "/nothing", 404, "Not Found", "There is nothing at /nothing; GET / lists what there is."),
-        ("POST", "/refuse", 405, "Method Not Allowed", "POST is not allowed on /refuse; GET / lists what is."),
-        ("GET", "/expect", 422, None, "The request does not have the form this path asks for."),
-        ("GET", "/fail", 500, "Internal Server Error", "This is a defect of the gateway; the request id leads to"),
-    ],
-)
-def test_every_error_is_a_problem(
-    application: FastAPI, method: str, path: str, status: int, title: str | None, detail: str
-) -> None:
-    """However a request fails, the answer is problem+json with the request's id (RFC 9457)."""
-    answer = ask(application, method, path, {"x-request-id": "req_1", "authorization": "Bearer a"})
-    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
-    body = answer.json
-    assert (body["status"], body["request_id"], body["type"]) == (status, "req_1", "about:blank")
-    assert body["detail"].startswith(detail)
-    assert title is None or body["title"] == title
-
-
-@pytest.mark.parametrize(("method", "path"), [("GET", "/nothing"), ("POST", "/refuse")])
-def test_strangers_learn_nothing(application: FastAPI, method: str, path: str) -> None:
-    """Whoever sends no credential is told 401 where others are told 404 and 405; any header for one will do."""
-    stranger = ask(application, method, path)
-    assert (stranger.status, stranger.headers["www-authenticate"]) == (401, "Bearer")
-    for name in ("x-api-key", "api-key", "x-goog-api-key", "x-admin-secret"):
-        assert ask(application, method, path, {name: "a"}).status in {404, 405}
-
-
-def test_problem_carries_faults_and_headers(application: FastAPI) -> None:
-    """What the use case adds is in the answer; without a request id the field is empty."""
-    answer = ask(application, "GET", "/refuse")
-    assert (answer.json["errors"], answer.headers["x-hint"]) == ([{"path": "name"}], "a")
-    assert answer.json["request_id"] == ""
-
-
-def test_allowed_methods_are_told(application: FastAPI) -> None:
-    """405 names what is allowed (RFC 9110 section 15.5.6)."""
-    assert ask(application, "POST", "/refuse", {"x-api-key": "a"}).headers["allow"] == "GET"
-
-
-def test_invalid_request_is_told_by_field(application: FastAPI) -> None:
-    """What is missing is named, and no value is repeated."""
-    assert ask(application, "GET", "/expect").json["errors"] == [{"path": "query.number", "message": "Field required"}]
+def test_one_field_is_invalid() -> None:
+    """It is named twice: in the sentence, and as the place of the fault."""
+    problem = invalid("name", "must not be empty")
+    assert (problem.status, problem.detail) == (422, "name must not be empty.")
+    assert problem.errors == [{"path": "body.name", "message": "must not be empty"}]

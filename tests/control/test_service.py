@@ -34,6 +34,7 @@ from sluicegate.domain.events import Exchange, Metadata
 from sluicegate.domain.leases import Balance
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.segments import segment_name
+from sluicegate.domain.snapshot import Snapshot
 from sluicegate.domain.tenants import DEFAULT_ORGANIZATION, DEFAULT_PROJECT, Token
 from sluicegate.domain.tokens import digest
 from sluicegate.ledger.sql import SQLLedger
@@ -44,6 +45,7 @@ from sluicegate.wire.link import (
     Count,
     Counted,
     Forget,
+    ForgetPrices,
     Hello,
     Lend,
     Lent,
@@ -59,7 +61,7 @@ from tests.control.api import copied
 from tests.control.conftest import MINIMAL, WriteSources
 from tests.control.limits.journals import Writer, charge
 
-SaidT = TypeVar("SaidT", Configure, Resolved, Counted, Forget, Lent)
+SaidT = TypeVar("SaidT", Configure, Resolved, Counted, Forget, ForgetPrices, Lent)
 
 CALLER = digest(b"caller-secret")
 ISSUED = digest(b"issued-secret")
@@ -229,6 +231,24 @@ def test_worker_is_served(bench: Bench) -> None:
     converse(bench, conversation)
 
 
+def test_end_before_it_can_be_managed(bench: Bench) -> None:
+    """The management API is loaded while workers are served already; told to end then, the process does."""
+    begun = bench.begun()
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            async with opened(begun.choice.started, now=lambda: 1.0) as storage:
+                serving = asyncio.ensure_future(Service(begun, storage, executor=executor, log=bench.log).run())
+                await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
+                worker = await bench.worker()
+                await worker.hear(Configure)
+                end()
+                await serving
+            await bench.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
 @pytest.mark.parametrize("cause", ["supervisor", "signal", "file"])
 def test_change_reaches_workers_and_supervisor(bench: Bench, cause: str, captured: LogCapture) -> None:
     """However it is caused, a reload swaps the snapshot, has the changed token forgotten, and tells the drain time."""
@@ -253,6 +273,41 @@ def test_change_reaches_workers_and_supervisor(bench: Bench, cause: str, capture
     recalled = bench.last_good.recall()
     assert recalled is not None
     assert recalled[1].snapshot.version == 2
+
+
+CHEAPEST = """
+models: [{name: smart, strategy: cheapest, targets: [{model: first/a}, {model: first/b}]}]
+prices: [{model: a, input: 1, output: 5}]
+"""
+
+
+@pytest.mark.parametrize("text", [MINIMAL, MINIMAL + CHEAPEST], ids=["none", "cheapest"])
+def test_rates_follow_prices(bench: Bench, text: str) -> None:
+    """Where a model's target is the cheapest one, workers are told the rates, anew when prices change by themselves."""
+    begun = bench.begun(text)
+
+    def rates(snapshot: Snapshot) -> list[int | None]:
+        return [target.rate for alias in snapshot.models for target in alias.targets]
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as executor:
+            async with opened(begun.choice.started, now=lambda: 1.0) as storage:
+                service = Service(begun, storage, executor=executor, log=bench.log)
+                serving = asyncio.ensure_future(service.run())
+                await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
+                worker = await bench.worker()
+                first = (await worker.hear(Configure)).snapshot
+                assert rates(first) == ([2_000_000_000, None] if text.endswith(CHEAPEST) else [])
+                service.forget_prices()
+                await worker.hear(ForgetPrices)
+                if text.endswith(CHEAPEST):
+                    second = (await worker.hear(Configure)).snapshot
+                    assert (second.version, rates(second)) == (2, [2_000_000_000, None])
+                end()
+                await serving
+            await bench.close()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
 
 
 def test_broken_change_leaves_workers_alone(bench: Bench, captured: LogCapture) -> None:

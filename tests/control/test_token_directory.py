@@ -1,6 +1,8 @@
 """Whose token a digest belongs to."""
 
-from sluicegate.control.token_directory import Answer, DeclaredTokens, Directory
+import pytest
+
+from sluicegate.control.token_directory import Answer, DeclaredTokens, Directory, declared_in, declared_with_id
 from sluicegate.domain.principal import Principal
 
 ONE, TWO = Principal("tok_1"), Principal("tok_2")
@@ -40,18 +42,38 @@ class Stored:
 
 
 def test_declared_tokens_come_first() -> None:
-    """In the order of their files, and the database is asked only about what none of them declares."""
-    stored = Stored()
-    directory = Directory([DeclaredTokens({b"one": ONE}), DeclaredTokens({b"one": TWO, b"two": TWO})], stored.find)
+    """In the order of their files."""
+    files = [DeclaredTokens({b"one": ONE}), DeclaredTokens({b"one": TWO, b"two": TWO})]
+    directory = Directory(files)
     answers: list[Principal | None] = []
     for digest in (b"one", b"two", b"three"):
         directory.find(digest, answers.append)
-    assert answers == [ONE, TWO]
-    [(asked, answer)] = stored.asked
-    assert asked == b"three"
-    answer(None)
     assert answers == [ONE, TWO, None]
-    assert repr(directory) == "<Directory [<DeclaredTokens 1>, <DeclaredTokens 2>] stored=True>"
+    assert repr(directory) == "<Directory [<DeclaredTokens 1>, <DeclaredTokens 2>] stored=False>"
+    assert [declared_in(files, digest) for digest in (b"two", b"three")] == [TWO, None]
+    assert [declared_with_id(files, token_id) for token_id in ("tok_2", "tok_3")] == [TWO, None]
+
+
+def test_the_database_is_asked_about_every_token() -> None:
+    """About declared ones too: it knows what bounds their owners."""
+    stored = Stored()
+    directory = Directory([DeclaredTokens({b"one": ONE})], stored.find)
+    answers: list[Principal | None] = []
+    for digest in (b"one", b"two"):
+        directory.find(digest, answers.append)
+    assert answers == []
+    assert [asked for asked, _ in stored.asked] == [b"one", b"two"]
+    stored.asked[1][1](None)
+    assert answers == [None]
+
+
+@pytest.mark.parametrize("owner", ["org_1", "prj_1", "usr_1", "tok_1"])
+def test_owners_have_their_declared_tokens(owner: str) -> None:
+    """Whichever of the four it is."""
+    own = Principal("tok_1", project_id="prj_1", organization_id="org_1", user_id="usr_1")
+    declared = DeclaredTokens({b"own": own, b"other": TWO})
+    assert declared.owned_by({owner}) == [b"own"]
+    assert declared.owned_by({"org_2"}) == []
 
 
 def test_a_damaged_token_never_reaches_the_database() -> None:
@@ -61,8 +83,8 @@ def test_a_damaged_token_never_reaches_the_database() -> None:
     answers: list[Principal | None] = []
     directory.find(b"one", answers.append, is_damaged=True)
     directory.find(b"two", answers.append, is_damaged=True)
-    assert answers == [ONE, None]
-    assert stored.asked == []
+    assert answers == [None]
+    assert [asked for asked, _ in stored.asked] == [b"one"]
 
 
 def test_without_a_database_there_are_only_declared_tokens() -> None:

@@ -1,9 +1,10 @@
 """Which workers there are."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from sluicegate.control.workers import Workers, WorkerState
+from sluicegate.control.workers import Told, Workers, WorkerState
+from sluicegate.wire.link import DeploymentHealth
 
 
 def test_worker_comes_and_goes(now: Callable[[], datetime]) -> None:
@@ -27,3 +28,34 @@ def test_replaced_worker_is_listed_beside_its_successor(now: Callable[[], dateti
     assert [(state.worker, state.pid) for state in workers.listed()] == [(0, 11), (0, 12), (1, 21)]
     workers.left(11)
     assert [state.pid for state in workers.listed()] == [12, 21]
+
+
+def test_health_is_what_each_worker_said_last() -> None:
+    """What is said replaces what was said of the same deployment; its times run on, and end at nothing."""
+    moments = [datetime(2026, 11, 21, tzinfo=UTC)]
+    workers = Workers(now=lambda: moments[-1])
+    for worker, pid in ((1, 21), (0, 11)):
+        workers.joined(worker, pid)
+    opened = DeploymentHealth("a", "open", 5, 10.0, 2.0, 3, 8)
+    workers.told(21, [opened, DeploymentHealth("b", "closed", 0, 0.0, 0.0, 0, 8)])
+    workers.told(11, [opened])
+    workers.told(11, [DeploymentHealth("a", "half_open", 6, 0.0, 0.0, 1, 4)])
+    moments.append(moments[0] + timedelta(seconds=4))
+    assert workers.health_of("a") == [
+        Told(0, 11, DeploymentHealth("a", "half_open", 6, 0.0, 0.0, 1, 4)),
+        Told(1, 21, DeploymentHealth("a", "open", 5, 6.0, 0.0, 3, 8)),
+    ]
+    assert [told.pid for told in workers.health_of("b")] == [21]
+    assert workers.health_of("c") == []
+
+
+def test_health_goes_with_its_worker_and_its_deployment(now: Callable[[], datetime]) -> None:
+    """A worker that is gone has no word any more, and a deployment that is gone is none."""
+    workers = Workers(now=now)
+    for pid in (11, 12):
+        workers.joined(0, pid)
+        workers.told(pid, [DeploymentHealth(name, "open", 1, 1.0, 0.0, 0, 1) for name in ("a", "b")])
+    workers.left(11)
+    workers.keep(["b"])
+    assert workers.health_of("a") == []
+    assert [told.pid for told in workers.health_of("b")] == [12]

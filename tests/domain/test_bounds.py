@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from sluicegate.domain.bounds import LEAST_OUTPUT, USUAL_OUTPUT, Asked, Bound, Left, bound_of
+from sluicegate.domain.bounds import LEAST_OUTPUT, USUAL_OUTPUT, Asked, Bound, Left, bound_of, usual_bound
 from sluicegate.domain.pricing import Price, Rates, Tier, cost, highest_cost
 from sluicegate.domain.usage import Usage
 
@@ -72,3 +72,19 @@ def test_a_bound_that_fits_is_never_over(read: int, tokens: int, usd: int, cheap
         assert bound.tokens <= tokens
         assert bound.usd <= usd
     assert cost(price, Usage(read, bound.output)) <= bound.usd == highest_cost(price, read, bound.output)
+
+
+@given(st.integers(0, 10**5), st.integers(0, 10**6), st.integers(0, 10**12), st.integers(0, 20_000), st.integers(1, 4))
+def test_where_much_is_left_the_bound_is_the_usual_one(
+    read: int, tokens: int, usd: int, longest: int, choices: int
+) -> None:
+    """It is never above what is left, and what a reckoning from what is left finds, too."""
+    price = Price("v", Rates(1_000_000, 2_000_000), longest_output=longest, context=50_000)
+    bound = usual_bound(min(read, 50_000), choices, tokens, usd, price)
+    whole = bound_of(Asked(read, choices=choices), Left(tokens, usd), price)
+    if bound is None:
+        assert longest > USUAL_OUTPUT or whole.cap is not None or whole.tokens > tokens or whole.usd > usd
+    else:
+        assert bound == whole
+        assert (bound.tokens <= tokens, bound.usd <= usd) == (True, True)
+        assert bound.cap == (None if longest else USUAL_OUTPUT)

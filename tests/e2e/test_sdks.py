@@ -109,6 +109,24 @@ def test_anthropic_answers_and_streams(claude: anthropic.Anthropic) -> None:
         assert stream.get_final_message().stop_reason
 
 
+def test_anthropic_counts_tokens(claude: anthropic.Anthropic) -> None:
+    """By the provider where it speaks this API; for a model of another one an estimate, which says so."""
+    hello: anthropic.types.MessageParam = {"role": "user", "content": "Hello, how are you today?"}
+    counted = claude.messages.with_raw_response.count_tokens(model="c9", messages=[hello])
+    assert "x-gateway-estimated" not in counted.headers
+    assert counted.headers["x-gateway-provider"] == "other"
+    assert counted.parse().input_tokens > 0
+    short, long = (
+        claude.messages.with_raw_response.count_tokens(model="mock/gpt-4o", messages=[hello] * times)
+        for times in (1, 100)
+    )
+    assert short.headers["x-gateway-estimated"] == "true"
+    assert 7 <= short.parse().input_tokens <= 20
+    assert long.parse().input_tokens > 50 * short.parse().input_tokens
+    with pytest.raises(anthropic.BadRequestError, match="messages: "):
+        claude.messages.count_tokens(model="mock/gpt-4o", messages=[])
+
+
 def test_both_sdks_work_asynchronously(url: str) -> None:
     """The asynchronous clients, streaming."""
 
@@ -287,5 +305,5 @@ def test_anthropics_tokens_are_counted(site: Gateway, claude: anthropic.Anthropi
     """`count_tokens` goes to the provider, and is no use of a model."""
     counted = claude.messages.count_tokens(model="c", messages=[{"role": "user", "content": "Hello"}])
     assert counted.input_tokens == 9
-    (event,) = [event for event in site.events() if event["operation"] == "count_tokens"]
+    (event,) = [event for event in site.events() if (event["operation"], event.get("model")) == ("count_tokens", "c")]
     assert "usage" not in event

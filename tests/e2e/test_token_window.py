@@ -121,3 +121,18 @@ def test_every_command_of_the_recipe(gateway: Gateway, recipe: Recipe) -> None:
     done = recipe.walk(gateway, recipe.commands)
     assert [each.status for each in done] == [0] * len(done)
     assert "expired" in done[-1].output
+
+
+def test_a_page_of_any_origin_may_use_it(gateway: Gateway) -> None:
+    """A browser asks first, without a key, and then may read the answer."""
+    connection = gateway.connection()
+    page = {"Origin": "https://chat.example.org"}
+    connection.request("OPTIONS", "/stats", headers=page | {"Access-Control-Request-Method": "GET"})
+    response = connection.getresponse()
+    assert (response.status, response.read()) == (204, b"")
+    assert response.headers["access-control-allow-origin"] == "*"
+    connection.request("GET", "/stats", headers=page | {"Authorization": f"Bearer {ANN}"})
+    response = connection.getresponse()
+    assert json.loads(response.read())["name"] == "Ann"
+    assert response.headers["access-control-allow-origin"] == "*"
+    connection.close()

@@ -8,7 +8,7 @@ import pytest
 
 from sluicegate.events.checkpoint import Progress, Waiting
 from sluicegate.events.segments import is_abandoned
-from sluicegate.events.tail import EXCHANGES, Damage, Tail
+from sluicegate.events.tail import EXCHANGES, Damage, Tail, withheld_id
 
 if TYPE_CHECKING:
     from sluicegate.domain.events import Exchange
@@ -263,3 +263,20 @@ def test_repr_tells_the_position(shelf: Any) -> None:
     shelf.live()
     shelf.add(shelf.pending("a"))
     assert Read(shelf).repr == f"<Tail 000-a-00000001.jsonl offset={len(shelf.pending('a'))} waiting=1>"
+
+
+@pytest.mark.parametrize("name", ['quo"ted', "back\\slash", "ünï", ""])
+def test_pending_is_known_whatever_its_name(shelf: Any, name: str) -> None:
+    """Where its name cannot be told by a glance at the line, it is read as JSON."""
+    shelf.live()
+    shelf.add(shelf.pending(name) + shelf.line("a") + shelf.line(name))
+    assert withheld_id(shelf.pending(name).rstrip()) == ""
+    read = Read(shelf)
+    assert (read.names, read.progress.waiting) == (["a", name], ())
+
+
+def test_pending_is_told_by_a_glance(shelf: Any) -> None:
+    """Nothing else is taken for one, nor one that was cut off."""
+    assert withheld_id(shelf.pending("req_1").rstrip()) == "req_1"
+    assert withheld_id(shelf.line("req_1").rstrip()) == ""
+    assert withheld_id(shelf.pending("req_1")[:50]) == ""

@@ -7,13 +7,15 @@ from typing import cast
 import msgspec
 import pytest
 
+from sluicegate.domain.errors import UpstreamUnreachableError
 from sluicegate.domain.events import Exchange, Pending
 from sluicegate.domain.limits import Calendar, Lifetime, Limit, Rolling
 from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tokens import digest
-from sluicegate.gateway.pool import LARGEST_WAITING, Waiter
+from sluicegate.domain.underway import lost_event, read_entry, table_name, taken_places
 from sluicegate.gateway.stages.budget import AROUND
+from sluicegate.gateway.underway import NO_PLACE
 from sluicegate.wire.link import Counted
 from tests.gateway.node import (
     TOKEN,
@@ -235,11 +237,12 @@ def test_dollars_are_charged_exactly(node: Node) -> None:
 
 
 def test_cost_without_limits(node: Node) -> None:
-    """Nobody waits for a price that no limit needs: it is there for the next one."""
+    """No client waits for a price that no limit needs: the first event does, whose line says so until then."""
     node.link.prices["gpt-4o-mini"] = PRICE
     for _ in range(2):
         answered(node, ask(node))
-    assert [event.cost for event in node.events()] == [None, 50_000]
+    assert [event.cost for event in node.events()] == [50_000, 50_000]
+    assert [isinstance(line, Pending) for line in node.lines()] == [True, False, False]
     assert not node.ledger.asked
 
 
@@ -503,17 +506,65 @@ def test_nothing_is_charged_that_was_not_sent(node: Node) -> None:
     assert {account.reserved for account in node.services.budgets.borrower.accounts.values()} == {0}
 
 
+def _noted(node: Node) -> list[Exchange]:
+    """What the worker's table would tell if the worker died now."""
+    path = node.directory / table_name(node.journal.incarnation)
+    return [lost_event(*read_entry(entry)) for entry in taken_places(path.read_bytes())]
+
+
+def _crowd(node: Node) -> None:
+    """So much is under way that nothing can be noted any more."""
+    facts = ("other", 0, "", "POST", "model", "openai", "chat", "", "", "", 1, 0, None, None, False, False, (0,))
+    while node.journal.note(facts, b'["","","",null,[],[]]') != NO_PLACE:
+        pass
+
+
+def _is_worst(node: Node, event: Exchange) -> bool:
+    client, principal = "203.0.113.9", node.link.tokens[digest(TOKEN.encode())]
+    assert principal is not None
+    assert {charge.account: charge.amount for charge in event.charges} == {
+        REQUESTS.account: 1,
+        TOKENS.account: len(BODY) + AROUND + 50,
+    }
+    assert (event.status_code, event.error, event.error_source) == (0, "worker_lost", "gateway")
+    assert (event.endpoint, event.method, event.client_address) == ("/v1/chat/completions", "POST", client)
+    assert (event.dialect, event.operation, event.route, event.provider) == ("openai", "chat", "model", "openai")
+    assert (event.token, event.project_id) == (principal.token_id, principal.project_id)
+    assert (event.model, event.requested_model, event.request_bytes) == ("gpt-4o-mini", "gpt-4o-mini", len(BODY))
+    return True
+
+
+def test_a_note_in_advance(node: Node) -> None:
+    """Before a request with limits is sent, it is noted what it is charged if this process dies; then it is cleared."""
+    limited(node, REQUESTS, TOKENS, PLACES)
+    client = ask(node)
+    (lost,) = _noted(node)
+    assert _is_worst(node, lost)
+    assert node.lines() == []
+    answered(node, client)
+    (final,) = node.events()
+    assert (final.request_id, _noted(node)) == (lost.request_id, [])
+    assert lost.timestamp == final.timestamp
+
+
+def test_a_note_stays_until_there_is_a_line(node: Node) -> None:
+    """Also one that awaits a count."""
+    limited(node, REQUESTS)
+    ask(node)
+    assert len(_noted(node)) == 1
+    node.provider.says(an_answer(b'{"choices":[]}'))
+    assert isinstance(node.lines()[-1], Pending)
+    assert _noted(node) == []
+
+
 def test_a_line_in_advance(node: Node) -> None:
-    """Before a request with limits is sent, the journal has what it is charged if this process dies."""
+    """Where so much is under way that nothing can be noted, the journal has what is charged if this process dies."""
+    _crowd(node)
     limited(node, REQUESTS, TOKENS, PLACES)
     client = ask(node)
     (line,) = node.lines()
     assert isinstance(line, Pending)
-    assert {charge.account: charge.amount for charge in line.exchange.charges} == {
-        REQUESTS.account: 1,
-        TOKENS.account: len(BODY) + AROUND + 50,
-    }
-    assert (line.exchange.status_code, line.exchange.error) == (0, "worker_lost")
+    assert _is_worst(node, line.exchange)
     answered(node, client)
     final = node.lines()[-1]
     assert isinstance(final, Exchange)
@@ -543,8 +594,12 @@ def test_a_count_that_is_late_keeps_the_reservation(node: Node) -> None:
 
 
 def _again(node: Node) -> Peer:
-    """A second request is read, for which a connection and units are there; its turn of the loop is not over yet."""
-    limited(node, PLACES)
+    """A second request is read, for which a connection and units are there; its turn of the loop is not over yet.
+
+    It cannot be noted, so it waits for its line.
+    """
+    _crowd(node)
+    limited(node, REQUESTS)
     answered(node, ask(node))
     client = node.client()
     cast("asyncio.Protocol", client.transport.protocol).data_received(a_request(body=BODY))
@@ -585,10 +640,7 @@ def test_both_are_lost_before_the_line_is_written(node: Node) -> None:
 def test_no_other_connection_is_to_be_had(node: Node) -> None:
     """The client is told so, and nothing is charged."""
     client = _again(node)
-    node.opener.is_stuck = True
-    pool = node.services.providers.by_name["openai"].pool
-    for _ in range(LARGEST_WAITING):
-        pool.wait(cast("Waiter", object()), node.now)
+    node.opener.refusal = UpstreamUnreachableError("refused")
     node.provider.leaves()
-    assert parts(client.hears())[0] == 503
+    assert parts(client.hears())[0] == 502
     assert node.events()[-1].charges == ()

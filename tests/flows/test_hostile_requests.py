@@ -144,7 +144,7 @@ def test_fields_named_by_connection_do_not_travel(node: Node) -> None:
 
 def test_a_credential_that_is_not_text_is_just_unknown(node: Node) -> None:
     """Bytes beyond ASCII in a credential are compared as bytes."""
-    client = node.client().says(b"GET /v1/models HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer \xff\xfe'--\r\n\r\n")
+    client = node.client().says(b"GET /v1/files HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer \xff\xfe'--\r\n\r\n")
     assert parts(client.hears())[0] == 401
 
 

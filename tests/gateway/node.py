@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,12 +13,13 @@ from sluicegate.domain.errors import GatewayError
 from sluicegate.domain.events import Exchange, Line, Pending
 from sluicegate.domain.pricing import Price
 from sluicegate.domain.principal import Principal
-from sluicegate.domain.snapshot import ModelAlias, Origin, Provider, Snapshot, Target
+from sluicegate.domain.snapshot import ModelAlias, Origin, Provider, Retries, Snapshot, Target
 from sluicegate.domain.tokens import digest
 from sluicegate.gateway.client import ClientConnection
 from sluicegate.gateway.journal import Journal
 from sluicegate.gateway.link import Link
 from sluicegate.gateway.listener import Listener
+from sluicegate.gateway.plugins import Plugins
 from sluicegate.gateway.services import Services
 from sluicegate.gateway.turn import Turn
 from sluicegate.wire.link import AskLease, Counted, Lent, Priced
@@ -133,6 +135,8 @@ class ScriptedOpener:
     def __init__(self, node: "Node") -> None:
         self.node = node
         self.peers: list[Peer] = []
+        self.reached: list[str] = []
+        """Whom each of `peers` is."""
         self.refusal: GatewayError | None = None
         self.is_stuck = False
         self.asked: list[tuple[Provider, Callable[[], asyncio.Protocol], Callable[[GatewayError], None]]] = []
@@ -145,13 +149,14 @@ class ScriptedOpener:
         elif self.refusal is not None:
             self.node.loop.call_soon(failed, self.refusal)
         else:
-            self.node.loop.call_soon(self.connect, make)
+            self.node.loop.call_soon(self.connect, make, provider)
 
-    def connect(self, make: Callable[[], asyncio.Protocol]) -> Peer:
+    def connect(self, make: Callable[[], asyncio.Protocol], provider: Provider | None = None) -> Peer:
         protocol = make()
         transport = FakeTransport(self.node.loop, protocol)
         peer = Peer(self.node, transport)
         self.peers.append(peer)
+        self.reached.append(provider.id if provider is not None else "")
         protocol.connection_made(transport)
         return peer
 
@@ -200,6 +205,10 @@ class Node:
         self.now = 1000.0
         self.opener = ScriptedOpener(self)
         self.directory = directory
+        self.said: list[str] = []
+        """What plugins made the worker say."""
+        self.plugins: dict[str, tuple[EntryPoint, ...]] = {}
+        """Those that are installed."""
         turn = Turn(schedule=self.loop.call_soon)
         self.journal = Journal(
             directory, 0, "0193a5b0c0de", schedule=turn.write_first, on_error=lambda state, reason: None
@@ -214,13 +223,22 @@ class Node:
             wall=lambda: 1_700_000_000.0 + self.now,
             salt=7,
             version="1.2.3",
+            plugins=Plugins(clock=lambda: self.now, say=self.said.append, find=lambda name: self.plugins.get(name, ())),
         )
         self.link = ScriptedLink(self)
         self.ledger = PlayedLedger(self.loop, lambda: self.now)
         self.services.connect(self.link, self.loop)
         self.link.tokens[digest(TOKEN.encode())] = PRINCIPAL
+        self.timers: list[tuple[float, asyncio.TimerHandle]] = []
+        self.services.later = self.later
         self.listener = Listener(self.services)
         self.services.configure(snapshot or a_snapshot())
+
+    def later(self, seconds: float, callback: Callable[..., object], *arguments: object) -> asyncio.TimerHandle:
+        """Call somebody when so many seconds have passed."""
+        handle = asyncio.TimerHandle(self.now + seconds, callback, arguments, self.loop)
+        self.timers.append((self.now + seconds, handle))
+        return handle
 
     def settle(self) -> None:
         """Let the loop run until nothing is due."""
@@ -245,6 +263,11 @@ class Node:
         for _ in range(2):
             self.listener.sweep(self.now)
         self.now += seconds
+        due = [handle for at, handle in self.timers if at <= self.now]
+        self.timers = [(at, handle) for at, handle in self.timers if at > self.now]
+        for handle in due:
+            if not handle.cancelled():
+                self.loop.call_soon(handle._run)
         self.listener.sweep(self.now)
         self.services.principals.sweep(self.now)
         self.services.providers.sweep(self.now)
@@ -291,7 +314,7 @@ def a_provider(name: str = "openai", dialect: str = "openai", **changes: Any) ->
 
 
 def a_snapshot(**changes: Any) -> Snapshot:
-    """Three providers, one alias."""
+    """Three providers, one alias; nothing is sent twice unless `retries` say so."""
     providers = changes.pop(
         "providers",
         (a_provider(), a_provider("anthropic", "anthropic"), a_provider("gemini", "gemini")),
@@ -299,7 +322,8 @@ def a_snapshot(**changes: Any) -> Snapshot:
     return Snapshot(
         version=1,
         providers=providers,
-        models=(ModelAlias("smart", (Target("openai", "gpt-large", 1),)),),
+        models=changes.pop("models", (ModelAlias("smart", (Target("openai", "gpt-large", 1),)),)),
+        retries=changes.pop("retries", Retries(attempts=1)),
         defaults={provider.dialect: provider.name for provider in reversed(providers)},
         **changes,
     )

@@ -80,7 +80,7 @@ def test_time_does_not_count_while_a_body_is_uploaded(node: Node) -> None:
 
 def test_an_end_is_recorded_once(node: Node) -> None:
     """The provider's end, the client's loss and the drain after it make one event."""
-    client = node.client().says(a_request("/v1/models", b"", method="GET"))
+    client = node.client().says(a_request("/v1/files", b"", method="GET"))
     node.provider.says(an_answer())
     client.leaves()
     for connection in list(node.listener.clients):

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from sluicegate.domain.routing import ANYWHERE
 from sluicegate.gateway.heads import RequestHead, known_head
 from sluicegate.wire import headers
 from tests.gateway.node import a_request
@@ -254,3 +255,19 @@ def test_a_length_inside_a_value_is_no_length() -> None:
     assert again.body_of(raw) == b"{}"
     assert again.body_of(raw.replace(b": 3", b": 2")) is None
     assert again.body_of(raw.replace(b": 2", b": 1")[:-1]) == b"{"
+
+
+# -- where a request may be served
+
+
+def test_regions_and_tags_are_kept_from_travelling() -> None:
+    """Words between commas, trimmed; empty ones are none."""
+    head = RequestHead()
+    assert head.narrowing is ANYWHERE
+    for kind, name, value in (
+        (headers.REGION, b"x-gateway-region", b"eu, us ,,"),
+        (headers.TAGS, b"X-Gateway-Tags", b"a"),
+    ):
+        head.note(kind, name, value)
+    assert head.narrowing == (("eu", "us"), ("a",))
+    assert head.lines == []

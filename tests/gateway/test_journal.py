@@ -14,7 +14,9 @@ import msgspec
 import pytest
 
 from sluicegate.domain.events import Exchange, Line, Metadata, Pending
-from sluicegate.gateway.journal import Journal, JournalState
+from sluicegate.domain.underway import PLACES, read_entry, table_name, taken_places
+from sluicegate.gateway.journal import Facts, Journal, JournalState
+from sluicegate.gateway.underway import NO_PLACE
 
 BOOT = "0193a5b0c0de1f2e3d4c"
 FIRST = f"007-{BOOT}-00000001.jsonl"
@@ -432,6 +434,114 @@ def test_refuses_an_id_of_a_start_used_before(desk: Desk) -> None:
     with pytest.raises(FileExistsError, match="used twice"):
         Journal(desk.directory, 7, BOOT, schedule=desk.turn, on_error=lambda state, reason: None)
     assert desk.requests() == ["a"]
+
+
+OWNER = b'["tok","prj","org",null,[],[["account",0,0]]]'
+
+
+def facts(name: str) -> Facts:
+    """What is noted of an exchange before it is sent."""
+    return (name, 0, "", "POST", "model", "openai", "chat", "", "", "", 1, 0, None, None, False, False, (7,))
+
+
+def noted(desk: Desk) -> list[str]:
+    """The requests that a reader finds in the table."""
+    path = desk.directory / table_name(f"007-{BOOT}")
+    return [read_entry(entry)[0].request_id for entry in taken_places(path.read_bytes())] if path.exists() else []
+
+
+def test_a_note_lasts_until_the_line_is_written(desk: Desk) -> None:
+    """It is in the file at once, with the place behind which its line will be."""
+    desk.write("before")
+    place = desk.journal.note(facts("a"), OWNER)
+    assert noted(desk) == ["a"]
+    (entry,) = taken_places((desk.directory / table_name(f"007-{BOOT}")).read_bytes())
+    sent, _ = read_entry(entry)
+    assert (sent.segment, sent.offset) == (1, len(msgspec.json.encode(exchange("before"))) + 1)
+    desk.journal.tell(exchange("a"), place)
+    assert noted(desk) == ["a"]
+    desk.turn.end()
+    assert (noted(desk), desk.requests()) == ([], ["before", "a"])
+
+
+def test_a_note_is_made_anew(desk: Desk) -> None:
+    """The one before is cleared; after the end nothing is."""
+    first = desk.journal.note(facts("a"), OWNER)
+    second = desk.journal.note(facts("b"), OWNER)
+    desk.journal.clear(first)
+    assert noted(desk) == ["b"]
+    desk.journal.close()
+    desk.journal.clear(second)
+    assert noted(desk) == ["b"]
+
+
+def test_a_note_stays_while_its_line_is_held(desk: Desk) -> None:
+    """If this process died now, the note would be all there is of it."""
+    place = desk.journal.note(facts("a"), OWNER)
+    desk.disk.free = 0
+    desk.journal.tell(exchange("a"), place)
+    desk.turn.end()
+    assert noted(desk) == ["a"]
+    assert desk.journal.note(facts("b"), OWNER) == NO_PLACE
+    desk.disk.free = 1 << 20
+    desk.journal.flush()
+    assert (noted(desk), desk.requests()) == ([], ["a"])
+
+
+def test_a_note_stays_for_good_where_its_line_is_dropped(tmp_path: Path) -> None:
+    """The other lines' notes go."""
+    desk = Desk(tmp_path, held_bytes=LINE_BYTES)
+    places = {name: desk.journal.note(facts(name), OWNER) for name in "abc"}
+    desk.disk.free = 0
+    for name in "ab":
+        desk.journal.tell(exchange(name), places[name])
+    desk.turn.end()
+    desk.disk.free = 1 << 20
+    desk.journal.tell(exchange("c", endpoint="\ud83d"), places["c"])
+    desk.turn.end()
+    assert (desk.requests(), noted(desk)) == (["a"], ["b", "c"])
+    desk.journal.close()
+    assert noted(desk) == ["b", "c"]
+
+
+def test_the_table_goes_with_the_journal(desk: Desk) -> None:
+    """Nothing is left where nothing is under way."""
+    desk.journal.tell(exchange("a"), desk.journal.note(facts("a"), OWNER))
+    desk.journal.close()
+    assert (desk.names(), desk.told) == ([FIRST], [])
+    assert desk.journal.note(facts("b"), OWNER) == NO_PLACE
+
+
+def test_a_table_that_somebody_has_deleted(desk: Desk) -> None:
+    """It is told."""
+    desk.journal.tell(exchange("a"), desk.journal.note(facts("a"), OWNER))
+    (desk.directory / table_name(f"007-{BOOT}")).unlink()
+    desk.journal.close()
+    assert desk.states() == ["closed"]
+
+
+def test_there_is_no_table_to_be_had(desk: Desk) -> None:
+    """It is tried once for each segment."""
+    with desk.directory_away():
+        assert desk.journal.note(facts("a"), OWNER) == NO_PLACE
+    assert desk.journal.note(facts("a"), OWNER) == NO_PLACE
+    assert desk.names() == [FIRST]
+
+
+@pytest.mark.parametrize("name", ["\ud83d", "x" * 3000])
+def test_what_cannot_be_noted(desk: Desk, name: str) -> None:
+    """Half of a surrogate pair is not encoded, and what is too long has no room."""
+    assert desk.journal.note(facts(name), OWNER) == NO_PLACE
+    assert noted(desk) == []
+
+
+def test_all_places_are_taken(desk: Desk) -> None:
+    """There is one more as soon as one line is written."""
+    places = [desk.journal.note(facts(str(number)), OWNER) for number in range(PLACES)]
+    assert desk.journal.note(facts("a"), OWNER) == NO_PLACE
+    desk.journal.tell(exchange("7"), places[7])
+    desk.turn.end()
+    assert desk.journal.note(facts("a"), OWNER) == places[7]
 
 
 def test_repr_tells_what_became_of_all_lines(desk: Desk) -> None:

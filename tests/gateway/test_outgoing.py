@@ -125,7 +125,7 @@ def test_a_provider_is_told_a_price_that_is_our_own(node: Node) -> None:
 def test_without_a_model_there_is_no_price_to_tell(node: Node) -> None:
     """Nobody is asked for it."""
     node.services.configure(a_snapshot(providers=(TELLING,)))
-    node.client().says(a_request("/v1/models", b"", method="GET"))
+    node.client().says(a_request("/v1/files", b"", method="GET"))
     assert len(told(node.provider.hears())) == 1
     assert node.link.priced == []
 

@@ -22,7 +22,7 @@ class Watched:
     def reply(self, answer: bytes) -> None:
         self.told.append(answer)
 
-    def refuse(self, error: GatewayError) -> None:
+    def stopped(self, stages: tuple[Stage, ...], error: GatewayError) -> None:
         self.told.append(error)
 
     def passed(self, stages: tuple[Stage, ...]) -> None:

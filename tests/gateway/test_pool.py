@@ -3,7 +3,8 @@
 import pytest
 
 from sluicegate.domain.errors import GatewayError, NoConnectionError, OverloadedError, UpstreamUnreachableError
-from sluicegate.gateway.pool import IDLE_SECONDS, LARGEST_WAITING, Pool
+from sluicegate.domain.snapshot import Concurrency
+from sluicegate.gateway.pool import IDLE_SECONDS, Pool
 from sluicegate.gateway.upstream import UpstreamConnection
 from sluicegate.wire.headers import answer_kinds
 from tests.gateway.node import Node, a_provider, a_request, a_snapshot, parts
@@ -12,7 +13,10 @@ from tests.gateway.node import Node, a_provider, a_request, a_snapshot, parts
 class Asker:
     """A request in want of a connection, and what it was told."""
 
-    def __init__(self, pool: Pool, now: float = 0.0, *, fresh: bool = False) -> None:
+    waiting_since: float
+
+    def __init__(self, pool: Pool, now: float = 0.0, *, fresh: bool = False, owner: str = "org_a") -> None:
+        self.owner = owner
         self.connection: UpstreamConnection | None = None
         self.error: GatewayError | None = None
         pool.wait(self, now, fresh=fresh)
@@ -172,7 +176,7 @@ def test_too_many_waiting_are_refused_at_once(node: Node) -> None:
     """The queue is bounded."""
     pool = a_pool(node, limit=1)
     node.opener.is_stuck = True
-    for _ in range(LARGEST_WAITING):
+    for _ in range(Concurrency().queue):
         Asker(pool)
     with pytest.raises(OverloadedError, match="provider openai"):
         Asker(pool)
@@ -237,3 +241,86 @@ def _connected(node: Node, pool: Pool) -> UpstreamConnection:
     asker = Asker(pool)
     node.settle()
     return asker.has
+
+
+# -- lines of several owners, and fewer at a time
+
+
+def a_short_pool(node: Node, *, queue: int = 4_096, limit: int = 1) -> Pool:
+    """A pool whose line is short, and which adapts down to one."""
+    terms = Concurrency(queue=queue, least=1)
+    return Pool(a_provider(max_connections=limit, max_wait=5.0, concurrency=terms), node.opener, answer_kinds())
+
+
+def test_owners_are_served_in_turn(node: Node) -> None:
+    """One with many requests delays only itself."""
+    pool = a_short_pool(node)
+    connection = _connected(node, pool)
+    noisy = [Asker(pool, owner="noisy") for _ in range(3)]
+    quiet = [Asker(pool, owner="quiet") for _ in range(2)]
+    order = []
+    for _ in range(5):
+        pool.released(connection)
+        order.append(next(one for one in (*noisy, *quiet) if one.connection is not None and one not in order))
+    assert [one.owner for one in order] == ["noisy", "quiet", "noisy", "quiet", "noisy"]
+
+
+def test_the_last_of_the_longest_line_gives_way(node: Node) -> None:
+    """In a full queue a newcomer of another owner takes its place; one of the same is refused."""
+    pool = a_short_pool(node, queue=3)
+    _connected(node, pool)
+    noisy = [Asker(pool, owner="noisy") for _ in range(3)]
+    with pytest.raises(OverloadedError):
+        Asker(pool, owner="noisy")
+    quiet = Asker(pool, owner="quiet")
+    assert [type(one.error) for one in noisy] == [type(None), type(None), OverloadedError]
+    assert noisy[2].error is not None
+    assert noisy[2].error.retry_after == 1.0
+    assert quiet.error is None
+
+
+def test_fewer_are_busy_after_an_overload(node: Node) -> None:
+    """Idle connections are not given out beyond the limit, and those who wait are served as others end."""
+    pool = a_short_pool(node, limit=8)
+    askers = [Asker(pool) for _ in range(8)]
+    node.settle()
+    pool.limit.overloaded(pool.busy, 0.0)
+    assert (pool.limit.limit, pool.is_full) == (6, True)
+    late = Asker(pool)
+    for number in (0, 1):
+        pool.released(askers[number].has)
+        assert late.connection is None
+    assert pool.take() is None
+    pool.released(askers[2].has)
+    assert late.connection is askers[2].has
+    assert pool.busy == 6
+
+
+def test_those_who_wait_are_served_as_the_limit_grows(node: Node) -> None:
+    """With idle connections first, then with new ones; at the latest with the next sweep."""
+    pool = a_short_pool(node, limit=8)
+    askers = [Asker(pool) for _ in range(4)]
+    node.settle()
+    pool.limit.overloaded(pool.busy, 0.0)
+    late = [Asker(pool) for _ in range(3)]
+    pool.released(askers[0].has)
+    assert [one.connection for one in late] == [None] * 3
+    pool.limit.limit = 6
+    pool.sweep(1.0)
+    assert late[0].connection is askers[0].has
+    node.settle()
+    assert [one.connection is not None for one in late] == [True, True, True]
+    assert (pool.busy, len(node.opener.peers)) == (6, 6)
+
+
+def test_a_lost_connection_lets_an_idle_one_serve(node: Node) -> None:
+    """Below the limit again, who waits gets one that stands already."""
+    pool = a_short_pool(node, limit=4)
+    askers = [Asker(pool) for _ in range(4)]
+    node.settle()
+    pool.limit.overloaded(pool.busy, 0.0)
+    late = Asker(pool)
+    pool.released(askers[0].has)
+    pool.removed(askers[1].has)
+    assert late.connection is askers[0].has
+    assert len(node.opener.peers) == 4

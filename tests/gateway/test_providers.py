@@ -40,5 +40,6 @@ def test_a_removed_provider_is_forgotten_once_it_is_quiet(node: Node) -> None:
 
 def test_the_repr_tells_no_credential(node: Node) -> None:
     """Name, dialect and pool."""
-    assert repr(node.services.providers.by_name["openai"]).startswith("<ProviderRuntime openai openai <Pool openai")
+    told = repr(node.services.providers.by_name["openai"])
+    assert told.startswith("<ProviderRuntime openai openai closed <Pool openai")
     assert "provider-key" not in repr(node.services.providers)

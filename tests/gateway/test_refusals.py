@@ -88,3 +88,40 @@ def test_resets_are_not_in_the_past(node: Node) -> None:
     resets = resets_of(account, 5.0)
     assert resets is not None
     assert resets.seconds == 0.0
+
+
+def test_what_is_told_follows_what_happens(node: Node) -> None:
+    """Each answer has the figures of its moment, though most of its text was made for another one."""
+    purse = node.services.budgets.purse_of(whose(REQUESTS, msgspec.structs.replace(USD, maximum=5_000_000_000)))
+    requests, dollars = purse.accounts
+    exchange = an_exchange(node)
+    now = int(node.services.wall() * 1000)
+    requests.frees_at = now + 65_000
+    assert b"remaining-requests: 10\r\nx-ratelimit-reset-requests: 1m5s\r\n" in limit_fields(exchange, purse)
+    requests.used, dollars.used = 9, 1_239_000_000
+    assert b"remaining-requests: 1\r\nx-ratelimit-reset-requests: 1m5s\r\n" in limit_fields(exchange, purse)
+    assert limit_fields(exchange, purse).endswith(b"x-gateway-remaining-usd: 3.76\r\n")
+    node.now += 1.0
+    assert b"reset-requests: 1m4s\r\n" in limit_fields(exchange, purse)
+    requests.frees_at = now + 1_500
+    assert b"reset-requests: 500ms\r\n" in limit_fields(exchange, purse)
+    node.now += 0.4
+    assert b"reset-requests: 100ms\r\n" in limit_fields(exchange, purse)
+    node.now += 10.0
+    assert b"reset-requests: 0ms\r\n" in limit_fields(exchange, purse)
+    node.now -= 12.0
+    assert b"reset-requests: 3s\r\n" in limit_fields(exchange, purse)
+    requests.frees_at = None
+    assert b"reset" not in limit_fields(exchange, purse)
+    exchange.route = node.services.routes.find(b"POST", b"/v1/messages")
+    assert limit_fields(exchange, purse).startswith(b"anthropic-ratelimit-requests-limit: 10\r\n")
+
+
+def test_another_limit_may_become_the_tightest(node: Node) -> None:
+    """Then its maximum is told."""
+    wider = msgspec.structs.replace(REQUESTS, scope="user", scope_id="usr_1", maximum=20)
+    purse = node.services.budgets.purse_of(whose(REQUESTS, wider))
+    exchange = an_exchange(node)
+    assert b"limit-requests: 10\r\nx-ratelimit-remaining-requests: 10\r\n" in limit_fields(exchange, purse)
+    purse.accounts[1].used = 19
+    assert b"limit-requests: 20\r\nx-ratelimit-remaining-requests: 1\r\n" in limit_fields(exchange, purse)

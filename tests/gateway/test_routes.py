@@ -5,7 +5,7 @@ import pytest
 from sluicegate.domain.errors import MethodForbiddenError, NoProviderError, PathUnknownError
 from sluicegate.domain.snapshot import Snapshot
 from sluicegate.wire.target import TargetError
-from tests.gateway.node import Node, a_provider, a_snapshot
+from tests.gateway.node import Node, a_provider, a_request, a_snapshot
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,14 @@ def test_what_is_remembered_is_bounded(node: Node) -> None:
     node.services.routes.find(b"GET", b"/v1/models/" + b"a" * 1000)
     remembered = int(repr(node.services.routes).rpartition("=")[2].rstrip(">"))
     assert 0 < remembered <= 4096
+
+
+def test_a_path_of_two_apis_follows_the_fields(node: Node) -> None:
+    """Anthropic's SDK keeps its files at Anthropic; what only OpenAI has stays there."""
+    find = node.services.routes.find
+    assert find(b"GET", b"/v1/files/f1").dialect.name == "openai"
+    assert find(b"GET", b"/v1/files/f1", is_anthropic=True).dialect.name == "anthropic"
+    assert find(b"POST", b"/v1/chat/completions", is_anthropic=True).dialect.name == "openai"
+    sent = node.client().says(a_request("/v1/files", b"", method="GET", fields=("anthropic-version: 2023-06-01",)))
+    assert node.opener.reached == ["anthropic"]
+    assert sent.hears() == b""

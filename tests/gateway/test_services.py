@@ -1,15 +1,24 @@
 """What an exchange can reach."""
 
 from sluicegate.gateway.services import printable
-from tests.gateway.node import PROVIDER_KEY, Node
+from tests.gateway.node import PROVIDER_KEY, Node, a_provider, a_snapshot
 
 
 def test_identities_are_remembered_up_to_a_bound(node: Node) -> None:
     """Model names come from clients: inventing them fills nothing."""
     for number in range(5000):
-        node.services.identity(f"model-{number}", "openai")
+        node.services.identity(f"model-{number}", "", None)
     assert len(node.services._identities) <= 4096
-    assert node.services.identity("m", "p") == b"x-gateway-model: m\r\nx-gateway-provider: p\r\n"
+
+
+def test_who_answered_is_told(node: Node) -> None:
+    """Model, provider, which of its deployments where it has several, and the name of ours, if there is one."""
+    runtime = node.services.providers.by_name["openai"]
+    assert node.services.identity("m", "", runtime) == b"x-gateway-model: m\r\nx-gateway-provider: openai\r\n"
+    deployments = (a_provider(deployment="eu"), a_provider(deployment="us"))
+    node.services.configure(a_snapshot(providers=deployments))
+    fields = node.services.identity("m", "smart", node.services.providers.by_id["openai/us"])
+    assert fields.endswith(b"x-gateway-provider: openai\r\nx-gateway-deployment: us\r\nx-gateway-alias: smart\r\n")
 
 
 def test_names_in_headers_are_printable() -> None:

@@ -302,3 +302,26 @@ def test_filter_does_not_depend_on_reads(line_end: bytes, cuts: set[int]) -> Non
     places = [0, *sorted(cuts), len(stream)]
     got = [usage_filter.feed(stream[start:end]) for start, end in pairwise(places)]
     assert b"".join(got) + usage_filter.flush() == (STREAM[0] + STREAM[1] + DONE).replace(b"\n", line_end)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*STREAM, DONE, b": ping\n\n", b"data: {", b'"usage":null}\n\n', b"\n", b"\n\n"]), max_size=6
+    )
+)
+def test_what_is_let_through_need_not_be_fed(reads: list[bytes]) -> None:
+    """Whichever reads go around the filter, the client gets the same bytes."""
+    whole, partly = UsageFilter(OPENAI), UsageFilter(OPENAI)
+    expected = b"".join(map(whole.feed, reads)) + whole.flush()
+    got = b"".join([read if partly.lets_through(read) else partly.feed(read) for read in reads]) + partly.flush()
+    assert got == expected
+
+
+def test_the_usual_event_is_let_through() -> None:
+    """Also where it says that its usage is null; not the one that has a usage, nor half of one, nor its rest."""
+    usage_filter = UsageFilter(OPENAI)
+    assert usage_filter.lets_through(b'data: {"choices":[],"usage":null}\n\n')
+    assert not usage_filter.lets_through(b'data: {"choices":[],"usage":{"total_tokens":1}}\n\n')
+    assert not usage_filter.lets_through(b"data: {")
+    usage_filter.feed(b"data: {")
+    assert not usage_filter.lets_through(b"}\n\n")

@@ -106,7 +106,7 @@ def test_a_worker_listens_once_it_is_configured_and_ends_on_sigterm(control: Con
     control.configures()
     assert control.hears() == [Ready(1)]
     assert asked(port, "/readyz") == 200
-    assert asked(port, "/v1/models") == 401
+    assert asked(port, "/v1/files") == 401
     process.send_signal(signal.SIGTERM)
     assert ended(process) == (0, b"")
 

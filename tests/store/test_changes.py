@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from sluicegate.domain.owner_marks import mark_of
 from sluicegate.domain.tenants import Change
 from sluicegate.store.changes import MANY
 from sluicegate.store.database import Database, Session
@@ -151,5 +152,19 @@ def test_numbers_are_in_the_order_of_commits(place: Place) -> None:
         for number in range(writers):
             mine = [digest for _, digest in met if digest is not None and int.from_bytes(digest) // 100 == number]
             assert mine == [records.a_digest(100 * number + turn) for turn in range(rounds)]
+
+    place.run(use)
+
+
+def test_marks_of_owners_are_kept_whole(place: Place) -> None:
+    """They are longer than digests."""
+    mark = mark_of("usr_" + "x" * 60)
+
+    async def use(database: Database) -> None:
+        async with database.writing() as session:
+            last = await session.changes.last()
+            await session.changes.append([mark])
+        async with database.reading() as session:
+            assert [change.digest for change in await session.changes.since(last, 9)] == [mark]
 
     place.run(use)

@@ -14,7 +14,7 @@ from tests.store.place import Place
 
 def test_all_fields_are_kept(place: Place) -> None:
     """Every field comes back with its value and type."""
-    made = records.a_project(1, description="d\nd", status="suspended", metadata={"a": {"b": []}}, version=3)
+    made = records.a_project(1, description="d\nd", status="suspended", metadata={"a": {"b": []}}, model="m", version=3)
 
     async def use(database: Database) -> None:
         async with database.writing() as session:

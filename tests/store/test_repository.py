@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from sluicegate.store.database import Database
 from sluicegate.store.errors import AlreadyExistsError, MissingError, UnstorableError, VersionConflictError
+from sluicegate.store.repository import BATCH
 from tests.store.kinds import KINDS, STRANGE, UNSTORABLE, Kind, changed, ids
 from tests.store.place import Place
 
@@ -40,6 +41,22 @@ def test_a_record_is_added_changed_and_removed(place: Place, each: Kind) -> None
         async with database.reading() as session:
             assert await each.of(session).get(record.id) is None
             assert await each.of(session).get(neighbour.id) == neighbour
+
+    place.run(use)
+
+
+def test_some_records_are_found_by_their_ids(place: Place, each: Kind) -> None:
+    """Those that there are, with one query for five hundred of them."""
+    first, second, third = each.make(1), each.make(2), each.make(3)
+
+    async def use(database: Database) -> None:
+        async with database.writing() as session:
+            await each.of(session).add_all([first, second, third])
+        unknown = [f"none_{number}" for number in range(BATCH)]
+        async with database.reading() as session:
+            found = await each.of(session).some({first.id, third.id, "\0", *unknown})
+            assert found == {first.id: first, third.id: third}
+            assert await each.of(session).some(()) == {}
 
     place.run(use)
 

@@ -6,7 +6,17 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from sluicegate.wire.caps import CapFields, Caps, is_self_contained, most_read, read_caps, with_cap
+from sluicegate.wire.caps import (
+    REFERENCES,
+    CapFields,
+    Caps,
+    is_plain,
+    is_self_contained,
+    is_usual,
+    most_read,
+    read_caps,
+    with_cap,
+)
 from sluicegate.wire.peek import PeekError
 
 CHAT = CapFields(("max_tokens", "max_completion_tokens"), choices=("n",))
@@ -115,3 +125,42 @@ def test_what_is_elsewhere_is_seen() -> None:
     assert is_self_contained(b'{"input":"file_id"}') is False
     assert is_self_contained(b'{"input":"my \\"file_id\\""}')
     assert not is_self_contained(b'{"previous_response_id":"r"}')
+
+
+@pytest.mark.parametrize("name", [*REFERENCES, b'"image_url"', b'"input_image"', b'"image"', b'"inlineData"'])
+def test_what_is_plain_is_text_and_self_contained(name: bytes) -> None:
+    """No name of a reference or an image is overlooked; words like them are."""
+    body = b'{"messages":[{"content":[{%b:"x"}]}]}' % name
+    assert not is_plain(body)
+    assert not is_self_contained(body) or most_read(body, 999) != len(body)
+    words = b'{"messages":[{"content":"%b \\"%b\\""}]}' % (name.strip(b'"'), name.strip(b'"'))
+    assert is_plain(words)
+    assert is_self_contained(words)
+    assert most_read(words, 999) == len(words)
+
+
+@pytest.mark.parametrize(
+    ("body", "usual"),
+    [
+        (b'{"model":"m","messages":[{"content":"max_tokens"}],"temperature":0}', True),
+        (b'{"messages":[{"service_tier":1}]}', True),
+        (b'{"max_tokens":null}', False),
+        (b'{"max\\u005ftokens":5}', False),
+        (b'{"n":1}', False),
+        (b'{"candidateCount":1}', False),
+        (b'{"service_tier":"auto"}', False),
+        (b'{"prompt":"a"}', False),
+        (b'{"generationConfig":{}}', False),
+        (b'{"image":1}', False),
+        (b'{"messages":["\\ud83d"]}', False),
+        (b"[]", False),
+    ],
+)
+def test_the_usual_request_states_nothing(body: bytes, *, usual: bool) -> None:
+    """What cannot be told is not taken for usual."""
+    assert is_usual(body) is usual
+
+
+def test_fields_that_are_not_among_the_usual_are_read() -> None:
+    """A dialect may name others."""
+    assert read_caps(b'{"longest":5}', CapFields(("longest",))) == Caps(5, 1)

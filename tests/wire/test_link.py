@@ -14,9 +14,11 @@ from sluicegate.wire.link import (
     Configure,
     Count,
     Counted,
+    DeploymentHealth,
     Feed,
     Forget,
     FrameReader,
+    Health,
     Hello,
     Ready,
     Resolve,
@@ -35,6 +37,10 @@ FROM_WORKER: list[ToControl] = [
     Resolve(2, b"\x01" * 32, is_damaged=True),
     Count(2, "openai", "chat", "gpt-4.1", b'{"model":"gpt-4.1"}', b"some text", True, 5),
     Count(3, "openai", "chat", "gpt-4.1", b"", b"{}", False),
+    Health(
+        (DeploymentHealth("a/one", "half_open", 5, 1.5, 0.0, 3, 16), DeploymentHealth("b", "closed", 0, 0, 0, 0, 1))
+    ),
+    Health(()),
 ]
 FROM_CONTROL: list[ToWorker] = [
     Configure(Snapshot(1, (Provider("a", "openai", Origin("http", "localhost", 80), "localhost"),))),

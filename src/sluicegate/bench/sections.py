@@ -111,7 +111,8 @@ async def warm_up(subject: Subject) -> Memory:
     await _run(subject.plan(subject.request(), requests=_WARM_REQUESTS))
     stream = subject.request(stream=True)
     await _run(subject.plan(stream, requests=_WARM_STREAMS))
-    await asyncio.sleep(_SETTLE)
+    # What a proxy still does after its first answers is part of its start, not of what is measured next.
+    await _rest(subject.process)
     return memory(subject.process)
 
 
@@ -189,13 +190,18 @@ async def _costed(subject: Subject, plan: Plan) -> tuple[dict[int, float], Sampl
     """Run the plan; what each process used for it, what it put off until the load was over included."""
     before = processor_seconds(subject.process)
     samples = await _run(plan)
-    last = processor_seconds(subject.process)
+    return used_between(before, await _rest(subject.process)), samples
+
+
+async def _rest(process: int) -> dict[int, float]:
+    """Wait until a proxy does nothing, or for long enough; the processor seconds of its processes then."""
+    last = processor_seconds(process)
     for _ in range(_REST_LOOKS):
         await asyncio.sleep(_REST_LOOK)
-        earlier, last = last, processor_seconds(subject.process)
+        earlier, last = last, processor_seconds(process)
         if sum(used_between(earlier, last).values()) < _REST_LOOK * _RESTING:
             break
-    return used_between(before, last), samples
+    return last
 
 
 def _cost(used: Mapping[int, float], units: int, samples: Samples) -> Cost:

@@ -4,7 +4,8 @@ main        the table of commands; loads only the one that was asked for
 serve       starts a node
 stop        stops a node that was started in the background
 health      asks a running node how it is
-config      checks and explains the configuration file
+config      checks, shows and compares configurations
+route       explains where requests would go, over HTTP
 events      prints what the workers accounted for
 manage      organisations, projects, users, tokens and admin keys, over HTTP
 db          the database: its version, backup and restore

@@ -8,6 +8,14 @@ from collections.abc import Callable
 from typing import Any
 
 from sluicegate.config.draft import Draft
+from sluicegate.config.model_checks import (
+    check_constraints,
+    check_dialects_of_targets,
+    check_fallbacks,
+    check_targets,
+    check_wildcards,
+    provider_names,
+)
 from sluicegate.config.problem import Location, nearest
 
 Check = Callable[[Draft, frozenset[str]], None]
@@ -28,7 +36,7 @@ def check_dialects(draft: Draft, dialects: frozenset[str]) -> None:
 def check_defaults(draft: Draft, dialects: frozenset[str]) -> None:
     """The default provider of a dialect exists and speaks it."""
     spoken = {location[1]: dialect for location, dialect in draft.find("providers", ..., "dialect")}
-    names = _provider_names(draft)
+    names = provider_names(draft)
     for location, name in draft.find("defaults", ...):
         if not isinstance(name, str):
             continue
@@ -38,59 +46,31 @@ def check_defaults(draft: Draft, dialects: frozenset[str]) -> None:
             draft.report(location, f"names the provider {name}, which speaks another dialect")
 
 
-def check_targets(draft: Draft, dialects: frozenset[str]) -> None:
-    """Every target names a provider that exists, and a model of it."""
-    del dialects
-    names = _provider_names(draft)
-    for location, text in draft.find("models", ..., "targets", ..., "model"):
-        if not isinstance(text, str):
-            continue
-        provider, slash, model = text.partition("/")
-        if not slash or not provider or not model.strip():
-            draft.report(location, "must be provider/model")
-        elif provider not in names:
-            close = nearest(provider, names)
-            draft.report(
-                location, f"names the provider {provider}, which is not configured", close and f"{close}/{model}"
-            )
-
-
-def check_dialects_of_targets(draft: Draft, dialects: frozenset[str]) -> None:
-    """The targets of one model speak one dialect: a request comes in one, and is not translated."""
-    spoken = {location[1]: dialect for location, dialect in draft.find("providers", ..., "dialect")}
-    for model, _ in draft.find("models", ...):
-        first: tuple[str, str] | None = None
-        for location, text in draft.find(*model, "targets", ..., "model"):
-            dialect = spoken.get(text.partition("/")[0]) if isinstance(text, str) else None
-            if not isinstance(dialect, str) or dialect not in dialects:
-                continue
-            if first is None:
-                first = (text, dialect)
-            elif dialect != first[1]:
-                message = f"{text} speaks the dialect {dialect}, but the first target, {first[0]}, speaks {first[1]}"
-                draft.report(location, f"{message}; make two models of them")
-
-
 def check_names(draft: Draft, dialects: frozenset[str]) -> None:
-    """No two models and no two tokens share a name."""
+    """No two models, no two tokens and no two deployments of one provider share a name; no plugin is named twice."""
     del dialects
-    for section in ("models", "tokens"):
-        _report_repeated(draft, [*draft.find(section, ..., "name")], "has the name of an earlier one")
+    lists = [("models",), ("tokens",), *((*provider, "deployments") for provider, _ in draft.find("providers", ...))]
+    for section in lists:
+        _report_repeated(draft, [*draft.find(*section, ..., "name")], "has the name of an earlier one")
+    _report_repeated(draft, [*draft.find("plugins", ...)], "is named twice")
 
 
 def check_secrets(draft: Draft, dialects: frozenset[str]) -> None:
-    """No two tokens share a secret, and none manages: a credential must mean one thing."""
+    """No two tokens share a secret, and none manages: a credential must mean one thing. No key is given twice."""
     del dialects
     management = [*draft.find("management_token")]
     tokens = [*draft.find("tokens", ..., "token")]
     _report_repeated(draft, management + tokens, "has the same secret as an earlier one")
+    for provider, _ in draft.find("providers", ...):
+        _report_repeated(draft, [*draft.find(*provider, "api_keys", ...)], "is the same key as an earlier one")
 
 
 def check_headers(draft: Draft, dialects: frozenset[str]) -> None:
     """No header is given twice in different spellings."""
     del dialects
     for section in ("headers", "default_headers", "caller_headers", "price_headers"):
-        for provider, _ in draft.find("providers", ..., section):
+        providers = [*draft.find("providers", ..., section), *draft.find("providers", ..., "deployments", ..., section)]
+        for provider, _ in providers:
             names = [(location, str(location[-1]).lower()) for location, _ in draft.find(*provider, ...)]
             _report_repeated(draft, names, "is the same header as an earlier one")
 
@@ -99,15 +79,14 @@ CHECKS: tuple[Check, ...] = (
     check_dialects,
     check_defaults,
     check_targets,
+    check_fallbacks,
+    check_wildcards,
     check_dialects_of_targets,
+    check_constraints,
     check_names,
     check_secrets,
     check_headers,
 )
-
-
-def _provider_names(draft: Draft) -> list[str]:
-    return [str(location[-1]) for location, _ in draft.find("providers", ...)]
 
 
 def _report_repeated(draft: Draft, found: list[tuple[Location, Any]], message: str) -> None:

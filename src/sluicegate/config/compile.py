@@ -9,13 +9,14 @@ from types import MappingProxyType
 from msgspec.structs import replace
 from pydantic import SecretStr
 
-from sluicegate.config.addresses import parse_base
-from sluicegate.config.schema import Admin, LimitDefaults, LimitSettings, ProviderSettings, Settings, TokenSettings
+from sluicegate.config.aliases import compiled_models
+from sluicegate.config.deployments import compiled_provider
+from sluicegate.config.schema import Admin, LimitDefaults, LimitSettings, Settings, TokenSettings
 from sluicegate.dialects.base import Dialect
 from sluicegate.domain.default_limits import Defaults, Terms, with_defaults
 from sluicegate.domain.limits import Limit, Scope, window_of
 from sluicegate.domain.principal import Principal
-from sluicegate.domain.snapshot import AllowRule, ClientBounds, ModelAlias, Provider, Snapshot, Target, Timeouts
+from sluicegate.domain.snapshot import ClientBounds, Retries, Snapshot
 from sluicegate.domain.tokens import digest
 
 _SHOWN_PREFIX = 6
@@ -61,7 +62,7 @@ class Compiled:
         """Tell how much is configured; nothing that could be a secret."""
         snapshot = self.snapshot
         return (
-            f"<Compiled version={snapshot.version} providers={[provider.name for provider in snapshot.providers]}"
+            f"<Compiled version={snapshot.version} providers={[provider.id for provider in snapshot.providers]}"
             f" models={len(snapshot.models)} tokens={len(self.tokens)}>"
         )
 
@@ -69,25 +70,29 @@ class Compiled:
 def compile_settings(
     settings: Settings, *, dialects: Mapping[str, Dialect], proxies: Mapping[str, str | None], version: int = 1
 ) -> Compiled:
-    """Compile checked settings. `proxies` gives, by provider, the environment's choice where it is not set."""
+    """Compile checked settings. `proxies` gives, by `Provider.id`, the environment's choice where none is set."""
     providers = tuple(
-        _provider(name, provider, dialects[provider.dialect], proxies.get(name))
+        compiled
         for name, provider in settings.providers.items()
+        for compiled in compiled_provider(
+            name, provider, resilience=settings.resilience, dialect=dialects[provider.dialect], proxies=proxies
+        )
     )
     first = {provider.dialect: provider.name for provider in reversed(providers)}
     snapshot = Snapshot(
         version=version,
         providers=providers,
-        models=tuple(
-            ModelAlias(model.name, tuple(_target(target.model, target.weight) for target in model.targets))
-            for model in settings.models
-        ),
+        models=compiled_models(settings.models),
         defaults=first | settings.defaults,
         bounds=ClientBounds(**settings.server.limits.model_dump()),
+        cors_origins=settings.server.cors.origins,
+        cors_seconds=settings.server.cors.max_age_seconds,
         drain_seconds=settings.server.drain_seconds,
         authentication_grace=settings.authentication_grace,
         limit_wait=settings.limits.wait,
+        retries=Retries(**settings.resilience.retries.model_dump()),
         unknown_price=settings.limits.unknown_price,
+        plugins=settings.plugins,
     )
     default_limits = _default_limits(settings.limits.defaults)
     tokens = {_digest(token.token): _principal(token, default_limits) for token in settings.tokens}
@@ -118,57 +123,6 @@ def _server(settings: Settings) -> ServerPlan:
         certificate=Path(server.tls.certificate) if server.tls else None,
         key=Path(server.tls.key) if server.tls else None,
     )
-
-
-def _provider(name: str, settings: ProviderSettings, dialect: Dialect, environment_proxy: str | None) -> Provider:
-    base = parse_base(settings.base_url)
-    credential = dialect.credential_headers(settings.api_key.get_secret_value()) if settings.api_key else ()
-    return Provider(
-        name=name,
-        dialect=settings.dialect,
-        origin=base.origin,
-        authority=base.authority,
-        base_path=base.path,
-        version_path=dialect.version_path(base.path),
-        headers=_merged(credential, settings.headers),
-        default_headers=_merged(dialect.default_headers(), settings.default_headers),
-        caller_headers=tuple((name, tuple(facts.items())) for name, facts in settings.caller_headers.items()),
-        price_headers=tuple((name, tuple(rates.items())) for name, rates in settings.price_headers.items()),
-        allow=_allow(settings, dialect),
-        timeouts=Timeouts(**settings.timeouts.model_dump()),
-        max_connections=settings.max_connections,
-        max_wait=settings.max_wait,
-        ask_usage=settings.ask_usage,
-        verify_tls=settings.verify_tls,
-        ca_file=settings.ca_file,
-        proxy=_proxy(settings.proxy, environment_proxy),
-    )
-
-
-def _merged(ours: tuple[tuple[str, str], ...], configured: Mapping[str, SecretStr]) -> tuple[tuple[str, str], ...]:
-    """Configured headers take the place of the dialect's of the same name."""
-    kept = {name: value for name, value in ours if name not in configured}
-    return tuple((kept | {name: value.get_secret_value() for name, value in configured.items()}).items())
-
-
-def _allow(settings: ProviderSettings, dialect: Dialect) -> tuple[AllowRule, ...] | None:
-    if settings.allow == "dialect":
-        return dialect.allow
-    if settings.allow == "all":
-        return None
-    return tuple(AllowRule(rule.methods, rule.path) for rule in settings.allow)
-
-
-def _proxy(configured: SecretStr | None, from_environment: str | None) -> str | None:
-    if configured is None:
-        return from_environment
-    text = configured.get_secret_value()
-    return None if text == "none" else text
-
-
-def _target(text: str, weight: int) -> Target:
-    provider, _, model = text.partition("/")
-    return Target(provider, model, weight)
 
 
 def bounded(principal: Principal, limits: Iterable[Limit], defaults: Defaults) -> Principal:

@@ -30,7 +30,7 @@ class Draft:
         self.data: dict[str, Any] = {}
         self.problems: list[Problem] = []
         self._places: dict[Location, Place] = {(): place}
-        self._unresolved: set[Location] = set()
+        self._excused: set[Location] = set()
 
     def __repr__(self) -> str:
         """Tell how much is there, not what."""
@@ -54,20 +54,25 @@ class Draft:
                 return resolve(value, environment=environment, read_file=read_file)
             except UnresolvedError as error:
                 self.report(location, str(error))
-                self._unresolved.add(location)
+                self._excused.add(location)
                 return value
 
         self.data = resolved(document.data, ())
 
-    def put(self, location: tuple[str, ...], value: Any, place: Place) -> None:
-        """Set one value, making the mappings above it; nothing happens where something else stands in their stead."""
-        target = self.data
+    def put(self, location: Location, value: Any, place: Place) -> None:
+        """Set one value, making the mappings above it; nothing happens where something else stands in their stead.
+
+        Entries of lists, which `location` names by their index, must be there.
+        """
+        target: Any = self.data
         for key in location[:-1]:
-            if target.get(key) is None:
+            if not _holds(target, key):
+                return
+            if isinstance(key, str) and target.get(key) is None:
                 target[key] = {}
             target = target[key]
-            if not isinstance(target, dict):
-                return
+        if not _holds(target, location[-1]):
+            return
         target[location[-1]] = value
         self._places[location] = place
 
@@ -79,11 +84,15 @@ class Draft:
             self._places[(key, len(self.data[key]))] = place
             self.data[key].append(value)
 
+    def excuse(self, location: Location) -> None:
+        """Report nothing more about the value at `location`: what is wrong with it is another's fault, and reported."""
+        self._excused.add(location)
+
     def report(self, location: Location, message: str, suggestion: str | None = None) -> None:
-        """Note a problem with the value at `location`, unless the value is missing only because a reference failed."""
-        if location in self._unresolved:
+        """Note a problem with the value at `location`, unless it is there or missing by another's fault."""
+        if location in self._excused:
             return
-        place = self._place(location)
+        place = self.place(location)
         path = place.name or written(location)
         self.problems.append(Problem(place.file, place.line, path, message, suggestion))
 
@@ -94,23 +103,30 @@ class Draft:
         """
         found: list[tuple[Location, Any]] = [((), self.data)]
         for part in pattern:
-            found = [
-                ((*location, key), item)
-                for location, value in found
-                for key, item in _children(value)
-                if part is ... or part == key
-            ]
+            found = [((*location, key), item) for location, value in found for key, item in _children(value, part)]
         yield from found
 
-    def _place(self, location: Location) -> Place:
+    def place(self, location: Location) -> Place:
         """The place of the value, or of the nearest thing around it."""
         while location not in self._places:
             location = location[:-1]
         return self._places[location]
 
 
-def _children(value: Any) -> Iterator[tuple[str | int, Any]]:
+def _holds(target: Any, key: str | int) -> bool:
+    """Whether it has the shape in which such a key can stand."""
+    return isinstance(target, list if isinstance(key, int) else dict)
+
+
+def _children(value: Any, part: str | int | EllipsisType) -> Iterator[tuple[str | int, Any]]:
+    """Those under one key or index, or under any."""
     if isinstance(value, dict):
-        yield from value.items()
+        if part is ...:
+            yield from value.items()
+        elif part in value:
+            yield part, value[part]
     elif isinstance(value, list):
-        yield from enumerate(value)
+        if part is ...:
+            yield from enumerate(value)
+        elif isinstance(part, int) and part < len(value):
+            yield part, value[part]

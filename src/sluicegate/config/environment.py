@@ -1,49 +1,11 @@
 """The environment: the one place that reads it, and the list of the variables that mean something to us."""
 
 import os
-from dataclasses import dataclass
 
+from sluicegate.config.presets import PRESETS
 
-@dataclass(frozen=True, slots=True)
-class KnownProvider:
-    """A provider that configures itself when the variable with its key is set, unless the file declares its name."""
-
-    name: str
-    dialect: str
-    base_url: str
-    key_variables: tuple[str, ...]
-    """The first that is set counts."""
-    base_url_variable: str | None = None
-    version_variable: str | None = None
-    """Variable with the value of the default header `anthropic-version`."""
-
-
-KNOWN_PROVIDERS = (
-    KnownProvider("openai", "openai", "https://api.openai.com/v1", ("OPENAI_API_KEY",), "OPENAI_BASE_URL"),
-    KnownProvider(
-        "anthropic",
-        "anthropic",
-        "https://api.anthropic.com",
-        ("ANTHROPIC_API_KEY",),
-        "ANTHROPIC_BASE_URL",
-        "ANTHROPIC_VERSION",
-    ),
-    KnownProvider(
-        "gemini",
-        "gemini",
-        "https://generativelanguage.googleapis.com",
-        ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
-        "GEMINI_BASE_URL",
-    ),
-    KnownProvider("mistral", "openai", "https://api.mistral.ai/v1", ("MISTRAL_API_KEY",)),
-    KnownProvider("groq", "openai", "https://api.groq.com/openai/v1", ("GROQ_API_KEY",)),
-    KnownProvider("deepseek", "openai", "https://api.deepseek.com/v1", ("DEEPSEEK_API_KEY",)),
-    KnownProvider("xai", "openai", "https://api.x.ai/v1", ("XAI_API_KEY",)),
-    KnownProvider("together", "openai", "https://api.together.xyz/v1", ("TOGETHER_API_KEY",)),
-    KnownProvider("fireworks", "openai", "https://api.fireworks.ai/inference/v1", ("FIREWORKS_API_KEY",)),
-    KnownProvider("openrouter", "openai", "https://openrouter.ai/api/v1", ("OPENROUTER_API_KEY",)),
-    KnownProvider("cerebras", "openai", "https://api.cerebras.ai/v1", ("CEREBRAS_API_KEY",)),
-)
+KNOWN_PROVIDERS = tuple(preset for preset in PRESETS if preset.key_variables)
+"""Presets that configure themselves."""
 
 CONFIG_VARIABLE = "SLUICEGATE_CONFIG"
 """Variable with the path of the configuration file."""

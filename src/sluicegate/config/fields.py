@@ -22,6 +22,9 @@ SHORTEST_TOKEN = 8
 """Characters. No measure of strength: it catches the placeholder and the half-pasted value."""
 
 _PROVIDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_DEPLOYMENT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_WEB_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:_\[\]-]+")
+_URL_PART = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _OWNER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 _LISTEN = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -161,6 +164,31 @@ def _proxy(value: SecretStr) -> SecretStr:
     return value if text == "none" else SecretStr(parse_proxy(text))
 
 
+def _deployment_name(name: str) -> str:
+    if _DEPLOYMENT_NAME.fullmatch(name) is None:
+        raise ValueError("is no name for a deployment: letters, digits, and . _ - after the first")
+    return name
+
+
+def _url_part(text: str) -> str:
+    if _URL_PART.fullmatch(text) is None:
+        raise ValueError("must be letters, digits, . _ and -, beginning with a letter or digit")
+    return text
+
+
+def _web_origin(text: str) -> str:
+    if text != "*" and _WEB_ORIGIN.fullmatch(text) is None:
+        raise ValueError("must be * or an origin as browsers spell it: https://chat.example.org, with a port if any")
+    return text
+
+
+def _credential(text: str) -> str:
+    name, _, word = text.partition(" ")
+    if word and _HEADER_NAME.fullmatch(word) is None:
+        raise ValueError("must be bearer, a header's name, or a header's name, a space and one word")
+    return text if text == "bearer" else f"{_header_name(name)} {word}".rstrip()
+
+
 def _method(method: str) -> str:
     upper = method.upper()
     if upper not in _METHODS:
@@ -190,6 +218,9 @@ def _moment(value: Any) -> Any:
 
 
 Count = Annotated[int, BeforeValidator(_no_boolean), Field(ge=1)]
+CountOrNone = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0)]
+FailedStatus = Annotated[int, BeforeValidator(_no_boolean), Field(ge=400, le=599)]
+Share = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, le=1, allow_inf_nan=False)]
 Port = Annotated[int, BeforeValidator(_no_boolean), Field(ge=0, le=65_535)]
 Seconds = Annotated[float, BeforeValidator(_no_boolean), Field(gt=0, allow_inf_nan=False)]
 SecondsOrNone = Annotated[float, BeforeValidator(_no_boolean), Field(ge=0, allow_inf_nan=False)]
@@ -215,6 +246,10 @@ TokenPrefix = Annotated[str, AfterValidator(_token_prefix)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[SecretStr, AfterValidator(_header_value)]
 ProviderName = Annotated[str, AfterValidator(_provider_name)]
+DeploymentName = Annotated[str, AfterValidator(_deployment_name)]
+UrlPart = Annotated[str, AfterValidator(_url_part)]
+WebOrigin = Annotated[str, AfterValidator(_web_origin)]
+Credential = Annotated[str, AfterValidator(_credential)]
 OwnerName = Annotated[str, AfterValidator(_owner_name)]
 PlainName = Annotated[str, AfterValidator(_plain_name)]
 PathName = Annotated[str, AfterValidator(_path)]

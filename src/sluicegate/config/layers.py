@@ -1,7 +1,8 @@
 """What the environment and the command line lay over the file.
 
 Rule 1. Flags override variables, variables override the file.
-Rule 2. A known provider's key configures it, unless the file declares a provider of that name.
+Rule 2. A known provider's key configures it, unless the file declares a provider of that name, or its address is not
+        known: some need a variable more.
 Rule 3. PROXY_TOKEN is the token `proxy`, unless the file declares that name or that secret.
 Rule 4. With no file, the names of the two-provider LAN proxy are its whole configuration: see `is_lan_proxy`.
 """
@@ -16,8 +17,8 @@ from sluicegate.config.environment import (
     KNOWN_PROVIDERS,
     NEVER_EMPTY,
     SETTING_VARIABLES,
-    KnownProvider,
 )
+from sluicegate.config.presets import Preset
 from sluicegate.config.problem import Problem
 
 ENVIRONMENT = "environment"
@@ -84,7 +85,8 @@ def add_known_providers(draft: Draft, environment: Mapping[str, str]) -> None:
     """Configure every known provider whose key is set and whose name is free."""
     declared = {location[-1] for location, _ in draft.find("providers", ...)}
     for known in KNOWN_PROVIDERS:
-        if known.name not in declared and any(environment.get(name) for name in known.key_variables):
+        has_key = any(environment.get(name) for name in known.key_variables)
+        if known.name not in declared and has_key and _has_address(known, environment):
             _add_provider(draft, known, environment)
 
 
@@ -133,17 +135,29 @@ def add_demo(draft: Draft, demo: Demo) -> None:
     draft.append("tokens", {"name": "demo", "token": demo.token}, place)
 
 
-def _add_provider(draft: Draft, known: KnownProvider, environment: Mapping[str, str]) -> None:
-    """Put a known provider's values into the draft, each under the name of its variable."""
+def _has_address(known: Preset, environment: Mapping[str, str]) -> bool:
+    """Whether its base URL is known: as a whole, or with all that it is made of."""
+    if known.base_url_variable and environment.get(known.base_url_variable):
+        return True
+    given = {parameter for parameter, variable in known.parameter_variables if environment.get(variable)}
+    return given.issuperset(known.parameters)
+
+
+def _add_provider(draft: Draft, known: Preset, environment: Mapping[str, str]) -> None:
+    """Put a known provider's values into the draft, each under the name of its variable; its preset has the rest."""
     section = ("providers", known.name)
     key_variable = next(name for name in known.key_variables if environment.get(name))
     place = Place(ENVIRONMENT, name=key_variable)
-    draft.put((*section, "dialect"), known.dialect, place)
-    draft.put((*section, "base_url"), known.base_url, place)
+    draft.put((*section, "preset"), known.name, place)
     draft.put((*section, "api_key"), environment[key_variable], place)
     if known.base_url_variable and environment.get(known.base_url_variable):
         base_url = environment[known.base_url_variable]
+        if known.base_url_suffix:
+            base_url = base_url.rstrip("/").removesuffix(known.base_url_suffix) + known.base_url_suffix
         draft.put((*section, "base_url"), base_url, Place(ENVIRONMENT, name=known.base_url_variable))
+    for parameter, variable in known.parameter_variables:
+        location = (*section, "parameters", parameter)
+        draft.put(location, environment.get(variable), Place(ENVIRONMENT, name=variable))
     if known.version_variable and environment.get(known.version_variable):
         header = (*section, "default_headers", "anthropic-version")
         draft.put(header, environment[known.version_variable], Place(ENVIRONMENT, name=known.version_variable))

@@ -3,25 +3,34 @@
 A caller that reloads keeps what it has when ConfigurationError is raised.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 
 from sluicegate.config import layers
 from sluicegate.config.addresses import parse_base
 from sluicegate.config.compile import Compiled, compile_settings
+from sluicegate.config.deployments import deployments_of
 from sluicegate.config.document import parse
 from sluicegate.config.draft import Draft, Place
+from sluicegate.config.inheritance import add_presets, add_resilience
 from sluicegate.config.layers import ENVIRONMENT, Demo, Overrides
-from sluicegate.config.problem import ConfigurationError, Problem
+from sluicegate.config.problem import ConfigurationError, Location, Problem
 from sluicegate.config.proxies import ProxyVariableError, proxy_for
 from sluicegate.config.schema import Settings
 from sluicegate.config.source import named_file
 from sluicegate.config.validate import validate
 from sluicegate.dialects.base import Dialect
+from sluicegate.domain.plugins import GROUP
 from sluicegate.domain.snapshot import Origin
 
 _LARGEST_FILE = 1_048_576
 """Bytes. A path by mistake, such as a device, must not fill the memory."""
+
+
+def installed_plugins() -> Sequence[str]:
+    """The names of all plugins of all installed packages; none is imported for that."""
+    return [one.name for one in entry_points(group=GROUP)]
 
 
 def load(
@@ -31,13 +40,19 @@ def load(
     *,
     dialects: Mapping[str, Dialect],
     version: int = 1,
+    plugins: Callable[[], Sequence[str]] = installed_plugins,
 ) -> Compiled:
-    """Load the configuration. `path` None means SLUICEGATE_CONFIG, or no file. Raises ConfigurationError."""
+    """Load the configuration. `path` None means SLUICEGATE_CONFIG, or no file; `plugins` as `installed_plugins`.
+
+    Raises ConfigurationError.
+    """
     draft = _draft(named_file(path, environment), environment, overrides)
     settings = validate(draft, dialects=frozenset(dialects))
     proxies = _proxies(draft, settings, environment)
     _check_files(draft, settings)
     _check_loop(draft, settings)
+    if settings.plugins:
+        _check_plugins(draft, settings, plugins())
     if draft.problems:
         raise ConfigurationError(draft.problems)
     return compile_settings(settings, dialects=dialects, proxies=proxies, version=version)
@@ -60,7 +75,7 @@ def read_text(path: str) -> str:
 
 
 def _draft(path: Path | None, environment: Mapping[str, str], overrides: Overrides) -> Draft:
-    """Lay the sources over each other, the strongest last."""
+    """Lay the sources over each other, the strongest last, and fill in what they leave to others."""
     draft = Draft(Place(str(path) if path else ENVIRONMENT))
     if overrides.demo is not None:
         layers.add_demo(draft, overrides.demo)
@@ -76,6 +91,8 @@ def _draft(path: Path | None, environment: Mapping[str, str], overrides: Overrid
         layers.add_proxy_token(draft, environment)
     layers.add_variables(draft, environment)
     layers.add_overrides(draft, overrides)
+    add_presets(draft)
+    add_resilience(draft)
     return draft
 
 
@@ -91,16 +108,19 @@ def _add_file(draft: Draft, path: Path, environment: Mapping[str, str]) -> None:
 
 
 def _proxies(draft: Draft, settings: Settings, environment: Mapping[str, str]) -> dict[str, str | None]:
-    """What the environment's proxy variables say for each provider that leaves it to them."""
+    """What the environment's proxy variables say for each deployment that leaves it to them, by its id."""
     proxies: dict[str, str | None] = {}
     for name, provider in settings.providers.items():
-        if provider.proxy is not None:
-            continue
-        try:
-            proxies[name] = proxy_for(parse_base(provider.base_url).origin, environment)
-        except ProxyVariableError as error:
-            message = f"{error}; set proxy: none for providers.{name}, or except its host in NO_PROXY"
-            draft.problems.append(Problem(ENVIRONMENT, None, error.variable, message))
+        for deployment in deployments_of(provider):
+            if deployment.settings.proxy is not None:
+                continue
+            try:
+                proxy = proxy_for(parse_base(deployment.settings.base_url).origin, environment)
+            except ProxyVariableError as error:
+                message = f"{error}; set proxy: none for providers.{name}, or except its host in NO_PROXY"
+                draft.problems.append(Problem(ENVIRONMENT, None, error.variable, message))
+            else:
+                proxies[deployment.id_of(name)] = proxy
     return proxies
 
 
@@ -127,5 +147,20 @@ def _check_loop(draft: Draft, settings: Settings) -> None:
     here = {server.host, "127.0.0.1", "localhost", "::1"}
     own = {Origin("https" if server.tls else "http", host, server.port) for host in here}
     for name, provider in settings.providers.items():
-        if parse_base(provider.base_url).origin in own:
-            draft.report(("providers", name, "base_url"), "is the address this gateway itself listens on")
+        for index, deployment in enumerate(deployments_of(provider)):
+            if parse_base(deployment.settings.base_url).origin in own:
+                location: Location = ("providers", name, "base_url")
+                if [*draft.find("providers", name, "deployments", index, "base_url")]:
+                    location = ("providers", name, "deployments", index, "base_url")
+                draft.report(location, "is the address this gateway itself listens on")
+
+
+def _check_plugins(draft: Draft, settings: Settings, installed: Sequence[str]) -> None:
+    """Each plugin is installed, by one package; whether it can be loaded is seen by the workers."""
+    for index, name in enumerate(settings.plugins):
+        count = installed.count(name)
+        if not count:
+            known = ", ".join(sorted(set(installed))) or "there are none"
+            draft.report(("plugins", index), f"no installed package has the plugin {name!r}; installed: {known}")
+        elif count > 1:
+            draft.report(("plugins", index), f"{count} installed packages have a plugin {name!r}; remove all but one")

@@ -1,5 +1,6 @@
 """What may be shown of a configuration, and what a restart is needed for."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -7,6 +8,7 @@ from pydantic import SecretStr
 
 from sluicegate.config.addresses import without_user
 from sluicegate.config.compile import Compiled
+from sluicegate.config.deployments import deployments_of
 
 HIDDEN = "****"
 """In place of a secret."""
@@ -25,13 +27,19 @@ _RESTART = (
 
 def redacted(compiled: Compiled) -> dict[str, Any]:
     """All settings as they are in force, defaults included, in the file's own shape; no secret in them."""
-    shown: dict[str, Any] = _hidden(compiled.settings.model_dump())
-    for provider in compiled.snapshot.providers:
-        settings = compiled.settings.providers[provider.name]
-        section = shown["providers"][provider.name]
-        section["headers"] = _headers(settings.headers)
-        section["default_headers"] = _headers(settings.default_headers)
-        section["proxy"] = without_user(provider.proxy) if provider.proxy else "none"
+    shown: dict[str, Any] = hidden(compiled.settings.model_dump())
+    proxies = {provider.id: provider.proxy for provider in compiled.snapshot.providers}
+    for name, settings in compiled.settings.providers.items():
+        section = shown["providers"][name]
+        section["headers"] = shown_headers(settings.headers)
+        section["default_headers"] = shown_headers(settings.default_headers)
+        if not settings.deployments:
+            section["proxy"] = shown_proxy(proxies[deployments_of(settings)[0].id_of(name)])
+            continue
+        section["proxy"] = shown_proxy(settings.proxy.get_secret_value()) if settings.proxy else None
+        for deployment, part in zip(settings.deployments, section["deployments"], strict=True):
+            part["headers"] = shown_headers(deployment.headers)
+            part["proxy"] = shown_proxy(proxies[f"{name}/{deployment.name}"])
     shown["defaults"] = dict(compiled.snapshot.defaults)
     return shown
 
@@ -53,16 +61,27 @@ def _at(compiled: Compiled, path: str) -> Any:
     return value
 
 
-def _headers(headers: dict[str, SecretStr]) -> dict[str, str]:
+def needs_restart(path: str) -> bool:
+    """Whether a setting, or all settings below it, take effect only when the node is started anew."""
+    return any(path == fixed or path.startswith(f"{fixed}.") for fixed in _RESTART)
+
+
+def shown_proxy(proxy: str | None) -> str:
+    """A proxy without its password."""
+    return without_user(proxy) if proxy else "none"
+
+
+def shown_headers(headers: Mapping[str, SecretStr]) -> dict[str, str]:
+    """Headers by name, hidden but for those known to hold no credential."""
     return {name: value.get_secret_value() if name in _SHOWN_HEADERS else HIDDEN for name, value in headers.items()}
 
 
-def _hidden(value: Any) -> Any:
+def hidden(value: Any) -> Any:
     """Plain values, with every secret replaced."""
     if isinstance(value, dict):
-        return {key: _hidden(item) for key, item in value.items()}
+        return {key: hidden(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_hidden(item) for item in value]
+        return [hidden(item) for item in value]
     if isinstance(value, SecretStr):
         return HIDDEN
     return value.isoformat().replace("+00:00", "Z") if hasattr(value, "isoformat") else value

@@ -10,7 +10,9 @@ supervision     its end of the channel
 configuration   the configuration in force, and changing it while the node runs
 watch           noticing that the configuration file changed
 link_server     the workers' link: snapshots and answers to their questions
-workers         which workers there are
+workers         which workers there are, and how providers fare at each
+offers          which models are on offer, and to whom
+explanation     why a request would go where it goes
 token_directory whose token a digest belongs to
 resolution      looking digests up in the database, and following its changes
 limits          leases for workers from the ledger, and settling what their journals tell
@@ -21,7 +23,9 @@ key_file        tokens declared in a JSON file that people edit
 retention       deleting old events;  upkeep   deleting what the database need not keep
 counting        counting tokens for exchanges whose provider did not
 counting_queue  one count after the other, beside the event loop
-application     the management API: `routes` lists it, `access` guards it, `problems` words its errors
+management      the management API put together, once the workers are served
+application     the management API: `routes` lists it, `access` guards it, `problems` are what it refuses with,
+                `problem_answers` words them
 context         what its routes can reach;  openapi   its description;  passwords   managers' passwords
 web             serving it on a Unix socket
 logs            log lines: their form, and that no secret is in them

@@ -13,9 +13,10 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sluicegate import __version__
-from sluicegate.control import openapi, problems
+from sluicegate.control import openapi, problem_answers
 from sluicegate.control.access import guard
 from sluicegate.control.context import Context
+from sluicegate.control.problems import REQUEST_ID_HEADER, ProblemError
 from sluicegate.control.routes.idempotency import once
 from sluicegate.control.routes.route import Route
 from sluicegate.control.routes.table import ROUTES
@@ -32,7 +33,7 @@ class LogRequestId:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve."""
-        name = problems.REQUEST_ID_HEADER.encode()
+        name = REQUEST_ID_HEADER.encode()
         request_id = next((value for key, value in scope.get("headers", ()) if key == name), b"")
         with structlog.contextvars.bound_contextvars(request_id=request_id.decode("latin-1")):
             await self._application(scope, receive, send)
@@ -72,7 +73,7 @@ def create_application(context: Context, routes: Iterable[Route] = ROUTES) -> Fa
     table = tuple(routes)
     application.state.context = context
     application.state.paths = sorted({route.path for route in table if route.least != "anyone"})
-    problems.install(application)
+    problem_answers.install(application)
     application.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _on_method)
     application.add_exception_handler(StoreUnavailableError, _on_unavailable)
     application.add_exception_handler(LedgerUnavailableError, _on_no_ledger)
@@ -98,10 +99,10 @@ def _add(application: FastAPI, route: Route) -> None:
     if route.media and route.answer is None:
         # Without a media type of its own: what the responses say is all.
         settings["response_class"] = Response
-    application.router.add_api_route(route.path, route.endpoint, methods=[route.method], **settings)
+    application.router.add_api_route(route.pattern, route.endpoint, methods=[route.method], **settings)
     if route.method == "GET":
         application.router.add_api_route(
-            route.path, route.endpoint, methods=["HEAD"], **settings | {"include_in_schema": False}
+            route.pattern, route.endpoint, methods=["HEAD"], **settings | {"include_in_schema": False}
         )
 
 
@@ -131,26 +132,26 @@ async def _on_method(request: Request, error: Exception) -> Response:
     allowed = {method for route in routes if route.path == path for method in route.methods or ()}
     detail = f"{request.method} is not allowed on {request.url.path}; these are: {', '.join(sorted(allowed))}."
     headers = {"allow": ", ".join(sorted(allowed))}
-    return problems.answer(request, problems.ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=headers))
+    return problem_answers.answer(request, ProblemError(HTTPStatus.METHOD_NOT_ALLOWED, detail, headers=headers))
 
 
 async def _on_unavailable(request: Request, error: Exception) -> Response:
     del error  # The store's own words could name hosts and users.
-    problem = problems.ProblemError(
+    problem = ProblemError(
         HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer.", headers={"retry-after": "1"}
     )
-    return problems.answer(request, problem)
+    return problem_answers.answer(request, problem)
 
 
 async def _on_no_ledger(request: Request, error: Exception) -> Response:
     del error  # Likewise.
     detail = "The ledger, which counts what is used of limits, does not answer. Nothing was changed unless it says so."
-    problem = problems.ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"retry-after": "1"})
-    return problems.answer(request, problem)
+    problem = ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"retry-after": "1"})
+    return problem_answers.answer(request, problem)
 
 
 async def _on_unstorable(request: Request, error: Exception) -> Response:
     assert isinstance(error, UnstorableError)
     detail = "A value cannot be stored."
     errors = [{"path": error.field, "message": error.reason}]
-    return problems.answer(request, problems.ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors))
+    return problem_answers.answer(request, ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors))

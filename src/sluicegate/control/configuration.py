@@ -80,6 +80,10 @@ class Configuration:
         """Have every change told, to all followers in the order in which they came."""
         self._followers.append(follower)
 
+    async def preview(self) -> Compiled:
+        """What a reload would bring into force now; nothing changes. Raises ConfigurationError."""
+        return await asyncio.to_thread(self._load, self.version + 1)
+
     async def reload(self, *, cause: str, is_asked_for: bool = True) -> Compiled:
         """Load the sources again. Raises ConfigurationError, and then nothing has changed but `failure`.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from sluicegate.control.configuration import Configuration
+from sluicegate.control.offers import Offers
 from sluicegate.control.passwords import Passwords
 from sluicegate.control.tenants.key_uses import KeyUses
 from sluicegate.control.tenants.tenancy import Tenancy
@@ -30,6 +31,7 @@ class Context:
     declared: Sequence[Declared]
     key_uses: KeyUses
     ledger: Ledger
+    offers: Offers
 
 
 def context_of(request: Request) -> Context:

@@ -79,7 +79,7 @@ def _kept(compiled: Compiled) -> _Kept:
 
 
 def _proxies(compiled: Compiled) -> dict[str, str | None]:
-    return {provider.name: provider.proxy for provider in compiled.snapshot.providers}
+    return {provider.id: provider.proxy for provider in compiled.snapshot.providers}
 
 
 def _plain(value: Any) -> Any:

@@ -25,6 +25,7 @@ from sluicegate.wire.link import (
     Forget,
     ForgetPrices,
     FrameReader,
+    Health,
     Hello,
     Lend,
     Lent,
@@ -198,6 +199,8 @@ class LinkServer:
             case Ready(version):
                 self._workers.ready(worker.pid, version)
                 self._is_ready(worker.worker, worker.pid)
+            case Health(deployments):
+                self._workers.told(worker.pid, deployments)
             case Hello():
                 raise BrokenLinkError("a worker introduces itself twice")
 

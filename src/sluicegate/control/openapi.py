@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from sluicegate.control.problems import OPENAI_PATHS
 from sluicegate.control.routes.body import ANY_JSON, JSON_SCHEMAS
 from sluicegate.control.routes.route import Least, Route
 
@@ -39,6 +40,28 @@ _PROBLEM_SCHEMA: dict[str, Any] = {
 _REFUSAL: dict[str, Any] = {
     "description": "Refused; `detail` says why.",
     "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+}
+
+_OPENAI_REFUSAL: dict[str, Any] = {
+    "description": "Refused, in the form of OpenAI's API; `message` says why.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/OpenAIError"}}},
+}
+_OPENAI_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "An error as OpenAI's API tells it.",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": "string"},
+            },
+        }
+    },
 }
 
 _IF_MATCH = {
@@ -75,7 +98,8 @@ def operation(route: Route) -> dict[str, Any]:
 
 def responses(route: Route) -> dict[int | str, dict[str, Any]]:
     """What it may answer, besides the form of its success."""
-    told: dict[int | str, dict[str, Any]] = {"4XX": _REFUSAL, "5XX": _REFUSAL}
+    refusal = _OPENAI_REFUSAL if route.path.startswith(OPENAI_PATHS) else _REFUSAL
+    told: dict[int | str, dict[str, Any]] = {"4XX": refusal, "5XX": refusal}
     if route.media:
         told[route.status] = {"content": {media: {"schema": {"type": "string"}} for media in route.media}}
     return told
@@ -101,7 +125,7 @@ def document(application: FastAPI) -> Mapping[str, Any]:
     )
     components = described.setdefault("components", {})
     components["securitySchemes"] = _SCHEMES
-    components.setdefault("schemas", {}).update(Problem=_PROBLEM_SCHEMA, **JSON_SCHEMAS)
+    components.setdefault("schemas", {}).update(Problem=_PROBLEM_SCHEMA, OpenAIError=_OPENAI_SCHEMA, **JSON_SCHEMAS)
     shown: dict[str, Any] = _referring(described)
     return shown
 

@@ -1,14 +1,17 @@
 """The rest of a control process: all parts put together, running until told to end."""
 
 import asyncio
+import gc
 import secrets
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -16,11 +19,9 @@ from sluicegate.config.compile import Compiled
 from sluicegate.config.problem import ConfigurationError
 from sluicegate.config.redis_address import RedisAddressError
 from sluicegate.config.schema import Settings
-from sluicegate.control.application import create_application
 from sluicegate.control.beginning import Begun
 from sluicegate.control.channel import DrainChanged, Serving, WorkerReady
 from sluicegate.control.configuration import Configuration
-from sluicegate.control.context import Context
 from sluicegate.control.counting import Counter
 from sluicegate.control.counting_queue import CountingQueue
 from sluicegate.control.key_file.declared import DeclaredKeys
@@ -29,9 +30,10 @@ from sluicegate.control.limits.limits import Limits
 from sluicegate.control.limits.opening import check
 from sluicegate.control.limits.teller import Teller
 from sluicegate.control.link_server import LinkServer
-from sluicegate.control.passwords import Passwords
+from sluicegate.control.offers import Offers
 from sluicegate.control.prices.catalogue import bundled
 from sluicegate.control.prices.directory import PriceDirectory, StoredOverrides
+from sluicegate.control.prices.rates import needs_rates, rated
 from sluicegate.control.resolution.resolution import Resolution
 from sluicegate.control.resolution.stored import stored_resolution
 from sluicegate.control.resolution.uses import Used
@@ -41,15 +43,17 @@ from sluicegate.control.storage import Storage, opened, tenancy
 from sluicegate.control.supervision import Supervision
 from sluicegate.control.tenants.credentials import credentials_of
 from sluicegate.control.tenants.key_uses import KeyUses
-from sluicegate.control.token_directory import Declared, DeclaredTokens
+from sluicegate.control.token_directory import Declared, DeclaredTokens, declared_with_id
 from sluicegate.control.upkeep import Upkeep
 from sluicegate.control.watch import Watcher, fingerprint, watch
-from sluicegate.control.web import WebServer
 from sluicegate.control.workers import Workers
 from sluicegate.domain.default_limits import Defaults
 from sluicegate.ledger.interface import LedgerUnavailableError, UnsuitableServerError
 from sluicegate.store.address import PostgreSQLAddress
 from sluicegate.store.errors import StoreError
+
+if TYPE_CHECKING:
+    from sluicegate.control.web import WebServer
 
 _REASONS = (
     StoreError,
@@ -69,29 +73,30 @@ class Service:
     """One control process from its beginning to its end. Must be made in a running event loop."""
 
     def __init__(
-        self, begun: Begun, storage: Storage, *, executor: ThreadPoolExecutor, log: FilteringBoundLogger
+        self,
+        begun: Begun,
+        storage: Storage,
+        *,
+        executor: ThreadPoolExecutor,
+        log: FilteringBoundLogger,
+        loaded: Callable[[], None] = lambda: None,
     ) -> None:
         """Put the parts together; nothing runs yet. `executor` has one thread, for counting.
+
+        `loaded` is called once all there is to the process is in memory.
 
         Raises KeyFileError, NodeIdError.
         """
         self._begun = begun
         self._log = log
+        self._loaded = loaded
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
         self._tasks = asyncio.TaskGroup()
         choice = begun.choice
         self._workers = Workers(now=_now)
+        self._configuration = self._configuring(begun)
         self._tokens = DeclaredTokens(choice.current.tokens)
-        self._configuration = Configuration(
-            started=choice.started,
-            current=choice.current,
-            load=begun.sources.load,
-            keep=begun.last_good.keep,
-            now=_now,
-            log=log,
-            refused=choice.refused,
-        )
         self._configuration.follow(self._on_change)
         settings, data_dir = choice.started.settings, choice.started.server.data_dir
         self._keys = _declared_keys(settings, changed=self._forget_keys, defaults=self._limit_defaults, log=log)
@@ -109,19 +114,7 @@ class Service:
             log=log,
         )
         self._prices = self._pricing(storage)
-        self._links = LinkServer(
-            choice.current.snapshot,
-            directory=self._resolution.directory,
-            feed=self._resolution.feed,
-            counts=CountingQueue(
-                Counter().count, executor=executor, call_soon=self._loop.call_soon_threadsafe, log=log
-            ),
-            lending=self._limits,
-            prices=self._prices,
-            workers=self._workers,
-            is_ready=lambda worker, process: self._supervision.tell(WorkerReady(worker, process)),
-            log=log,
-        )
+        self._links = self._linking(executor)
         self._resolution.speak_through(self._links)
         self._limits.speak_through(self._links)
         self._supervision = Supervision(reload=self._on_reload, lost=self._on_orphaned)
@@ -131,18 +124,55 @@ class Service:
             now=_now,
             log=log,
         )
-        context = self._context(storage, declared)
+        self._declared = declared
+        self._key_uses = KeyUses()
+        self._tenancy = tenancy(
+            storage,
+            now=_unix,
+            current=lambda: self._configuration.current,
+            announcing=self._resolution.announcing,
+            declared=partial(declared_with_id, declared),
+        )
         self._upkeep = Upkeep(
-            context.tenancy,
-            context.key_uses,
+            self._tenancy,
+            self._key_uses,
             retention=lambda: self._configuration.current.settings.issuing.retention_seconds,
             log=log,
         )
-        self._web = WebServer(create_application(context), started=lambda: self._supervision.tell(Serving()))
+        self._web: WebServer | None = None
 
     def __repr__(self) -> str:
         """Tell what is configured and who is there."""
         return f"<Service {self._configuration!r} {self._workers!r}>"
+
+    def _configuring(self, begun: Begun) -> Configuration:
+        """The configuration in force, with the rates of its targets where a model asks for them."""
+        choice = begun.choice
+        return Configuration(
+            started=choice.started,
+            current=rated(choice.current, bundled, _now()),
+            load=lambda version: rated(begun.sources.load(version), bundled, _now()),
+            keep=begun.last_good.keep,
+            now=_now,
+            log=self._log,
+            refused=choice.refused,
+        )
+
+    def _linking(self, executor: ThreadPoolExecutor) -> LinkServer:
+        """Control's end of the workers' links."""
+        return LinkServer(
+            self._configuration.current.snapshot,
+            directory=self._resolution.directory,
+            feed=self._resolution.feed,
+            counts=CountingQueue(
+                Counter().count, executor=executor, call_soon=self._loop.call_soon_threadsafe, log=self._log
+            ),
+            lending=self._limits,
+            prices=self._prices,
+            workers=self._workers,
+            is_ready=lambda worker, process: self._supervision.tell(WorkerReady(worker, process)),
+            log=self._log,
+        )
 
     def _pricing(self, storage: Storage) -> PriceDirectory:
         """What answers workers what a model costs."""
@@ -150,7 +180,7 @@ class Service:
             settings=lambda: self._configuration.current.settings,
             overrides=StoredOverrides(storage.database),
             catalogue=bundled,
-            changed=self._forget_prices,
+            changed=self.forget_prices,
             now=lambda: datetime.now(UTC),
             clock=time.monotonic,
             log=self._log,
@@ -172,23 +202,28 @@ class Service:
             defaults=self._limit_defaults,
         )
 
-    def _context(self, storage: Storage, declared: Sequence[Declared]) -> Context:
-        """What the routes can reach."""
-        return Context(
+    def _management(self) -> "WebServer":
+        """The management API, ready to be run."""
+        # Only now: it takes as long to load as all the rest.
+        make: Callable[..., WebServer] = import_module("sluicegate.control.management").management
+        return make(
             configuration=self._configuration,
             workers=self._workers,
             source=self._begun.sources.described,
-            tenancy=tenancy(
-                storage,
-                now=_unix,
-                current=lambda: self._configuration.current,
-                announcing=self._resolution.announcing,
-            ),
-            passwords=Passwords(key=secrets.token_bytes(32)),
-            declared=declared,
-            key_uses=KeyUses(),
+            tenancy=self._tenancy,
+            declared=self._declared,
+            key_uses=self._key_uses,
             ledger=self._teller,
+            offers=Offers(bundled),
+            started=lambda: self._supervision.tell(Serving()),
         )
+
+    def forget_prices(self) -> None:
+        """A price changed by itself."""
+        self._links.forget_prices()
+        if needs_rates(self._configuration.current.snapshot):
+            # For the rates in it. Asked for, as all settings are the same.
+            self._tasks.create_task(self._reload("changed prices"))
 
     async def run(self) -> None:
         """Serve workers and the management API until told to end."""
@@ -198,7 +233,7 @@ class Service:
         async with self._tasks:
             listener = await self._loop.create_unix_server(self._links, sock=self._begun.link)
             await self._loop.create_connection(lambda: self._supervision, sock=self._begun.channel)
-            self._tasks.create_task(self._web.serve(sockets=[self._begun.web]))
+            self._tasks.create_task(self._manage())
             lasting = [self._tasks.create_task(task) for task in self._lasting()]
             await self._end.wait()
             await self._limits.finish()
@@ -206,7 +241,17 @@ class Service:
                 task.cancel()
             listener.close()
             self._links.close()
-            self._web.end()
+            if self._web is not None:
+                self._web.end()
+
+    async def _manage(self) -> None:
+        """Serve the management API once it is loaded. Whoever connects before waits as long."""
+        # In a thread: workers are served meanwhile.
+        web = await asyncio.to_thread(self._management)
+        if not self._end.is_set():
+            self._web = web
+            self._loaded()
+            await web.serve(sockets=[self._begun.web])
 
     def _lasting(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on until the end."""
@@ -218,10 +263,6 @@ class Service:
 
     def _limit_defaults(self) -> Defaults:
         return self._configuration.current.limit_defaults
-
-    def _forget_prices(self) -> None:
-        """A price changed by itself."""
-        self._links.forget_prices()
 
     def _forget_keys(self, digests: tuple[bytes, ...]) -> None:
         """The key file was edited."""
@@ -254,6 +295,7 @@ class Service:
     def _on_change(self, old: Compiled, new: Compiled) -> None:
         forgotten = self._tokens.replace(new.tokens)
         self._links.change(new.snapshot, ())
+        self._workers.keep(provider.id for provider in new.snapshot.providers)
         self._links.forget_prices()
         self._resolution.announce(forgotten if new.limit_defaults == old.limit_defaults else None)
         if new.snapshot.drain_seconds != old.snapshot.drain_seconds:
@@ -292,9 +334,15 @@ async def _run(begun: Begun, log: FilteringBoundLogger) -> None:
     try:
         async with opened(choice.started, now=_unix) as storage:
             await check(storage.ledger, log=log)
-            await Service(begun, storage, executor=executor, log=log).run()
+            await Service(begun, storage, executor=executor, log=log, loaded=_freeze).run()
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+def _freeze() -> None:
+    """What exists now lives as long as the process: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()
 
 
 def _declared_keys(

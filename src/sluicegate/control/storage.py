@@ -14,6 +14,7 @@ from sluicegate.control.secrets.rotation import used_key_ids
 from sluicegate.control.tenants.tenancy import Announcing, Tenancy
 from sluicegate.domain.ids import IdSource
 from sluicegate.domain.issuing import TokenRecipe, recipe
+from sluicegate.domain.principal import Principal
 from sluicegate.ledger.interface import Ledger
 from sluicegate.store.database import Database
 from sluicegate.store.upgrade import upgrade
@@ -51,9 +52,15 @@ async def opened(started: Compiled, *, now: Callable[[], float]) -> AsyncIterato
 
 
 def tenancy(
-    storage: Storage, *, now: Callable[[], float], current: Callable[[], Compiled], announcing: Announcing
+    storage: Storage,
+    *,
+    now: Callable[[], float],
+    current: Callable[[], Compiled],
+    announcing: Announcing,
+    declared: Callable[[str], Principal | None] = lambda _token_id: None,
 ) -> Tenancy:
-    """The use cases' ports on an open storage. `current` is the configuration in force, `now` gives Unix seconds."""
+    """The use cases' ports on an open storage. `current` is the configuration in force, `now` gives Unix seconds,
+    `declared` the token that a file declares by its id."""
     ids = Ids(clock=now)
 
     def current_recipe() -> TokenRecipe:
@@ -67,6 +74,7 @@ def tenancy(
         make_id=ids.make,
         announcing=announcing,
         recipe=current_recipe,
+        declared=declared,
     )
 
 

@@ -1,9 +1,12 @@
-"""Which workers there are, as far as their links tell."""
+"""Which workers there are and how providers fare at each, as far as their links tell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from sluicegate.wire.link import DeploymentHealth
 
 
 class WorkerState(Struct, frozen=True):
@@ -16,6 +19,14 @@ class WorkerState(Struct, frozen=True):
     connected_at: datetime
 
 
+class Told(Struct, frozen=True):
+    """What one worker said last of one deployment, with its times as seconds from now."""
+
+    worker: int
+    pid: int
+    health: DeploymentHealth
+
+
 class Workers:
     """The workers whose link stands."""
 
@@ -23,6 +34,7 @@ class Workers:
         """There are none yet."""
         self._now = now
         self._states: dict[int, WorkerState] = {}
+        self._health: dict[int, dict[str, tuple[datetime, DeploymentHealth]]] = {}
 
     def __repr__(self) -> str:
         """Tell how many, and how many are ready."""
@@ -40,10 +52,40 @@ class Workers:
             state.worker, pid, is_ready=True, version=version, connected_at=state.connected_at
         )
 
+    def told(self, pid: int, deployments: Iterable[DeploymentHealth]) -> None:
+        """A worker has said how these deployments fare."""
+        now = self._now()
+        self._health.setdefault(pid, {}).update({one.id: (now, one) for one in deployments})
+
     def left(self, pid: int) -> None:
-        """A link is gone."""
+        """A link is gone, and what was said on it."""
         self._states.pop(pid, None)
+        self._health.pop(pid, None)
+
+    def keep(self, deployments: Iterable[str]) -> None:
+        """There are no others any more: forget what was said of them."""
+        kept = frozenset(deployments)
+        for pid, told in self._health.items():
+            self._health[pid] = {name: one for name, one in told.items() if name in kept}
+
+    def health_of(self, deployment: str) -> list[Told]:
+        """What each worker said last of a deployment, by number; those that said nothing found nothing wrong."""
+        now = self._now()
+        found = []
+        for state in self.listed():
+            at, health = self._health.get(state.pid, {}).get(deployment, (now, None))
+            if health is not None:
+                found.append(Told(state.worker, state.pid, _aged(health, (now - at).total_seconds())))
+        return found
 
     def listed(self) -> list[WorkerState]:
         """All of them by number; of one that is being replaced, both."""
         return sorted(self._states.values(), key=lambda state: (state.worker, state.connected_at))
+
+
+def _aged(health: DeploymentHealth, seconds: float) -> DeploymentHealth:
+    return replace(
+        health,
+        reopens_in=max(0.0, health.reopens_in - seconds),
+        rests_for=max(0.0, health.rests_for - seconds),
+    )

@@ -7,7 +7,7 @@ import msgspec
 from sluicegate.dialects.anthropic_messages import MessageReader, read_message
 from sluicegate.dialects.base import Resets, StreamReader
 from sluicegate.dialects.lenient import parse
-from sluicegate.dialects.limits import anthropic_fields, limit_facts
+from sluicegate.dialects.limits import anthropic_form, limit_facts
 from sluicegate.dialects.silent import SilentReader
 from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
 from sluicegate.domain.errors import GatewayError, Kind
@@ -126,9 +126,9 @@ class Anthropic:
         """The same for all models."""
         return _IMAGE
 
-    def limit_fields(self, metric: str, maximum: int, remaining: int, resets: Resets | None) -> bytes:
+    def limit_form(self, metric: str, maximum: int, resets: Resets | None) -> bytes:
         """`anthropic-ratelimit-…`."""
-        return anthropic_fields(metric, maximum, remaining, resets)
+        return anthropic_form(metric, maximum, resets)
 
     def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:
         """`message_delta` with the stop reason `max_tokens`, and `message_stop`: SDKs need no end of the last block."""

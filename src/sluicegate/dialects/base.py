@@ -105,8 +105,11 @@ class Dialect(Protocol):
         """The most tokens that a model takes for one image, whatever its size."""
         ...
 
-    def limit_fields(self, metric: str, maximum: int, remaining: int, resets: "Resets | None") -> bytes:
-        """The header fields, each with its line end, that tell how a limit of `requests` or `tokens` stands."""
+    def limit_form(self, metric: str, maximum: int, resets: "Resets | None") -> bytes:
+        """The header fields, each with its line end, that tell how a limit of `requests` or `tokens` stands.
+
+        With `%d` where the number is to stand that remains.
+        """
         ...
 
     def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:

@@ -10,7 +10,7 @@ import msgspec
 from sluicegate.dialects.base import Resets, StreamReader
 from sluicegate.dialects.gemini_answers import ContentReader, array_items, read_content
 from sluicegate.dialects.lenient import parse
-from sluicegate.dialects.limits import limit_facts, openai_fields
+from sluicegate.dialects.limits import limit_facts, openai_form
 from sluicegate.dialects.silent import SilentReader
 from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
 from sluicegate.domain.errors import GatewayError
@@ -158,9 +158,9 @@ class Gemini:
         """258 for each tile of 768 pixels, at most 16 of them, with room for models to come."""
         return _IMAGE
 
-    def limit_fields(self, metric: str, maximum: int, remaining: int, resets: Resets | None) -> bytes:
+    def limit_form(self, metric: str, maximum: int, resets: Resets | None) -> bytes:
         """The API has none; `x-ratelimit-…` is what most clients know."""
-        return openai_fields(metric, maximum, remaining, resets)
+        return openai_form(metric, maximum, resets)
 
     def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:
         """A last partial answer with the finish reason `MAX_TOKENS`."""

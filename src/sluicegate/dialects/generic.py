@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from sluicegate.dialects.base import Resets, StreamReader
 from sluicegate.dialects.lenient import LenientDecoder, count
-from sluicegate.dialects.limits import limit_facts, openai_fields
+from sluicegate.dialects.limits import limit_facts, openai_form
 from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, provider_cost_of, usage_of
 from sluicegate.domain.errors import GatewayError
 from sluicegate.domain.snapshot import AllowRule
@@ -122,9 +122,9 @@ class Generic:
         """More than any API we know takes for one."""
         return _IMAGE
 
-    def limit_fields(self, metric: str, maximum: int, remaining: int, resets: Resets | None) -> bytes:
+    def limit_form(self, metric: str, maximum: int, resets: Resets | None) -> bytes:
         """`x-ratelimit-…`, which most clients know."""
-        return openai_fields(metric, maximum, remaining, resets)
+        return openai_form(metric, maximum, resets)
 
     def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:
         """Not known."""

@@ -21,21 +21,21 @@ def limit_facts(error: GatewayError) -> dict[str, object]:
     return members
 
 
-def openai_fields(metric: str, maximum: int, remaining: int, resets: Resets | None) -> bytes:
+def openai_form(metric: str, maximum: int, resets: Resets | None) -> bytes:
     """`x-ratelimit-…` (https://platform.openai.com/docs/guides/rate-limits); the reset is a duration: `6m0s`."""
-    fields = f"x-ratelimit-limit-{metric}: {maximum}\r\nx-ratelimit-remaining-{metric}: {remaining}\r\n"
+    form = f"x-ratelimit-limit-{metric}: {maximum}\r\nx-ratelimit-remaining-{metric}: %d\r\n"
     if resets is not None:
-        fields += f"x-ratelimit-reset-{metric}: {duration(resets.seconds)}\r\n"
-    return fields.encode()
+        form += f"x-ratelimit-reset-{metric}: {duration(resets.seconds)}\r\n"
+    return form.encode()
 
 
-def anthropic_fields(metric: str, maximum: int, remaining: int, resets: Resets | None) -> bytes:
+def anthropic_form(metric: str, maximum: int, resets: Resets | None) -> bytes:
     """`anthropic-ratelimit-…` (https://docs.claude.com/en/api/rate-limits); the reset is a time (RFC 3339)."""
     name = f"anthropic-ratelimit-{metric}"
-    fields = f"{name}-limit: {maximum}\r\n{name}-remaining: {remaining}\r\n"
+    form = f"{name}-limit: {maximum}\r\n{name}-remaining: %d\r\n"
     if resets is not None:
-        fields += f"{name}-reset: {resets.at}\r\n"
-    return fields.encode()
+        form += f"{name}-reset: {resets.at}\r\n"
+    return form.encode()
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,7 @@ import msgspec
 
 from sluicegate.dialects.base import Resets, StreamReader
 from sluicegate.dialects.lenient import parse
-from sluicegate.dialects.limits import limit_facts, openai_fields
+from sluicegate.dialects.limits import limit_facts, openai_form
 from sluicegate.dialects.openai_chat import ChatReader, is_usage_chunk, read_chat
 from sluicegate.dialects.openai_events import EventReader, read_response
 from sluicegate.dialects.silent import SilentReader
@@ -167,9 +167,9 @@ class OpenAI:
         """Eight tiles of 5,667 and a base of 2,833 for gpt-4o-mini; others take a sixth of that at most."""
         return _DEAR_IMAGE if "4o-mini" in model else _IMAGE
 
-    def limit_fields(self, metric: str, maximum: int, remaining: int, resets: Resets | None) -> bytes:
+    def limit_form(self, metric: str, maximum: int, resets: Resets | None) -> bytes:
         """`x-ratelimit-…`."""
-        return openai_fields(metric, maximum, remaining, resets)
+        return openai_form(metric, maximum, resets)
 
     def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:
         """A last chunk with the finish reason `length`; for responses, an incomplete one."""

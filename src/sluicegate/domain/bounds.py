@@ -39,7 +39,7 @@ class Left(Struct, frozen=True):
     own_usd: int | None = None
 
 
-class Bound(Struct, frozen=True):
+class Bound(Struct, frozen=True, gc=False):
     """What to set aside, and the cap to write into the request, None where it stays as it is."""
 
     tokens: int
@@ -56,9 +56,10 @@ def bound_of(asked: Asked, left: Left, price: Price | None) -> Bound:
     if not asked.writes:
         return Bound(read, 0 if price is None else highest_cost(price, read, 0), 0)
     longest = price.longest_output if price is not None else 0
-    usual = _usual(asked, longest, left, price)
-    if usual is not None:
-        return usual
+    if asked.cap is None and left.own_usd is None:
+        usual = usual_bound(read, asked.choices, left.tokens, left.usd, price)
+        if usual is not None:
+            return usual
     affordable = _affordable(read, asked.choices, left, price)
     each = asked.cap
     cap = None
@@ -77,19 +78,29 @@ def bound_of(asked: Asked, left: Left, price: Price | None) -> Bound:
     return Bound(read + output, 0 if price is None else highest_cost(price, read, output), output, cap)
 
 
-def _usual(asked: Asked, longest: int, left: Left, price: Price | None) -> Bound | None:
-    """The bound where so much is left that nothing need be reckoned backwards from it; None where it must be."""
-    if asked.cap is not None or longest > USUAL_OUTPUT or left.own_usd is not None:
+def usual_bound(read: int, choices: int, tokens: int | None, usd: int | None, price: Price | None) -> Bound | None:
+    """The bound of a request without a cap, where so much is left of `tokens` and `usd` that it need not be less.
+
+    None where it must be reckoned backwards from what is left.
+    """
+    each = USUAL_OUTPUT
+    cost = 0
+    is_capped = True
+    if price is not None:
+        if price.longest_output:
+            each = price.longest_output
+            is_capped = False
+            if each > USUAL_OUTPUT:
+                return None
+        if price.context and read > price.context:
+            read = price.context
+        output = each * choices
+        cost = highest_cost(price, read, output)
+    else:
+        output = each * choices
+    if (tokens is not None and read + output > tokens) or (usd is not None and cost > usd):
         return None
-    read = asked.input_tokens
-    if price is not None and price.context:
-        read = min(read, price.context)
-    each = longest or USUAL_OUTPUT
-    output = each * asked.choices
-    usd = 0 if price is None else highest_cost(price, read, output)
-    if (left.tokens is not None and read + output > left.tokens) or (left.usd is not None and usd > left.usd):
-        return None
-    return Bound(read + output, usd, output, None if longest else each)
+    return Bound(read + output, cost, output, each if is_capped else None)
 
 
 def _affordable(read: int, choices: int, left: Left, price: Price | None) -> int | None:

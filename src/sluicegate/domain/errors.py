@@ -28,11 +28,11 @@ Source = Literal["gateway", "upstream"]
 class GatewayError(Exception):
     """Base of what a client can see. `message` says what, where and how to fix it; it never holds a secret."""
 
-    status: ClassVar[int] = 500
-    code: ClassVar[str] = "internal_error"
-    kind: ClassVar[Kind] = "server"
+    status: int = 500
+    code: str = "internal_error"
+    kind: Kind = "server"
     source: ClassVar[Source] = "gateway"
-    is_retryable: ClassVar[bool] = False
+    is_retryable: bool = False
     closes_connection: ClassVar[bool] = False
     """Whether the client's connection cannot carry another request after this answer."""
 
@@ -46,6 +46,19 @@ class GatewayError(Exception):
 
 class InternalError(GatewayError):
     """A defect of the gateway itself; the request id leads to its log line."""
+
+
+class PluginFailedError(GatewayError):
+    """A plugin that must see the request before it is sent failed, so it was not sent."""
+
+    code = "plugin_failed"
+
+
+class PluginMissingError(GatewayError):
+    """A configured plugin cannot be loaded here, and nothing is sent without it."""
+
+    status = 503
+    code = "plugin_missing"
 
 
 class BadRequestError(GatewayError):
@@ -259,6 +272,15 @@ class NoProviderError(GatewayError):
     kind = "server"
 
 
+class NoHealthyTargetError(GatewayError):
+    """Everyone who could answer has failed too often, or is not where the request wants to be answered."""
+
+    status = 503
+    code = "no_healthy_target"
+    kind = "overloaded"
+    is_retryable = True
+
+
 class ControlUnavailableError(GatewayError):
     """The control process cannot answer just now; it is being restarted."""
 
@@ -312,7 +334,7 @@ class LimitError(GatewayError):
 
     status = 429
     code = "limit_exceeded"
-    kind: ClassVar[Kind] = "rate_limit"
+    kind: Kind = "rate_limit"
     is_retryable = True
 
     def __init__(self, message: str, *, facts: LimitFacts | None = None, retry_after: float | None = None) -> None:

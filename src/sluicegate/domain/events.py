@@ -30,6 +30,18 @@ class Charge(Struct, frozen=True, array_like=True):
     leased: int
 
 
+class FailedAttempt(Struct, frozen=True, array_like=True):
+    """An attempt that the client saw nothing of: at which deployment, as which model, and what came of it.
+
+    `status` is the provider's, 0 where it did not answer: then `error` is the code of the failure.
+    """
+
+    deployment: str
+    model: str
+    status: int
+    error: str = ""
+
+
 class Exchange(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="exchange"):
     """One exchange, however it ended. Durations are milliseconds unless named otherwise, absent where nothing happened.
 
@@ -85,6 +97,10 @@ class Exchange(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="e
     """The account of the limit that refused the request, ended the stream, or, in shadow mode, would have."""
     is_degraded: bool = False
     """Whether it was admitted without the ledger, under the organisation's failure mode."""
+    deployment: str = ""
+    """Which of the provider's deployments answered, where it has several."""
+    failed_attempts: tuple[FailedAttempt, ...] = ()
+    """Those before the one whose answer the client got."""
 
 
 class Pending(Struct, frozen=True, tag_field="kind", tag="pending"):

@@ -8,7 +8,7 @@ Rule 3. What was reserved is settled or released once. More than was reserved is
         that no unit of another holder is used.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 NOT_HELD: Final = 0
@@ -108,6 +108,14 @@ def reserve(places: Sequence[tuple[Holding, int]], amounts: Sequence[int], now: 
             return NOT_HELD
         holding.free = free
     return outcome
+
+
+def all_remaining(holdings: Iterable[Holding]) -> list[int]:
+    """What is left of each: `remaining`, written out, as every request and every answer asks for several."""
+    return [
+        max(0, each.maximum - each.used + each.taken_before - each.granted + each.returned + each.free)
+        for each in holdings
+    ]
 
 
 def _undo(places: Sequence[tuple[Holding, int]], amounts: Sequence[int], last: Holding) -> None:

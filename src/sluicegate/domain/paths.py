@@ -11,7 +11,7 @@ CONTROL_SEGMENTS = frozenset(
 )
 """First segments of what the control process serves; the empty one is `/` itself."""
 
-CONTROL_PATHS = ("/v1/key",)
+CONTROL_PATHS = ("/v1/key", "/v1/models")
 """Paths among those of provider APIs that the control process serves, with all below them."""
 
 API_SEGMENTS = frozenset({"v1", "v1beta"})

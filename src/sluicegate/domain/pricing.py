@@ -34,7 +34,7 @@ class Tier(Struct, frozen=True):
     rates: Rates
 
 
-class Price(Struct, frozen=True, omit_defaults=True):
+class Price(Struct, frozen=True, omit_defaults=True, cache_hash=True):
     """What one model of one provider costs. `version` names the table it is from, for the record.
 
     `longest_output` and `context` are tokens; 0 where they are not known.
@@ -99,8 +99,12 @@ def _with_hourly_cache(rates: Rates) -> Rates:
 
 def highest_cost(price: Price, input_tokens: int, output_tokens: int) -> int:
     """The most that so many tokens can cost, of whatever kinds and in whichever tier they are: never below `cost`."""
+    dearest = _dearest(price)
+    if len(dearest) == 1:
+        input_rate, output_rate, request = dearest[0]
+        return -(-(input_tokens * input_rate + output_tokens * output_rate) // _MILLION) + request
     highest = 0
-    for input_rate, output_rate, request in _dearest(price):
+    for input_rate, output_rate, request in dearest:
         cost = -(-(input_tokens * input_rate + output_tokens * output_rate) // _MILLION) + request
         if cost > highest:
             highest = cost

@@ -52,6 +52,8 @@ class Project(Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     version: int = 1
+    model: str | None = None
+    """What every request of its tokens is answered by, unless a token has a model of its own."""
 
 
 class User(Struct, frozen=True, kw_only=True):

@@ -33,6 +33,11 @@ class Usage(Struct, frozen=True, omit_defaults=True):
         return self.input_tokens + self.output_tokens
 
 
+def total(one: Usage, other: Usage) -> Usage:
+    """What two attempts of one exchange consumed together."""
+    return Usage(*[getattr(one, name) + getattr(other, name) for name in Usage.__struct_fields__])
+
+
 class Reading(Struct, frozen=True):
     """What a dialect understood of one answer.
 

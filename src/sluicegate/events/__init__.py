@@ -2,6 +2,7 @@
 
 segments    which segment files there are, and whether their writers live
 checkpoint  how far one consumer has read, and a file to keep that in
+underway    what a dead writer had sent and not recorded
 tail        the lines of one incarnation, in order
 reader      all incarnations together: read, delete what everyone has passed
 retention   which segments are beyond what is kept

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sluicegate.domain.segments import parsed_segment_name, segment_name
+from sluicegate.events.underway import is_settled
 
 Found = Mapping[str, tuple[int, ...]]
 """Incarnations in order of their names, each with its segments' numbers, ascending."""
@@ -35,11 +36,11 @@ def segment_size(directory: Path, incarnation: str, number: int) -> int:
 
 
 def is_abandoned(directory: Path, incarnation: str, last: int) -> bool:
-    """Whether an incarnation whose last segment is `last` will never write again.
+    """Whether an incarnation whose last segment is `last` will never have another line.
 
     A writer keeps its segment locked until the next one is locked and has its name. So a lock that can be had, with no
     next segment to be seen afterwards, means that the writer is gone. The lock is shared: readers do not take each
-    other for writers.
+    other for writers. What such a writer had under way is then told in one more segment (`events/underway.py`).
     """
     try:
         file = os.open(segment_path(directory, incarnation, last), os.O_RDONLY | os.O_CLOEXEC)
@@ -51,4 +52,7 @@ def is_abandoned(directory: Path, incarnation: str, last: int) -> bool:
         return False
     finally:
         os.close(file)
+    if segment_path(directory, incarnation, last + 1).exists() or not is_settled(directory, incarnation, last):
+        return False
+    # Somebody else may have settled it between those two.
     return not segment_path(directory, incarnation, last + 1).exists()

@@ -11,7 +11,7 @@ Rules
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -59,6 +59,21 @@ EXCHANGES: Lines[Exchange] = msgspec.json.Decoder(Exchange | Withheld)
 """Reads everything of an exchange."""
 
 _guesses = msgspec.json.Decoder(_Guess)
+
+_PENDING: Final = b'{"kind":"pending","request_id":"'
+"""How its writer begins a pending line."""
+
+
+def withheld_id(line: bytes) -> str:
+    """The request of a pending line, without reading the rest of it; empty where only a reader of JSON can tell.
+
+    There may be one for every other line, and nearly all are for nothing.
+    """
+    if not line.startswith(_PENDING):
+        return ""
+    raw = line[len(_PENDING) : line.find(b'"', len(_PENDING))]
+    # What is escaped, was written by somebody else or was cut off is no case for a short cut.
+    return raw.decode("ascii") if raw.isascii() and b"\\" not in raw and line.endswith(b"}}") else ""
 
 
 class Damage(Struct, frozen=True):
@@ -150,30 +165,28 @@ class Tail(Generic[EventT]):
 
     def _take(self, lines: list[bytes], events: list[EventT]) -> int:
         """Pass these lines and add what they report; return how many events that is."""
-        try:
-            # One call for each line: `decode_lines` would not mind where a line ends, and to check that costs more.
-            found = list(map(self._decode, lines))
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            if len(lines) > 1:
-                return sum(self._take([line], events) for line in lines)
-            self._tell(self._offset, len(lines[0]), f"not an event: {error}")
-            found = []
-        reported = [event for event in found if not isinstance(event, Withheld)]
-        if self._waiting or len(reported) < len(found):
-            self._withhold(lines, found)
-        events += reported
-        self._offset += sum(map(len, lines)) + len(lines)
-        return len(reported)
-
-    def _withhold(self, lines: list[bytes], found: list[EventT | Withheld]) -> None:
-        """Note which exchanges are awaited, and which of them have come."""
-        offset = self._offset
-        # Only damage has lines without an event, and it comes alone.
-        for line, event in zip(lines, found, strict=False):
-            self._waiting.pop(event.request_id, None)
-            if isinstance(event, Withheld):
-                self._waiting[event.request_id] = Waiting(event.request_id, self._number, offset)
-            offset += len(line) + 1
+        decode, waiting, number = self._decode, self._waiting, self._number
+        offset, before = self._offset, len(events)
+        for line in lines:
+            begin, offset = offset, offset + len(line) + 1
+            request_id = withheld_id(line)
+            if not request_id:
+                try:
+                    # One call for each line: `decode_lines` would not mind where a line ends, and to check costs more.
+                    event = decode(line)
+                except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                    self._tell(begin, len(line), f"not an event: {error}")
+                    continue
+                if not isinstance(event, Withheld):
+                    if waiting:
+                        waiting.pop(event.request_id, None)
+                    events.append(event)
+                    continue
+                request_id = event.request_id
+            waiting.pop(request_id, None)
+            waiting[request_id] = Waiting(request_id, number, begin)
+        self._offset = offset
+        return len(events) - before
 
     def _next_lines(self, limit: int) -> list[bytes]:
         """Return the next whole lines without their newlines, up to `limit`; none at the end of what there is."""

@@ -12,6 +12,6 @@ replies     answers of our own;  away   those for the control process;  tunnel  
 budgets     who may begin, waits or is refused;  purses   the limits of one principal;  borrower   where units come from
 refusals    what a caller is told of its limits;  overrun   answers that only we bound;  prices   what models cost
 principals  who the callers are;  link   the way to the control process
-journal     the record of every exchange;  turn   the order of what ends in one loop turn
+journal     the record of every exchange;  underway   what is sent and not in it yet;  turn   what ends in one loop turn
 services    what an exchange can reach;  sweep   deadlines
 """

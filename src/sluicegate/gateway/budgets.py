@@ -88,14 +88,16 @@ class Budgets:
 
         Where it waits, its `future` is done as soon as it is held or refused.
         """
+        reservation = Reservation(purse, amounts)
         outcome = holdings.reserve(purse.places, amounts, now)
+        if outcome == holdings.HELD:
+            return reservation
         if outcome == holdings.NOT_HELD:
-            return self._stand_in_line(Reservation(purse, amounts), now, wait)
-        if outcome == holdings.HELD_LOW:
-            for account in purse.accounts:
-                if account.free < account.low:
-                    self.borrower.ask(account)
-        return Reservation(purse, amounts)
+            return self._stand_in_line(reservation, now, wait)
+        for account in purse.accounts:
+            if account.free < account.low:
+                self.borrower.ask(account)
+        return reservation
 
     def _stand_in_line(self, reservation: Reservation, now: float, wait: float) -> Reservation:
         purse = reservation.purse
@@ -195,20 +197,22 @@ class Budgets:
         reservation.is_held = False
         charges: list[Charge] = []
         figures = reservation.held
-        for account, index, metric, is_hard in reservation.steps:
+        purse = reservation.purse
+        for account, index, metric, is_hard in purse.own_steps if reservation.has_own else purse.steps:
             held = figures[index]
             if metric == CONCURRENCY:
                 account.free += held
                 account.turns += 1
-            else:
-                used = over = spent[metric]
+            elif used := spent[metric]:
+                over = used
                 if used <= held:
                     account.free += held - used
                     account.taken += used
                 else:
                     over = holdings.settle(account, held, used, is_hard=is_hard)
-                if used:
-                    charges.append(Charge(account.account, used, over))
+                charges.append(Charge(account.account, used, over))
+            else:
+                account.free += held
             if account.queue:
                 self._stir(account)
         if reservation.fallback is not None:
@@ -232,16 +236,6 @@ class Budgets:
                 Charge(account.account, spent[metric], min(spent[metric], reservation.held[index]))
                 for account, index, metric, _ in reservation.steps
                 if metric != CONCURRENCY and spent[metric]
-            ]
-        )
-
-    def worst(self, reservation: Reservation) -> tuple[Charge, ...]:
-        """What is charged if nobody is left to tell what it took: all that is set aside."""
-        return tuple(
-            [
-                Charge(account.account, reservation.held[index], reservation.held[index])
-                for account, index, metric, _ in reservation.steps
-                if metric != CONCURRENCY and reservation.held[index]
             ]
         )
 

@@ -21,6 +21,8 @@ from sluicegate.domain.errors import (
     MalformedRequestError,
     TargetTooLongError,
 )
+from sluicegate.gateway import request_body
+from sluicegate.gateway.deadlines import look_at
 from sluicegate.gateway.exchange import Exchange
 from sluicegate.gateway.heads import KnownHead, RequestHead, known_head
 from sluicegate.gateway.replies import error_reply
@@ -237,7 +239,7 @@ class ClientConnection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         """A piece of a request's body."""
         if self._reading is not None:
-            self._reading.take_body(data)
+            request_body.take(self._reading, data)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -425,7 +427,7 @@ class ClientConnection(asyncio.Protocol):
     def sweep(self, now: float) -> None:
         """Act on a deadline that has passed."""
         if self.current is not None:
-            self.current.sweep(now)
+            look_at(self.current, now)
         if self._reads != self._seen_reads and self.phase == BODY:
             self._seen_reads = self._reads
             self._since = 0.0

@@ -7,23 +7,22 @@ provider's connection (answer, failure, backpressure) and the sweep (deadlines).
 from typing import TYPE_CHECKING
 
 from sluicegate.domain.errors import (
-    BodyTooLargeError,
     GatewayError,
-    LimitReachedError,
     UpstreamBrokenError,
-    UpstreamTimeoutError,
 )
 from sluicegate.domain.pricing import Price
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.usage import Reading, Usage, UsageSource
-from sluicegate.gateway import pipeline, relay
+from sluicegate.gateway import pipeline, relay, retrial, verdicts
+from sluicegate.gateway.attempts import Retrial
 from sluicegate.gateway.away import told
 from sluicegate.gateway.heads import DISCARDED, RequestHead
-from sluicegate.gateway.overrun import is_overrun
 from sluicegate.gateway.providers import ProviderRuntime
 from sluicegate.gateway.purses import Reservation
 from sluicegate.gateway.replies import CONTINUE, error_reply
+from sluicegate.gateway.request_body import HELD_UNCOUNTED, can_be_held, hold
 from sluicegate.gateway.routes import Route
+from sluicegate.gateway.selection import Selector
 from sluicegate.gateway.services import NOBODY, Services
 from sluicegate.gateway.stages.budget import NOT_COUNTED
 from sluicegate.gateway.stages.forward import dispatch, send
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 
 CLIENT_CLOSED = 499
 """Status recorded, never sent, where the client left before any answer (nginx's convention)."""
-LARGEST_UNSENT = 262_144
-"""Bytes of a streaming body that wait for the provider's connection before the client is made to wait."""
 NOTHING = Reading()
 
 
@@ -44,8 +41,6 @@ class Exchange:
     """See the module."""
 
     __slots__ = (
-        "_seen",
-        "_seen_reads",
         "attempts",
         "body",
         "body_size",
@@ -60,12 +55,14 @@ class Exchange:
         "framing",
         "has_body",
         "head",
+        "held_size",
         "is_capped",
         "is_chunked",
         "is_client_gone",
         "is_cut",
         "is_ended",
         "is_forwarding",
+        "is_fresh",
         "is_head_sent",
         "is_held",
         "is_request_complete",
@@ -85,8 +82,12 @@ class Exchange:
         "requested_model",
         "reservation",
         "response_bytes",
+        "retrial",
         "route",
         "runtime_or_none",
+        "seen",
+        "seen_reads",
+        "selector",
         "sent",
         "services",
         "started",
@@ -96,10 +97,12 @@ class Exchange:
         "upstream_status",
         "usage",
         "usage_source",
+        "waiting_since",
         "wall",
     )
 
     route: Route
+    waiting_since: float
 
     def __init__(self, client: "ClientConnection", services: Services, head: RequestHead, content_length: int) -> None:
         """A request whose head has arrived; `content_length` is -1 where none was said."""
@@ -119,6 +122,8 @@ class Exchange:
         self.started = 0.0
         self.principal: Principal = NOBODY
         self.runtime_or_none: ProviderRuntime | None = None
+        self.selector: Selector | None = None
+        self.retrial: Retrial | None = None
         self.price: Price | None = None
         self.reservation: Reservation | None = None
         self.counted_input = NOT_COUNTED
@@ -132,10 +137,10 @@ class Exchange:
         self.reading = NOTHING
         self.requested_model = self.model = self.upstream_request_id = ""
         self.status = self.upstream_status = self.attempts = self.response_bytes = self.overhead_us = 0
-        self.framing = 0
-        self.ready = self.sent = self.first_byte = self.ended = self._seen = 0.0
-        self._seen_reads = 0
-        self.is_forwarding = self.is_waiting = self.is_stream_request = self.is_stream = False
+        self.framing = self.held_size = 0
+        self.ready = self.sent = self.first_byte = self.ended = self.seen = 0.0
+        self.seen_reads = 0
+        self.is_forwarding = self.is_waiting = self.is_fresh = self.is_stream_request = self.is_stream = False
         self.is_head_sent = self.is_cut = self.is_client_gone = self.is_ended = False
 
     def __repr__(self) -> str:
@@ -183,49 +188,25 @@ class Exchange:
 
     def passed(self, stages: "tuple[pipeline.Stage, ...]") -> None:
         """The pipeline ran `stages` through."""
-        if stages is pipeline.ON_BODY:
+        if stages is not pipeline.ON_HEAD:
+            selector = self.selector
+            if stages is not pipeline.ON_RETRY and selector is not None and selector.hedge is not None:
+                retrial.hedge_later(self, selector, selector.hedge)
             return
         if self.head.expect and not self.body_size and not self.is_request_complete:
             self.client.write(CONTINUE)
-        self.is_held = self._can_be_held()
+        self.is_held = can_be_held(self)
+        if self.is_held and max(self.content_length, self.body_size) > HELD_UNCOUNTED:
+            hold(self, max(self.content_length, self.body_size))
+            if self.is_ended:
+                return
         self.client.resume_reading()
         if not self.is_held or self.is_request_complete:
-            self._forward()
+            self.forward()
 
-    def _can_be_held(self) -> bool:
-        """Whether the body is kept whole: what we must read or may send twice, as long as it is small enough."""
-        if not self.has_body:
-            return True
-        if max(self.content_length, self.body_size) > self.services.bounds.held_body_bytes:
-            return False
-        return b"json" in self.head.content_type and not self.head.content_encoding
-
-    def _forward(self) -> None:
+    def forward(self) -> None:
         self.is_forwarding = True
-        pipeline.advance(self, pipeline.ON_BODY)
-
-    def take_body(self, data: bytes) -> None:
-        """The client sent more of its body."""
-        self.body_size += len(data)
-        bounds = self.services.bounds
-        if self.is_ended:
-            return
-        if self.body_size > bounds.body_bytes:
-            self.refuse(BodyTooLargeError(f"the body is longer than {bounds.body_bytes} bytes, the limit"))
-            return
-        if not self.is_held and self.connection is not None:
-            self.connection.write(self.chunk(data) if self.is_chunked else data)
-            return
-        self.body.append(data)
-        if self.is_held:
-            if not self.is_admitted:
-                if self.body_size > LARGEST_UNSENT:
-                    self.client.pause_reading()
-            elif self.body_size > bounds.held_body_bytes and not self.is_forwarding:
-                self.is_held = False
-                self._forward()
-        elif self.body_size > LARGEST_UNSENT:
-            self.client.pause_reading()
+        pipeline.advance(self, self.services.on_body)
 
     def complete_request(self) -> None:
         """The client's request is whole."""
@@ -238,7 +219,7 @@ class Exchange:
             if self.is_chunked and self.connection is not None:
                 self.connection.write(b"0\r\n\r\n")
         elif not self.is_forwarding and self.is_admitted:
-            self._forward()
+            self.forward()
 
     @property
     def is_admitted(self) -> bool:
@@ -251,25 +232,12 @@ class Exchange:
             self.connection.write(b"0\r\n\r\n")
         self.client.resume_reading()
 
-    def chunk(self, data: bytes) -> bytes:
-        """One chunk of a body whose length is unknown (RFC 9112 section 7.1)."""
-        return b"%x\r\n%b\r\n" % (len(data), data)
-
     def whole_body(self) -> bytes:
         """A held body in one piece."""
         body = self.body
         if len(body) != 1:
             self.body = body = [b"".join(body)]
         return body[0]
-
-    def control_fields(self) -> list[bytes]:
-        """What only the control process may see: the caller's credentials and address, and the request's id."""
-        head = self.head
-        fields = [name + b": " + value + b"\r\n" for _, name, value in head.credentials]
-        host = head.hosts[0] if head.hosts else b"localhost"
-        about = f"x-request-id: {self.request_id}\r\nx-forwarded-for: {self.client.address or 'unknown'}\r\n"
-        cookies = [b"Cookie: " + cookie + b"\r\n" for cookie in head.cookies]
-        return [*fields, *cookies, about.encode(), b"x-forwarded-host: " + host + b"\r\n"]
 
     def client_lost(self) -> None:
         """The client is gone: nobody wants the answer."""
@@ -296,6 +264,15 @@ class Exchange:
         """Answer with these bytes."""
         self.status = int(answer[9:12])
         self._end(answer)
+
+    def stopped(self, stages: "tuple[pipeline.Stage, ...]", error: GatewayError) -> None:
+        """A stage of these raised `error`."""
+        rival = self.retrial.rival if self.retrial is not None else None
+        if stages is pipeline.ON_RETRY and rival is not None:
+            # Only a second one cannot be asked.
+            retrial.return_to_first(self, rival)
+        else:
+            self.refuse(error)
 
     def refuse(self, error: GatewayError) -> None:
         """End with an error: an answer, or the end of a stream, in the words of the route's API."""
@@ -334,6 +311,11 @@ class Exchange:
 
     # -- the provider's side
 
+    @property
+    def owner(self) -> str:
+        """With whom it stands in line for a connection."""
+        return self.principal.organization_id
+
     def connected(self, connection: UpstreamConnection) -> None:
         """The pool has a connection for us."""
         send(self, connection)
@@ -341,7 +323,8 @@ class Exchange:
     def not_connected(self, error: GatewayError) -> None:
         """The pool has none."""
         self.is_waiting = False
-        self.refuse(error)
+        if not retrial.not_connected(self, error):
+            self.refuse(error)
 
     def answered(self, connection: UpstreamConnection, data: bytes, *, is_complete: bool) -> None:
         """The provider sent its head, or more of its body: pass it on, one write per read."""
@@ -349,8 +332,20 @@ class Exchange:
             return
         head = b""
         if not self.is_head_sent:
-            assert connection.head is not None, "the first read told of is the one that completes the head"
-            head = relay.begin(self, connection.head, data, is_complete=is_complete)
+            selector = self.selector
+            found = connection.head
+            assert found is not None, "the first read told of is the one that completes the head"
+            if selector is None:
+                pass
+            elif found.status == 200 and self.retrial is None and not self.is_stream_request:
+                # The usual answer: nothing else was tried, and nothing of it can turn out to be an error.
+                verdicts.answered_well(self, selector, found)
+            else:
+                passed = retrial.judge(self, selector, connection, data, is_complete=is_complete)
+                if passed is None:
+                    return
+                data = passed
+            head = relay.begin(self, found, data, is_complete=is_complete)
         if data:
             if self.first_byte == 0.0:
                 self.first_byte = self.services.clock()
@@ -371,7 +366,9 @@ class Exchange:
         """The provider sent a chunk of its body: mostly the client gets it as it is."""
         if self.is_ended:
             return
-        if self.framing != relay.CHUNKED or self.filter is not None or self.first_byte == 0.0:
+        lets_through = self.filter.lets_through if self.filter is not None else None
+        is_plain = self.framing == relay.CHUNKED and self.first_byte > 0.0
+        if not is_plain or (lets_through is not None and not lets_through(data)):
             self.answered(connection, data, is_complete=False)
             return
         self.response_bytes += len(data)
@@ -381,7 +378,7 @@ class Exchange:
         if transport is not None:
             transport.write(chunk)
             if self.tap is not None:
-                connection.pass_on(self.tap.feed, transport.write)
+                connection.pass_on(self.tap.feed, transport.write, lets_through)
 
     def _complete(self, head: bytes, data: bytes) -> None:
         ending = relay.ending(self)
@@ -403,20 +400,26 @@ class Exchange:
         else:
             self.connection = None
             assert connection.head is not None, "a switch of protocols is told of behind a head"
+            if self.selector is not None:
+                verdicts.answered_well(self, self.selector, connection.head)
             self.client.tunnel(self, connection, relay.upgrade_head(self, connection.head), rest)
 
     def upstream_failed(self, connection: UpstreamConnection, error: GatewayError, *, was_read: bool) -> None:
         """No (more) answer will come. A request that was surely not read is sent once more, on a fresh connection."""
-        if self.is_ended or connection is not self.connection:
+        if self.is_ended:
+            return
+        if connection is not self.connection:
+            retrial.rival_failed(self, connection, error, was_read=was_read)
             return
         self.connection = None
-        if not was_read and self.is_held and self.attempts == 1 and not self.is_head_sent:
+        if not was_read and self.is_held and not self.is_fresh and not self.is_head_sent:
             try:
                 dispatch(self, fresh=True)
             except GatewayError as refusal:
                 self.refuse(refusal)
             return
-        self.refuse(error)
+        if not retrial.failed(self, error, was_read=was_read):
+            self.refuse(error)
 
     def upstream_paused(self) -> None:
         """The provider takes no more of the body for now."""
@@ -427,7 +430,15 @@ class Exchange:
         self.client.resume_reading()
 
     def _leave_upstream(self) -> None:
-        """Nobody waits for the provider any more."""
+        """Nobody waits for a provider any more."""
+        if self.retrial is not None:
+            self.retrial.leave(self.services.clock())
+        if self.runtime_or_none is not None and not self.is_head_sent:
+            self.runtime_or_none.breaker.abandoned(self.services.clock())
+        self.leave_connection()
+
+    def leave_connection(self) -> None:
+        """End the attempt under way, if there is one."""
         if self.is_waiting:
             self.is_waiting = False
             self.runtime.pool.leave(self)
@@ -435,42 +446,13 @@ class Exchange:
         if connection is not None:
             connection.cancel()
 
-    # -- deadlines and the end
+    # -- the end
 
-    def sweep(self, now: float) -> None:
-        """Refuse what takes longer than the provider's timeouts allow."""
-        connection = self.connection
-        if connection is None or self.is_ended:
-            return
-        reservation = self.reservation
-        if reservation is not None and reservation.is_open and self.is_stream and is_overrun(self, reservation):
-            self._end_at_length()
-            return
-        timeouts = self.runtime.provider.timeouts
-        if now - self.started > timeouts.total:
-            self.refuse(self._too_slow("did not finish", timeouts.total))
-        elif not connection.has_answer_begun:
-            if self.is_request_complete and now - self.sent > timeouts.first_byte:
-                self.refuse(self._too_slow("did not begin its answer", timeouts.first_byte))
-        elif connection.reads != self._seen_reads or connection.is_paused:
-            self._seen_reads = connection.reads
-            self._seen = now
-        elif now - self._seen > timeouts.between_bytes:
-            self.refuse(self._too_slow("sent nothing more", timeouts.between_bytes))
-
-    def _end_at_length(self) -> None:
-        """The limit is reached in the middle of a stream: end it as if the model had reached its cap."""
-        ending = relay.length_ending(self)
-        if ending is None:
-            assert self.reservation is not None, "only reservations are overrun"
-            self.refuse(LimitReachedError(f"the limit {self.reservation.limit} was reached while the answer came"))
-            return
+    def cut(self, ending: bytes) -> None:
+        """End a stream before its provider does, by these bytes."""
         self.is_cut = True
         self._leave_upstream()
         self._end(ending)
-
-    def _too_slow(self, what: str, seconds: float) -> UpstreamTimeoutError:
-        return UpstreamTimeoutError(f"provider {self.runtime.name} {what} within {seconds:g} s")
 
     def tunnel_ended(self, sent: int, received: int) -> None:
         """An upgraded connection is over: account for it."""
@@ -485,8 +467,9 @@ class Exchange:
 
     def _record(self) -> None:
         self.is_ended = True
+        self.services.held_bytes -= self.held_size
         self.ended = self.services.clock()
         if not hasattr(self, "route") or self.route.kind in ("local", "control"):
             return
-        for stage in pipeline.ON_END:
+        for stage in self.services.on_end:
             stage(self)

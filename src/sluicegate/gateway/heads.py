@@ -6,6 +6,7 @@ that are the same mean the same: such a head is neither parsed nor judged again,
 
 from typing import TYPE_CHECKING
 
+from sluicegate.domain.routing import ANYWHERE, Narrowing
 from sluicegate.wire import headers
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ DISCARDED = 65_536
 """A refused request's unread body up to this is read and dropped, so that the client's connection can be used again."""
 _LONGEST_LENGTH = 12
 """Digits of a body's length that is known again, and the CR behind them: more than any bound lets pass."""
+_KEPT = {headers.EXPECT: "expect", headers.MAX_COST: "max_cost"}
+"""Fields that are kept as they are, and do not travel."""
+_SEEN = {headers.CONTENT_ENCODING: "content_encoding", headers.ORIGIN: "origin"}
+"""Fields that are kept as they are, and do."""
 _LENGTH_FIELD = b"\r\ncontent-length:"
 
 
@@ -45,7 +50,9 @@ class RequestHead:
         "lines",
         "max_cost",
         "method",
+        "narrowing",
         "options",
+        "origin",
         "prefixed_for",
         "prefixes",
         "raw_target",
@@ -73,6 +80,9 @@ class RequestHead:
         self.expect = b""
         self.session = ""
         self.max_cost = b""
+        self.origin = b""
+        self.narrowing: Narrowing = ANYWHERE
+        """The regions, and the tags, that a deployment must have to answer."""
         self.fault = ""
         self.is_chunked = False
         self.is_http10 = False
@@ -106,18 +116,19 @@ class RequestHead:
             if self.is_chunked or value.lower() != b"chunked":
                 self.fault = "the only transfer coding served is a single 'chunked'"
             self.is_chunked = True
-        elif kind == headers.CONTENT_ENCODING:
-            self.content_encoding = value
+        elif kind in _SEEN:
+            setattr(self, _SEEN[kind], value)
             self.lines.append(b"%b: %b" % (name, value))
-        elif kind == headers.EXPECT:
-            self.expect = value
         elif kind == headers.UPGRADE:
             self.upgrade = value if value.lower() == b"websocket" else b""
         elif kind == headers.SESSION:
             self.session = value.decode("latin-1")
             self.lines.append(b"%b: %b" % (name, value))
-        elif kind == headers.MAX_COST:
-            self.max_cost = value
+        elif kind in _KEPT:
+            setattr(self, _KEPT[kind], value)
+        elif kind in (headers.REGION, headers.TAGS):
+            regions, tags = self.narrowing
+            self.narrowing = (_words(value), tags) if kind == headers.REGION else (regions, _words(value))
         elif kind == headers.COOKIE:
             self.cookies.append(value)
         else:
@@ -145,6 +156,11 @@ class RequestHead:
             return b""
         kind, _, value = self.credentials[0] if len(self.credentials) == 1 else min(self.credentials)
         return headers.bearer(value) if kind == headers.AUTHORIZATION else value.strip()
+
+
+def _words(value: bytes) -> tuple[str, ...]:
+    """The words between the commas of a field's value."""
+    return tuple(word.strip() for word in value.decode("latin-1").split(",") if word.strip())
 
 
 class KnownHead:

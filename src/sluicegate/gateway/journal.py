@@ -8,19 +8,24 @@ Rules
 3. The current segment is locked (flock) from before it has its name until its successor is locked and named: whoever
    can lock an incarnation's last segment knows that its writer is gone. (The kernel drops the lock of a dead process.
    A writer must therefore not fork.)
+4. What was sent and has no line yet is noted in a table beside the segments (`gateway/underway.py`), and cleared there
+   only when the line is written: one that is never written is told from the table.
 """
 
 import fcntl
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
 import msgspec
+from msgspec import Struct
 
 from sluicegate.domain.events import Line
 from sluicegate.domain.segments import incarnation_name, segment_name, unfinished_name
+from sluicegate.domain.underway import table_name
+from sluicegate.gateway.underway import NO_PLACE, Table
 
 SEGMENT_BYTES = 64 * 1024 * 1024
 """Some 100,000 exchanges: rare enough to rotate, small enough to delete soon."""
@@ -31,8 +36,18 @@ HELD_BYTES = 16 * 1024 * 1024
 _RETRY_BYTES = 256 * 1024
 """Held lines are retried in pieces of this size, so that a turn pays for one failed write and not for all of them."""
 
+Facts = tuple[str | int | bool | Sequence[int] | None, ...]
+"""The fields of a `domain.underway.Sent` behind `offset`, in their order."""
+
 JournalState = Literal["writing", "overlong", "holding", "dropping", "closed"]
 """All is well; well, but no new segment can be made; lines are kept in memory; lines are being lost; no more lines."""
+
+
+class _Identity(Struct):
+    request_id: str
+
+
+_identity = msgspec.json.Decoder(_Identity).decode
 
 
 class Journal:
@@ -43,6 +58,7 @@ class Journal:
         "_directory",
         "_dropped",
         "_encoder",
+        "_ending",
         "_failure",
         "_file",
         "_held",
@@ -57,6 +73,8 @@ class Journal:
         "_segment_bytes",
         "_size",
         "_state",
+        "_table",
+        "_tried_at",
         "_truncate",
         "_write",
     )
@@ -91,6 +109,10 @@ class Journal:
         self._truncate = truncate
         self._encoder = msgspec.json.Encoder()
         self._lines: list[Line] = []
+        self._table: Table | None = None
+        self._tried_at = 0
+        self._ending: dict[str, int] = {}
+        """Requests that have a line now, which is not written yet, and their places in the table."""
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._appended = 0
@@ -142,6 +164,41 @@ class Journal:
             self._schedule(self.flush)
         lines.append(line)
 
+    def note(self, facts: Facts, owner: bytes) -> int:
+        """Note an exchange that is about to be sent; return its place in the table, NO_PLACE where there is none.
+
+        `owner` is an encoded `domain.underway.Owner`.
+        """
+        # While the disk refuses, not even pages that are ours are surely to be had (copy on write).
+        if self._state != "writing":
+            return NO_PLACE
+        try:
+            table = self._table
+            if table is None:
+                table = self._make_table()
+            entry = self._encoder.encode((self._number, self._size, *facts))
+        except (OSError, TypeError, ValueError, OverflowError):
+            return NO_PLACE
+        return table.put(b"%b\n%b\n" % (entry, owner))
+
+    def _make_table(self) -> Table:
+        """Once for each segment: where it fails, notes do without. Raises OSError."""
+        if self._tried_at == self._number:
+            raise OSError("there was no table to be had")
+        self._tried_at = self._number
+        self._table = table = Table(self._directory / table_name(self._incarnation))
+        return table
+
+    def clear(self, place: int) -> None:
+        """A note is not needed any more: another one of the same exchange was made."""
+        if self._table is not None and self._state != "closed":
+            self._table.clear(place)
+
+    def tell(self, line: Line, place: int) -> None:
+        """Take the line of an exchange that was noted: the note is cleared when it is written."""
+        self._ending[line.request_id] = place
+        self.append(line)
+
     def flush(self) -> None:
         """Write what was appended, and what is held, with one write where the disk takes it. Call it at any time."""
         lines = self._lines
@@ -164,6 +221,8 @@ class Journal:
         rest = data if self._held else self._write_lines(data)
         if rest:
             self._hold(rest)
+        if self._ending and not self._held:
+            self._clear_notes()
         if self._failure or self._state != "writing":
             self._judge(is_dropping=self._dropped > dropped)
 
@@ -179,7 +238,22 @@ class Journal:
         self._state = "closed"
         if lost:
             self._on_error("closed", f"{lost} lines were never written: {self._failure}")
+        self._close_table()
         os.close(self._file)
+
+    def _clear_notes(self) -> None:
+        """Everything is written that was not dropped."""
+        assert self._table is not None, "what ends was noted"
+        for place in self._ending.values():
+            self._table.clear(place)
+        self._ending.clear()
+
+    def _close_table(self) -> None:
+        if self._table is not None:
+            try:
+                self._table.close()
+            except OSError as error:
+                self._on_error("closed", f"the table of exchanges under way cannot be deleted: {error}")
 
     def _encode_each(self, lines: list[Line]) -> bytes:
         """Encode what can be encoded: one bad line must not take its neighbours with it."""
@@ -189,6 +263,7 @@ class Journal:
                 good.append(self._encoder.encode(line) + b"\n")
             except (TypeError, ValueError, OverflowError) as error:
                 self._dropped += 1
+                self._ending.pop(line.request_id, None)
                 self._on_error(self._state, f"the event of {line.request_id!r} cannot be encoded: {error}")
         return b"".join(good)
 
@@ -257,6 +332,9 @@ class Journal:
             self._held.append(kept)
             self._held_bytes += len(kept)
         self._dropped += data.count(b"\n", len(kept))
+        if self._ending:
+            for line in data[len(kept) :].splitlines():
+                self._ending.pop(_identity(line).request_id, None)
 
     def _write_held(self) -> None:
         """Write what is held, oldest first, until the disk refuses."""

@@ -13,10 +13,12 @@ from sluicegate.wire.link import (
     Configure,
     Count,
     Counted,
+    DeploymentHealth,
     Feed,
     Forget,
     ForgetPrices,
     FrameReader,
+    Health,
     Hello,
     Lend,
     Lent,
@@ -243,6 +245,13 @@ class Link:
         """Tell control that we run on this snapshot."""
         if self._protocol is not None:
             self._send(Ready(version))
+
+    def health(self, deployments: tuple[DeploymentHealth, ...]) -> bool:
+        """Tell control how these deployments fare; False where nobody can be told."""
+        if self._protocol is None:
+            return False
+        self._send(Health(deployments))
+        return True
 
     def count(self, question: Count, now: float, callback: Callable[[Counted | None], None]) -> None:
         """Have tokens counted; `question.number` is filled in here. `callback` gets None where that is impossible."""

@@ -12,6 +12,7 @@ from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Fact
 from sluicegate.gateway.heads import RequestHead
 from sluicegate.gateway.providers import ProviderRuntime
+from sluicegate.gateway.request_body import chunk
 from sluicegate.wire import headers
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _JOINED: Final = 65_536
 """Bodies up to this are copied behind the head into one buffer: cheaper than a second one in the system call."""
 _ABOUT_BODY: Final = frozenset({b"content-type", b"content-encoding"})
 """Fields without which the provider could not read the body: they travel whatever a token allows."""
+_ORIGIN: Final = frozenset({b"origin"})
 _TABLE: Final = "genai-prices"
 """What the versions of prices begin with that are nobody's own."""
 _MOST_PRICE_FIELDS: Final = 1_024
@@ -41,7 +43,11 @@ def prefix_of(exchange: "Exchange") -> bytes:
     key = (exchange.runtime, exchange.is_stream_request)
     prefix = head.prefixes.get(key)
     if prefix is None:
-        prefix = _prefix(head, exchange.runtime, exchange.principal, is_stream=exchange.is_stream_request)
+        lines = head.lines
+        if head.origin and exchange.services.snapshot.cors_origins:
+            # The browser was answered for: its provider would take the origin for a page that may not ask.
+            lines = headers.without(lines, _ORIGIN)
+        prefix = _prefix(head, lines, exchange.runtime, exchange.principal, is_stream=exchange.is_stream_request)
         head.prefixes[key] = prefix
     return prefix
 
@@ -76,7 +82,7 @@ def request_parts(exchange: "Exchange") -> list[bytes]:
     head = exchange.head
     prefix = exchange.prefix
     if exchange.route.kind == "control":
-        prefix = b"".join([prefix, *exchange.control_fields()])
+        prefix = b"".join([prefix, *_control_fields(exchange)])
     if head.upgrade:
         return [prefix + b"Connection: Upgrade\r\nUpgrade: " + head.upgrade + b"\r\n\r\n"]
     body = exchange.body
@@ -89,11 +95,22 @@ def request_parts(exchange: "Exchange") -> list[bytes]:
         return [b"%bContent-Length: %d\r\n\r\n" % (prefix, size), *body]
     if exchange.content_length >= 0:
         return [b"%bContent-Length: %d\r\n\r\n" % (prefix, exchange.content_length), *body]
-    return [prefix + b"Transfer-Encoding: chunked\r\n\r\n", *[exchange.chunk(data) for data in body]]
+    return [prefix + b"Transfer-Encoding: chunked\r\n\r\n", *map(chunk, body)]
 
 
-def _prefix(head: RequestHead, runtime: ProviderRuntime, principal: Principal, *, is_stream: bool) -> bytes:
-    lines = head.lines
+def _control_fields(exchange: "Exchange") -> list[bytes]:
+    """What only the control process may see: the caller's credentials and address, and the request's id."""
+    head = exchange.head
+    fields = [name + b": " + value + b"\r\n" for _, name, value in head.credentials]
+    host = head.hosts[0] if head.hosts else b"localhost"
+    about = f"x-request-id: {exchange.request_id}\r\nx-forwarded-for: {exchange.client.address or 'unknown'}\r\n"
+    cookies = [b"Cookie: " + cookie + b"\r\n" for cookie in head.cookies]
+    return [*fields, *cookies, about.encode(), b"x-forwarded-host: " + host + b"\r\n"]
+
+
+def _prefix(
+    head: RequestHead, lines: list[bytes], runtime: ProviderRuntime, principal: Principal, *, is_stream: bool
+) -> bytes:
     if runtime.overridden:
         lines = headers.without(lines, runtime.overridden)
     if not head.options <= headers.PLAIN_OPTIONS:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sluicegate.domain.errors import GatewayError
 from sluicegate.gateway.stages.accept import accept
 from sluicegate.gateway.stages.authenticate import authenticate
-from sluicegate.gateway.stages.budget import budget
+from sluicegate.gateway.stages.budget import budget, refit
 from sluicegate.gateway.stages.cache import cache
 from sluicegate.gateway.stages.forward import forward
 from sluicegate.gateway.stages.meter import meter
@@ -23,15 +23,19 @@ if TYPE_CHECKING:
 
 Outcome = bytes | asyncio.Future[Any] | None
 Stage = Callable[["Exchange"], Outcome]
+Ending = Callable[["Exchange"], None]
 
 STAGES: tuple[Callable[["Exchange"], object], ...] = (accept, authenticate, budget, cache, forward, meter, publish)
 
 ON_HEAD: tuple[Stage, ...] = (accept, authenticate)
 """Run when the request's head is in: strangers are refused before their body is held."""
 ON_BODY: tuple[Stage, ...] = (budget, cache, forward)
-"""Run when the body is in, or, where it streams, right behind the head."""
-ON_END: tuple[Callable[["Exchange"], None], ...] = (meter, publish)
-"""Run exactly once, however the exchange ended."""
+"""Run when the body is in, or, where it streams, right behind the head; behind `Plugins.before` where there are plugins
+(`Services.on_body`)."""
+ON_RETRY: tuple[Stage, ...] = (refit, forward)
+"""Run when a request is sent again: to somebody else, whose prices may be others."""
+ON_END: tuple[Ending, ...] = (meter, publish)
+"""Run exactly once, however the exchange ended; before `Plugins.after` (`Services.on_end`)."""
 
 
 def advance(exchange: "Exchange", stages: tuple[Stage, ...], at: int = 0) -> None:
@@ -40,7 +44,7 @@ def advance(exchange: "Exchange", stages: tuple[Stage, ...], at: int = 0) -> Non
         try:
             outcome = stages[number](exchange)
         except GatewayError as error:
-            exchange.refuse(error)
+            exchange.stopped(stages, error)
             return
         if outcome is None:
             continue
@@ -58,6 +62,6 @@ def _resume(exchange: "Exchange", stages: tuple[Stage, ...], number: int, future
     if exchange.is_ended:
         return
     if isinstance(error, GatewayError):
-        exchange.refuse(error)
+        exchange.stopped(stages, error)
     else:
         advance(exchange, stages, number)

@@ -1,15 +1,18 @@
-"""The connections to one provider: which request gets which, and who waits.
+"""The connections to one deployment of a provider: which request gets which, and who waits.
 
 Rule 1. The connection used last is used next: the others grow idle and are closed.
 Rule 2. A request that finds none idle opens one, up to the provider's limit; whichever is free first serves it.
-Rule 3. At the limit a request waits, for a bounded time and in order.
+Rule 3. At the limit a request waits, for a bounded time; organisations are served in turn, so that a noisy one delays
+        itself. Where the queue is full, the last one of the longest line gives way.
+Rule 4. While the provider says that it is overloaded, fewer requests than it may have connections are sent at a time.
 """
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
+from sluicegate.domain.concurrency import AdaptiveLimit
 from sluicegate.domain.errors import GatewayError, NoConnectionError, OverloadedError
+from sluicegate.domain.fair_queue import FairQueue
 from sluicegate.domain.snapshot import Provider
 from sluicegate.gateway.connector import Opener
 from sluicegate.gateway.upstream import UpstreamConnection
@@ -17,12 +20,18 @@ from sluicegate.wire.headers import HeaderKinds
 
 IDLE_SECONDS = 55.0
 """Below the 60 s after which common load balancers close an idle connection, so that we are first and none is stale."""
-LARGEST_WAITING = 4_096
-"""Requests waiting for one provider; beyond it they are refused at once."""
 
 
-class Waiter(Protocol):
-    """A request in want of a connection."""
+class Waiter(Hashable, Protocol):
+    """A request in want of a connection. `waiting_since` is the pool's to set; `owner` says with whom it stands in line
+    (its organisation)."""
+
+    waiting_since: float
+
+    @property
+    def owner(self) -> str:
+        """Whose request it is."""
+        ...
 
     def connected(self, connection: UpstreamConnection) -> None:
         """Here it is."""
@@ -34,9 +43,21 @@ class Waiter(Protocol):
 
 
 class Pool:
-    """Connections to one provider."""
+    """Connections to one deployment."""
 
-    __slots__ = ("_connecting", "_idle", "_is_closed", "_kinds", "_make", "_opener", "_waiting", "all", "provider")
+    __slots__ = (
+        "_connecting",
+        "_idle",
+        "_in_line",
+        "_is_closed",
+        "_kinds",
+        "_make",
+        "_opener",
+        "_waiting",
+        "all",
+        "limit",
+        "provider",
+    )
 
     def __init__(self, provider: Provider, opener: Opener, kinds: HeaderKinds) -> None:
         """`opener` opens connections; `kinds` sorts the fields of answers."""
@@ -44,18 +65,20 @@ class Pool:
         self._opener = opener
         self._kinds = kinds
         self.all: set[UpstreamConnection] = set()
+        self.limit = AdaptiveLimit(provider.concurrency, provider.max_connections)
         self._idle: list[UpstreamConnection] = []
-        self._waiting: deque[tuple[float, Waiter]] = deque()
+        self._waiting: FairQueue[Waiter] = FairQueue(provider.concurrency.queue)
+        self._in_line = self._waiting.owners
+        """Who waits, where only whether anybody does matters: for each request this is looked at."""
         self._connecting = 0
         self._is_closed = False
         self._make: Callable[[], UpstreamConnection] = lambda: UpstreamConnection(self, self._kinds)
 
     def __repr__(self) -> str:
         """Tell the sizes: busy, idle, being opened, limit, and requests waiting."""
-        idle = len(self._idle)
         return (
-            f"<Pool {self.provider.name} busy={len(self.all) - idle} idle={idle} connecting={self._connecting}"
-            f" limit={self.provider.max_connections} waiting={len(self._waiting)}>"
+            f"<Pool {self.provider.id} busy={self.busy} idle={len(self._idle)} connecting={self._connecting}"
+            f" limit={self.limit.limit} waiting={len(self._waiting)}>"
         )
 
     @property
@@ -63,32 +86,54 @@ class Pool:
         """Whether it has no connection, is opening none, and nobody waits."""
         return not self.all and not self._waiting and not self._connecting
 
+    @property
+    def busy(self) -> int:
+        """Requests that it serves at the moment."""
+        return len(self.all) - len(self._idle)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether a request would have to wait for another to end."""
+        return self.busy + len(self._waiting) >= self.limit.limit
+
     def take(self) -> UpstreamConnection | None:
         """An idle connection, or None: then `wait`."""
-        return self._idle.pop() if self._idle else None
+        if not self._idle or (self.limit.is_active and self.busy >= self.limit.limit):
+            return None
+        return self._idle.pop()
 
     def wait(self, waiter: Waiter, now: float, *, fresh: bool = False) -> None:
         """Queue a request. `fresh` puts it first (a request that is tried again). Raises OverloadedError."""
-        if len(self._waiting) >= LARGEST_WAITING:
-            raise OverloadedError(f"too many requests wait for a connection to provider {self.provider.name}")
+        waiter.waiting_since = now
         if fresh:
-            self._waiting.appendleft((now, waiter))
+            self._waiting.put_first(waiter.owner, waiter)
         else:
-            self._waiting.append((now, waiter))
+            late = self._waiting.put(waiter.owner, waiter)
+            if late is waiter:
+                raise self._too_many()
+            if late is not None:
+                late.not_connected(self._too_many())
         if self._connecting < len(self._waiting):
             self._open_one()
 
+    def _too_many(self) -> OverloadedError:
+        return OverloadedError(
+            f"too many requests wait for a connection to provider {self.provider.id}", retry_after=1.0
+        )
+
     def leave(self, waiter: Waiter) -> None:
         """Take a request out of the queue, where it is in it."""
-        for entry in self._waiting:
-            if entry[1] is waiter:
-                self._waiting.remove(entry)
-                return
+        self._waiting.remove(waiter)
 
-    def _open_one(self) -> None:
-        if len(self.all) + self._connecting < self.provider.max_connections:
-            self._connecting += 1
-            self._opener.open(self.provider, self._make, self._not_opened)
+    def _open_one(self) -> bool:
+        """Open a connection, where there may be one more."""
+        provider = self.provider
+        standing = len(self.all) + self._connecting
+        if standing >= provider.max_connections or self.busy + self._connecting >= self.limit.limit:
+            return False
+        self._connecting += 1
+        self._opener.open(provider, self._make, self._not_opened)
+        return True
 
     def opened(self, connection: UpstreamConnection) -> None:
         """A connection stands."""
@@ -99,14 +144,16 @@ class Pool:
     def _not_opened(self, error: GatewayError) -> None:
         self._connecting -= 1
         if self._waiting:
-            self._waiting.popleft()[1].not_connected(error)
+            self._waiting.take().not_connected(error)
         if self._connecting < len(self._waiting):
             self._open_one()
 
     def released(self, connection: UpstreamConnection) -> None:
         """A connection is free."""
-        if self._waiting:
-            self._waiting.popleft()[1].connected(connection)
+        # It still counts as busy here: who takes it over makes no one more.
+        if self._in_line and self.busy <= self.limit.limit:
+            self._waiting.take().connected(connection)
+            self._serve()
         elif self._is_closed:
             connection.close()
         else:
@@ -119,26 +166,33 @@ class Pool:
             self.all.remove(connection)
             if connection in self._idle:
                 self._idle.remove(connection)
-            if self._connecting < len(self._waiting):
-                self._open_one()
+            self._serve()
 
     def sweep(self, now: float) -> None:
-        """Close what was idle too long, refuse who waited too long."""
+        """Close what was idle too long, refuse who waited too long, serve who waits for a limit that has grown."""
         late = now - self.provider.max_wait
-        while self._waiting and self._waiting[0][0] < late:
-            _, waiter = self._waiting.popleft()
+        for waiter in [waiter for waiter in self._waiting if waiter.waiting_since < late]:
+            self._waiting.remove(waiter)
             waiter.not_connected(
                 NoConnectionError(
-                    f"all {self.provider.max_connections} connections to provider {self.provider.name} stayed busy "
-                    f"for {self.provider.max_wait:g} s; raise providers.{self.provider.name}.max_connections",
+                    f"all {self.limit.limit} places at provider {self.provider.id} stayed taken for "
+                    f"{self.provider.max_wait:g} s; raise providers.{self.provider.name}.max_connections",
                     retry_after=1.0,
                 )
             )
+        self._serve()
         for connection in self._idle[:]:
             if connection.since == 0.0:
                 connection.since = now
             elif now - connection.since > IDLE_SECONDS:
                 connection.close()
+
+    def _serve(self) -> None:
+        """Let those who wait have what the limit allows by now."""
+        while self._waiting and self._idle and self.busy < self.limit.limit:
+            self._waiting.take().connected(self._idle.pop())
+        while self._connecting < len(self._waiting) and self._open_one():
+            pass
 
     def close(self) -> None:
         """Close what is idle now, and the rest as it gets free."""

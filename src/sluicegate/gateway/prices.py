@@ -36,25 +36,26 @@ class Pricing(Protocol):
 class Prices:
     """Prices by provider, model and organisation."""
 
-    __slots__ = ("_asked", "_clock", "_generation", "_known", "_loop", "_pricing")
+    __slots__ = ("_asked", "_clock", "_generation", "_loop", "_pricing", "known")
 
     def __init__(self, pricing: Pricing, *, clock: Callable[[], float], loop: asyncio.AbstractEventLoop) -> None:
         """`clock` is monotonic seconds."""
         self._pricing = pricing
         self._clock = clock
         self._loop = loop
-        self._known: dict[Key, Price | None] = {}
+        self.known: dict[Key, Price | None] = {}
+        """What is known; None stands for no price."""
         self._asked: dict[Key, tuple[float, asyncio.Future[None]]] = {}
         self._generation = 0
 
     def __repr__(self) -> str:
         """Tell the sizes."""
-        return f"<Prices known={len(self._known)} asked={len(self._asked)}>"
+        return f"<Prices known={len(self.known)} asked={len(self._asked)}>"
 
     def get(self, key: Key) -> Price | None:
         """The price; None where there is none, or where it is not known yet: then it is asked for, for the next one."""
-        price = self._known.get(key)
-        if price is None and key not in self._known and key not in self._asked and len(self._asked) < LARGEST_ASKED:
+        price = self.known.get(key)
+        if price is None and key not in self.known and key not in self._asked and len(self._asked) < LARGEST_ASKED:
             self._ask(key)
         return price
 
@@ -63,7 +64,7 @@ class Prices:
 
         The future may end with ControlUnavailableError.
         """
-        if key in self._known:
+        if key in self.known:
             return None
         asked = self._asked.get(key)
         return self._ask(key) if asked is None else asked[1]
@@ -86,9 +87,9 @@ class Prices:
                 self._send(key)
                 return
             asked = self._asked.pop(key, None)
-            if len(self._known) >= LARGEST_KNOWN:
-                del self._known[next(iter(self._known))]
-            self._known[key] = answer.price
+            if len(self.known) >= LARGEST_KNOWN:
+                del self.known[next(iter(self.known))]
+            self.known[key] = answer.price
             if asked is not None and not asked[1].done():
                 asked[1].set_result(None)
 
@@ -97,7 +98,7 @@ class Prices:
     def forget(self) -> None:
         """Prices have changed: ask anew."""
         self._generation += 1
-        self._known.clear()
+        self.known.clear()
 
     def link_restored(self) -> None:
         """There is a link (again). What changed meanwhile is unknown."""

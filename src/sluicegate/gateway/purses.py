@@ -10,10 +10,16 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+from msgspec import Struct
+
+from sluicegate.dialects.base import Dialect
 from sluicegate.domain.bounds import Bound
-from sluicegate.domain.holdings import Holding
+from sluicegate.domain.holdings import Holding, all_remaining
 from sluicegate.domain.limits import Limit
 from sluicegate.domain.principal import Principal
+from sluicegate.domain.underway import Owner
+from sluicegate.gateway.underway import NO_PLACE
 
 REQUESTS: Final = 0
 TOKENS: Final = 1
@@ -90,24 +96,52 @@ class Account(Holding):
         return self.taken + self.turns
 
 
+Tightest = tuple[Account | None, ...]
+"""Of the limits of requests, tokens and dollars that callers are told of: those of which least remains."""
+
+
+class Form(Struct, frozen=True):
+    """Header fields about some limits, where `%d` stands for what remains of `accounts`.
+
+    If the last of them `has_dollars`, for four numbers instead: dollars and cents that are used, and that remain.
+    They are right from `since` to `until` (Unix milliseconds), while units are free again at `ends`.
+    """
+
+    dialect: Dialect
+    since: int
+    until: int
+    text: bytes
+    accounts: tuple[Account, ...]
+    ends: list[int | None]
+    has_dollars: bool
+    maximum: int
+
+
 class Purse:
     """A principal's limits, compiled."""
 
     __slots__ = (
         "accounts",
+        "encoded_owner",
+        "forms",
+        "hard",
         "has_enforced_usd",
         "has_hard_amounts",
         "has_usd",
         "indexes",
+        "is_charged",
         "is_hard",
         "is_measured",
         "is_shadow",
         "limits",
         "metrics",
         "own_steps",
+        "owner",
+        "pair",
         "places",
         "principal",
         "shown",
+        "sole",
         "steps",
     )
 
@@ -130,6 +164,15 @@ class Purse:
         numbers = range(len(limits))
         self.own_steps = tuple(zip(accounts, numbers, self.metrics, self.is_hard, strict=True))
         """The same for what is held with a figure for each limit."""
+        self.hard = tuple(
+            tuple(account for account, _, kind, is_hard in self.steps if is_hard and kind == metric)
+            for metric in (REQUESTS, TOKENS, USD)
+        )
+        """The accounts of hard limits, by metric."""
+        self.pair: tuple[Account, Account] | None = None
+        """Those of tokens and dollars, where there is one of each."""
+        if len(self.hard[TOKENS]) == len(self.hard[USD]) == 1:
+            self.pair = self.hard[TOKENS][0], self.hard[USD][0]
         self.has_usd = USD in self.metrics
         self.is_measured = self.has_usd or TOKENS in self.metrics
         self.has_hard_amounts = any(is_hard and index in (TOKENS, USD) for index, is_hard in self._hard())
@@ -143,6 +186,24 @@ class Purse:
             for metric in (REQUESTS, TOKENS, USD)
         )
         """The limits that callers are told of, by metric."""
+        self.sole: Tightest | None = None
+        """Their accounts where there is one for each metric at most."""
+        if all(len(one) <= 1 for one in self.shown):
+            self.sole = tuple(one[0][1] if one else None for one in self.shown)
+        self.forms: dict[Tightest, Form] = {}
+        """What they are told with."""
+        charged = [(one, self.indexes[one]) for one in numbers if self.metrics[one] != CONCURRENCY]
+        self.is_charged = bool(charged)
+        """Whether an exchange takes anything that is not given back."""
+        self.owner = Owner(
+            principal.token_id,
+            principal.project_id,
+            principal.organization_id,
+            principal.user_id,
+            principal.tags,
+            tuple((accounts[number].account, index, number) for number, index in charged),
+        )
+        self.encoded_owner = msgspec.json.encode(self.owner)
 
     def __repr__(self) -> str:
         """Tell the accounts."""
@@ -156,8 +217,15 @@ class Purse:
 
     def least(self, metric: int) -> int | None:
         """What remains of the hard limit of this metric of which least remains; None without one."""
-        left = [account.remaining for account, _, kind, is_hard in self.steps if kind == metric and is_hard]
-        return min(left) if left else None
+        return min(all_remaining(self.hard[metric]), default=None)
+
+    def left(self) -> tuple[int | None, int | None]:
+        """What `least` says of tokens and of dollars."""
+        pair = self.pair
+        if pair is None:
+            return self.least(TOKENS), self.least(USD)
+        tokens, usd = all_remaining(pair)
+        return tokens, usd
 
 
 class Reservation:
@@ -178,6 +246,8 @@ class Reservation:
     """Whether the request was sent, so that what it takes must be charged."""
     has_failed = False
     """Whether it ended because the ledger could not be asked."""
+    place = NO_PLACE
+    """Where it is noted as long as it is under way."""
     bound = Bound(0, 0, 0)
     limit: str | None = None
     """The account that refused, or, in shadow mode, would have."""
@@ -191,6 +261,8 @@ class Reservation:
     """Of these there was not enough when it was last looked at."""
     since = 0.0
     deadline = 0.0
+    more_until = 0.0
+    """Until when more is waited for than was set aside at first; 0.0 where none is."""
 
     def __init__(self, purse: Purse, held: Sequence[int]) -> None:
         """`held` are the six figures."""

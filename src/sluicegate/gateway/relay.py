@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Final
 
 from sluicegate.domain.errors import GatewayError
+from sluicegate.gateway import cors
 from sluicegate.gateway.refusals import limit_fields
 from sluicegate.gateway.replies import status_line
 from sluicegate.gateway.taps import StreamTap, tap_for
@@ -49,11 +50,15 @@ def begin(exchange: "Exchange", head: AnswerHead, data: bytes, *, is_complete: b
         exchange.filter = None
     parts = [status_line(status)]
     lines = head.lines
-    if exchange.reservation is not None:
-        # Ours take the place of what the provider says of the limits of our key with it.
-        lines = [line for line in lines if b"ratelimit-" not in line[:24].lower()]
+    if exchange.head.origin and services.snapshot.cors_origins:
+        lines = cors.without_foreign(lines)
     if lines:
-        parts += (b"\r\n".join(lines), b"\r\n")
+        text = b"\r\n".join(lines)
+        if exchange.reservation is not None and b"ratelimit-" in text.lower():
+            # Ours take the place of what the provider says of the limits of our key with it.
+            text = b"\r\n".join([line for line in lines if b"ratelimit-" not in line[:24].lower()])
+        if text:
+            parts += (text, b"\r\n")
     if is_stream:
         parts.append(_STREAM_FIELDS)
     else:
@@ -78,12 +83,16 @@ def begin(exchange: "Exchange", head: AnswerHead, data: bytes, *, is_complete: b
 def gateway_fields(exchange: "Exchange") -> bytes:
     """What we say of ourselves on every answer."""
     runtime = exchange.runtime_or_none
+    readable = cors.fields_of(exchange) if exchange.head.origin and exchange.services.snapshot.cors_origins else b""
     if runtime is exchange.services.control:
-        return b""
+        return readable
     limits = limit_fields(exchange, exchange.reservation.purse) if exchange.reservation is not None else b""
-    return b"%b%bx-gateway-attempts: %d\r\nx-gateway-cache: bypass\r\nx-gateway-overhead-us: %d\r\n" % (
+    selector = exchange.selector
+    alias = selector.alias if selector is not None else ""
+    return b"%b%b%bx-gateway-attempts: %d\r\nx-gateway-cache: bypass\r\nx-gateway-overhead-us: %d\r\n" % (
+        readable,
         limits,
-        exchange.services.identity(exchange.model, runtime.name if runtime is not None else ""),
+        exchange.services.identity(exchange.model, alias, runtime),
         exchange.attempts,
         max(exchange.overhead_us, 0),
     )

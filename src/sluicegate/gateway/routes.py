@@ -75,12 +75,12 @@ class Route:
 
     def line_for(self, runtime: ProviderRuntime) -> bytes:
         """The request line for this provider. Raises PathUnknownError, MethodForbiddenError."""
-        line = self._lines.get(runtime.name)
+        line = self._lines.get(runtime.id)
         if line is None:
             if self.kind == "model":
                 check_allowed(runtime, self.rest, self.method)
             line = self.method + b" " + self._path_for(runtime).encode() + b" HTTP/1.1\r\n"
-            self._lines[runtime.name] = line
+            self._lines[runtime.id] = line
         return line
 
     def _path_for(self, runtime: ProviderRuntime) -> str:
@@ -133,35 +133,42 @@ class Routes:
         self._dialects = dialects
         self._generic = dialects["generic"]
         self._defaults = {dialect: by_name[name] for dialect, name in snapshot.defaults.items() if name in by_name}
-        self._memo: dict[tuple[bytes, bytes], Route] = {}
+        self._memo: dict[tuple[bytes, bytes, bool], Route] = {}
 
     def __repr__(self) -> str:
         """Tell how much is remembered."""
         return f"<Routes providers={list(self._by_name)} remembered={len(self._memo)}>"
 
-    def find(self, method: bytes, target: bytes) -> Route:
-        """Where this leads. Raises wire.target.TargetError."""
-        key = (method, target)
+    def find(self, method: bytes, target: bytes, *, is_anthropic: bool = False) -> Route:
+        """Where this leads; `is_anthropic` where its fields say so (`anthropic-version`). Raises TargetError.
+
+        Some paths are those of two APIs: `/v1/files` is OpenAI's, unless the request says otherwise.
+        """
+        key = (method, target, is_anthropic)
         route = self._memo.get(key)
         if route is None:
-            route = self._build(method, parse_target(target))
+            route = self._build(method, parse_target(target), is_anthropic=is_anthropic)
             if len(target) <= _LONGEST_REMEMBERED:
                 if len(self._memo) >= _LARGEST_MEMO:
                     self._memo.clear()
                 self._memo[key] = route
         return route
 
-    def _build(self, method: bytes, target: Target) -> Route:
+    def _build(self, method: bytes, target: Target, *, is_anthropic: bool) -> Route:
         path = target.path
         if path in LOCAL_PATHS or (path == "/" and method == b"HEAD"):
             return Route("local", method, target, self._generic)
         first = path[1:].partition("/")[0]
         if first in CONTROL_SEGMENTS or any(path == own or path.startswith(f"{own}/") for own in CONTROL_PATHS):
-            route = Route("control", method, target, _MANAGEMENT)
+            # Who lists models speaks a provider's API, and hears of errors in its words.
+            route = Route(
+                "control", method, target, self._dialects["openai"] if path.startswith("/v1/models") else _MANAGEMENT
+            )
             route.suffix = target.raw_path
             return route
         if first == "v1":
-            return self._versioned(method, target, path.removeprefix("/v1"), target.raw_path.removeprefix("/v1"))
+            raw = target.raw_path.removeprefix("/v1")
+            return self._versioned(method, target, path.removeprefix("/v1"), raw, is_anthropic=is_anthropic)
         if first == "v1beta":
             return self._gemini(method, target)
         runtime = self._by_name.get(first)
@@ -173,11 +180,12 @@ class Routes:
         )
         return route
 
-    def _versioned(self, method: bytes, target: Target, path: str, raw: str) -> Route:
+    def _versioned(self, method: bytes, target: Target, path: str, raw: str, *, is_anthropic: bool) -> Route:
         while path.startswith("/v1/") and raw.startswith("/v1/"):
             path, raw = path.removeprefix("/v1"), raw.removeprefix("/v1")
         rest = path[1:]
-        name = "anthropic" if rest.partition("/")[0] in {"messages", "complete"} else "openai"
+        has_both = is_anthropic and allowed_methods(self._dialects["anthropic"].allow, rest)
+        name = "anthropic" if has_both or rest.partition("/")[0] in {"messages", "complete"} else "openai"
         route = Route("model", method, target, self._dialects[name])
         route.rest = rest
         route.suffix = raw

@@ -8,16 +8,20 @@ from datetime import UTC, datetime
 from sluicegate.dialects.base import Dialect
 from sluicegate.domain.ids import IdSource
 from sluicegate.domain.principal import Principal
-from sluicegate.domain.snapshot import ClientBounds, ModelAlias, Origin, Provider, Snapshot, Timeouts
+from sluicegate.domain.retrying import RetryBudget
+from sluicegate.domain.snapshot import ClientBounds, Origin, Provider, Snapshot, Timeouts
+from sluicegate.gateway import pipeline
 from sluicegate.gateway.budgets import Budgets
 from sluicegate.gateway.connector import Opener
 from sluicegate.gateway.journal import Journal
 from sluicegate.gateway.link import Link
+from sluicegate.gateway.plugins import Plugins, Record
 from sluicegate.gateway.pool import Pool
 from sluicegate.gateway.prices import Prices
 from sluicegate.gateway.principals import Principals
 from sluicegate.gateway.providers import ProviderRuntime, Providers
 from sluicegate.gateway.routes import Routes
+from sluicegate.gateway.selection import Selectors
 from sluicegate.gateway.turn import Turn
 from sluicegate.wire.headers import HeaderKinds, answer_kinds, control_answer_kinds, request_kinds
 
@@ -30,24 +34,31 @@ class Services:
 
     __slots__ = (
         "_identities",
+        "_journal",
         "_stamp",
-        "aliases",
         "bounds",
         "budgets",
         "choose",
         "clock",
         "control",
         "dialects",
+        "held_bytes",
         "ids",
         "is_draining",
         "journal",
         "kinds",
+        "later",
         "link",
         "loop",
+        "on_body",
+        "on_end",
+        "plugins",
         "prices",
         "principals",
         "providers",
+        "retry_budget",
         "routes",
+        "selectors",
         "snapshot",
         "turn",
         "version",
@@ -66,6 +77,7 @@ class Services:
         wall: Callable[[], float],
         salt: int,
         version: str,
+        plugins: Plugins,
     ) -> None:
         """`clock` is monotonic seconds, `wall` Unix seconds, `salt` 32 random bits. The parts that need
         the loop or the link follow (`connect`)."""
@@ -73,7 +85,8 @@ class Services:
         self.clock = clock
         self.wall = wall
         self.version = version
-        self.journal = journal
+        self._journal = journal
+        self.plugins = plugins
         self.turn = turn
         self.ids = IdSource("req_", clock=wall, salt=salt)
         self.choose = random.Random(salt).random  # noqa: S311  # weights of targets, nothing secret
@@ -86,10 +99,13 @@ class Services:
         self.budgets: Budgets
         self.prices: Prices
         self.loop: asyncio.AbstractEventLoop
-        self.aliases: dict[str, ModelAlias] = {}
-        self._identities: dict[tuple[str, str], bytes] = {}
+        self._identities: dict[tuple[str, str, ProviderRuntime | None], bytes] = {}
         self._stamp = (-1, "")
-        self.configure(Snapshot(version=0))
+        self.snapshot = Snapshot(version=0)
+        self.retry_budget = RetryBudget(self.snapshot.retries.budget)
+        self.held_bytes = 0
+        """Of all large bodies that are held."""
+        self.configure(self.snapshot)
 
     def __repr__(self) -> str:
         """Tell the version of the configuration and the providers."""
@@ -99,24 +115,43 @@ class Services:
         """Use this link and this loop."""
         self.link = link
         self.loop = loop
+        self.later: Callable[..., asyncio.TimerHandle] = loop.call_later
+        """Calls somebody in so many seconds; for what few requests need."""
         self.principals = Principals(link, clock=self.clock, loop=loop)
         self.budgets = Budgets(link, clock=self.clock, loop=loop)
         self.prices = Prices(link, clock=self.clock, loop=loop)
 
     def configure(self, snapshot: Snapshot) -> None:
         """Run on this snapshot from the next request on."""
+        if snapshot.retries.budget != self.snapshot.retries.budget:
+            self.retry_budget = RetryBudget(snapshot.retries.budget)
         self.snapshot = snapshot
+        self.plugins.configure(snapshot.plugins)
+        self.on_body: tuple[pipeline.Stage, ...] = (*self.plugins.before, *pipeline.ON_BODY)
+        self.on_end: tuple[pipeline.Ending, ...] = (*pipeline.ON_END, *self.plugins.after)
+        self.journal: Record = self.plugins.record(self._journal)
         self.bounds: ClientBounds = snapshot.bounds
         self.providers.configure(snapshot)
-        self.aliases = {alias.name: alias for alias in snapshot.models}
+        self.selectors = Selectors(snapshot, self.providers.by_id)
+        self._identities.clear()
         self.routes = Routes(snapshot, self.providers.by_name, self.dialects)
 
-    def identity(self, model: str, provider: str) -> bytes:
-        """The header fields that say which model and provider answered."""
-        key = (model, provider)
+    def sweep(self, now: float) -> None:
+        """Let the retries of long ago be forgotten."""
+        self.retry_budget.roll(now)
+
+    def identity(self, model: str, alias: str, runtime: ProviderRuntime | None) -> bytes:
+        """The header fields that say which model of whom answered, and by which name of ours it was found."""
+        key = (model, alias, runtime)
         fields = self._identities.get(key)
         if fields is None:
-            fields = f"x-gateway-model: {printable(model)}\r\nx-gateway-provider: {provider}\r\n".encode()
+            text = f"x-gateway-model: {printable(model)}\r\n"
+            text += f"x-gateway-provider: {runtime.name if runtime is not None else ''}\r\n"
+            if runtime is not None and runtime.provider.deployment:
+                text += f"x-gateway-deployment: {runtime.provider.deployment}\r\n"
+            if alias:
+                text += f"x-gateway-alias: {printable(alias)}\r\n"
+            fields = text.encode()
             if len(self._identities) >= _LARGEST_MEMO:
                 self._identities.clear()
             self._identities[key] = fields

@@ -217,6 +217,14 @@ class UsageFilter:
         """Tell how much waits for its rest."""
         return f"<UsageFilter of {self._whole!r}>"
 
+    def lets_through(self, data: bytes) -> bool:
+        """Whether `data` is nothing but whole events that go to the client as they are: then they need not be fed."""
+        return (
+            not self._whole.held
+            and data.endswith(b"\n\n")
+            and (b'"usage"' not in data or data.count(b'"usage"') == data.count(b'"usage":null'))
+        )
+
     def feed(self, data: bytes) -> bytes:
         """What of the stream may go to the client now; perhaps no bytes."""
         block = self._whole.cut(data)

@@ -69,6 +69,7 @@ class UpstreamConnection(asyncio.Protocol):
     """A connection of a pool; idle, or busy with one request."""
 
     __slots__ = (
+        "_chunk_filter",
         "_chunk_taker",
         "_chunk_writer",
         "_chunks",
@@ -109,6 +110,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._pieces: list[bytes] = []
         self._fed = 0
         self._chunks: ChunkReader | None = None
+        self._chunk_filter: Callable[[bytes], bool] | None = None
         self._chunk_taker: Callable[[bytes], object] | None = None
         self._chunk_writer: Callable[[bytes], object] | None = None
         self._raw = b""
@@ -150,11 +152,17 @@ class UpstreamConnection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.write(data)
 
-    def pass_on(self, take: Callable[[bytes], object], write: Callable[[bytes], object]) -> None:
+    def pass_on(
+        self,
+        take: Callable[[bytes], object],
+        write: Callable[[bytes], object],
+        lets_through: Callable[[bytes], bool] | None,
+    ) -> None:
         """From now on, until the answer ends, plain chunks go to these (the body, the chunk) and not to the receiver.
 
-        It is only told of their bytes. A call less for each event of a stream.
+        It is only told of their bytes, unless `lets_through` says no of a body. A call less for each event of a stream.
         """
+        self._chunk_filter = lets_through
         self._chunk_taker = take
         self._chunk_writer = write
 
@@ -222,8 +230,8 @@ class UpstreamConnection(asyncio.Protocol):
                 body = whole_chunks(data) if chunks.is_between else b""
             if body:
                 self.body_bytes += len(body)
-                take, write = self._chunk_taker, self._chunk_writer
-                if take is None or write is None:
+                take, write, lets_through = self._chunk_taker, self._chunk_writer, self._chunk_filter
+                if take is None or write is None or (lets_through is not None and not lets_through(body)):
                     receiver.chunk_answered(self, body, data)
                 else:
                     receiver.response_bytes += len(body)

@@ -19,9 +19,11 @@ from sluicegate.domain.principal import Principal
 from sluicegate.domain.segments import boot_id
 from sluicegate.domain.snapshot import Snapshot
 from sluicegate.gateway.connector import Connector
+from sluicegate.gateway.health import Health
 from sluicegate.gateway.journal import Journal
 from sluicegate.gateway.link import Link
 from sluicegate.gateway.listener import Listener, listening_socket, server_tls
+from sluicegate.gateway.plugins import Plugins
 from sluicegate.gateway.services import Services
 from sluicegate.gateway.sweep import Sweep
 from sluicegate.gateway.turn import Turn
@@ -71,6 +73,7 @@ class Worker:
             wall=time.time,
             salt=salt,
             version=__version__,
+            plugins=Plugins(clock=time.monotonic, say=self._say),
         )
         services.connect(
             Link(
@@ -84,6 +87,7 @@ class Worker:
             loop,
         )
         self._listener = Listener(services)
+        self._health = Health(services.providers, services.link)
         self._sweep = Sweep(
             loop,
             clock=services.clock,
@@ -95,6 +99,8 @@ class Worker:
                 services.prices.sweep,
                 services.providers.sweep,
                 services.control.pool.sweep,
+                services.sweep,
+                self._health.sweep,
                 lambda _now: self._journal.flush(),
             ),
         )
@@ -147,6 +153,7 @@ class Worker:
         self._services.principals.feed_restored()
         self._services.budgets.borrower.link_restored()
         self._services.prices.link_restored()
+        self._health.forget()
         if not self._configured.done():
             self._configured.set_result(None)
         else:

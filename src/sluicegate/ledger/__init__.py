@@ -2,7 +2,8 @@
 
 - `interface`: what a ledger does, and the operations it takes in batches.
 - `memory`: the model, in memory; the other adapters are compared with it.
-- `sql`: in the installation's own database, SQLite or PostgreSQL.
+- `sql`: in the installation's own database, SQLite or PostgreSQL; `rows` are those of its tables.
+- `sqlite`: batches in SQLite, in one go.
 - `redis`: in Redis or Valkey, also a cluster.
 
 What an operation means is decided in `domain/leases.py`, by functions over values.

@@ -1,25 +1,25 @@
 """The ledger in the installation's own database, SQLite or PostgreSQL.
 
 Rule 1. A batch is one transaction: its accounts are read, changed by `domain/leases.py`, and written.
+        On SQLite `sqlite` does so, in one go.
 Rule 2. Whoever changes an account has locked it before reading: on SQLite the whole database, as every writer does; on
         PostgreSQL the accounts' rows, all in the order of their names, so that no two batches wait for each other.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from msgspec.structs import asdict
-from sqlalchemy import ARRAY, String, bindparam, cast, delete, event, func, literal_column, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ARRAY, Executable, String, Table, bindparam, cast, delete, func, literal_column, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from sluicegate.domain.leases import Account, Balance, Held, Lease, Operation, Outcome, apply, balance
+from sluicegate.domain.leases import Account, Balance, Held, Lease, Operation, Outcome, balance
 from sluicegate.ledger.interface import LedgerUnavailableError
+from sluicegate.ledger.rows import Changes, account_of, applied, changes, lease_of
+from sluicegate.ledger.sqlite import Batches
 from sluicegate.store import engines
 from sluicegate.store.address import Address, SQLiteAddress, parse
 from sluicegate.store.clock import now
@@ -32,7 +32,6 @@ _ROWS = 500
 """Accounts that one statement reads."""
 
 _LEASE = Lease.__struct_fields__
-_slots = msgspec.json.Decoder(dict[int, int])
 
 
 class SQLLedger:
@@ -45,11 +44,7 @@ class SQLLedger:
         self._timeout = timeout
         self._readers = engines.readers(address)
         self._writers = engines.writers(address)
-        self._upsert = sqlite.insert if isinstance(address, SQLiteAddress) else postgresql.insert
-        if isinstance(address, SQLiteAddress):
-            # What waits for the lock cannot be interrupted: the driver waits in a thread.
-            patience = f"PRAGMA busy_timeout={int(timeout * 900)}"
-            event.listen(self._writers.sync_engine, "connect", lambda connection, _: connection.execute(patience))
+        self._batches = Batches(address.path, clock, timeout) if isinstance(address, SQLiteAddress) else None
 
     def __repr__(self) -> str:
         """Tell where it is."""
@@ -77,17 +72,15 @@ class SQLLedger:
         names = sorted({operation.account for operation in operations})
         if not names:
             return []
-        outcomes: list[Outcome] = []
+        if self._batches is not None:
+            with _translated():
+                return await self._batches.apply(operations)
         async with self._transaction(self._writers) as connection:
-            await self._lock(connection, names)
+            # Keep others from these accounts until the transaction ends; make those that there are not yet.
+            await connection.execute(_LOCK, {"names": names})
             before = await _read(connection, names)
-            moment = await self._now(connection)
-            after = dict(before)
-            for operation in operations:
-                account, outcome = apply(operation.account, after[operation.account], operation, moment)
-                after[operation.account] = account
-                outcomes.append(outcome)
-            await self._write(connection, before, after)
+            after, outcomes = applied(before, operations, await self._now(connection))
+            await _write(connection, changes(before, after))
         return outcomes
 
     async def look(self, accounts: Sequence[str]) -> list[Balance]:
@@ -110,6 +103,8 @@ class SQLLedger:
         """Let go of all connections."""
         await self._readers.dispose()
         await self._writers.dispose()
+        if self._batches is not None:
+            await self._batches.close()
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
@@ -123,43 +118,23 @@ class SQLLedger:
             return self._clock()
         return int((await connection.execute(select(now(connection)))).scalar_one())
 
-    async def _lock(self, connection: AsyncConnection, names: Sequence[str]) -> None:
-        """Keep others from these accounts until the transaction ends; make those that there are not yet."""
-        if not isinstance(self._address, SQLiteAddress):
-            await connection.execute(_LOCK, {"names": names})
 
-    async def _write(
-        self, connection: AsyncConnection, before: Mapping[str, Account], after: Mapping[str, Account]
-    ) -> None:
-        """Write what differs."""
-        accounts: list[dict[str, Any]] = []
-        leases: list[dict[str, Any]] = []
-        forgotten: list[dict[str, Any]] = []
-        for name, account in after.items():
-            old = before[name]
-            slots = msgspec.json.encode(account.slots).decode()
-            accounts.append({"account": name, "slots": slots, "seen_at": account.seen_at})
-            leases += (
-                {"account": name, "holder": holder, **asdict(lease)}
-                for holder, lease in account.leases.items()
-                if old.leases.get(holder) != lease
-            )
-            forgotten += (
-                {"of_account": name, "of_holder": holder} for holder in old.leases if holder not in account.leases
-            )
-        into_accounts = self._upsert(ledger_accounts)
-        changed = {column: into_accounts.excluded[column] for column in ("slots", "seen_at")}
-        await connection.execute(
-            into_accounts.on_conflict_do_update(index_elements=["account"], set_=changed), accounts
-        )
-        if leases:
-            into_leases = self._upsert(ledger_leases)
-            changed = {column: into_leases.excluded[column] for column in _LEASE}
-            both = ["account", "holder"]
-            await connection.execute(into_leases.on_conflict_do_update(index_elements=both, set_=changed), leases)
-        if forgotten:
-            await connection.execute(_FORGET, forgotten)
+async def _write(connection: AsyncConnection, rows: Changes) -> None:
+    await connection.execute(_WRITE_ACCOUNTS, rows.accounts)
+    if rows.leases:
+        await connection.execute(_WRITE_LEASES, rows.leases)
+    if rows.forgotten:
+        await connection.execute(_FORGET, rows.forgotten)
 
+
+def _upsert(table: Table, key: list[str], columns: Iterable[str]) -> Executable:
+    """A statement that writes rows, new or not."""
+    into = postgresql.insert(table)
+    return into.on_conflict_do_update(index_elements=key, set_={name: into.excluded[name] for name in columns})
+
+
+_WRITE_ACCOUNTS = _upsert(ledger_accounts, ["account"], ["slots", "seen_at"])
+_WRITE_LEASES = _upsert(ledger_leases, ["account", "holder"], _LEASE)
 
 # What conflicts is locked though nothing is updated (https://www.postgresql.org/docs/current/sql-insert.html). One
 # statement for what is there and what is not: locks are taken in the order of the names all through.
@@ -182,18 +157,14 @@ _FORGET = delete(ledger_leases).where(
 
 async def _read(connection: AsyncConnection, names: list[str]) -> dict[str, Account]:
     """These accounts; those that there are not are empty."""
-    slots: dict[str, tuple[dict[int, int], int]] = {}
-    leases: defaultdict[str, dict[str, Lease]] = defaultdict(dict)
+    accounts = {name: Account() for name in names}
     for start in range(0, len(names), _ROWS):
         some = {"names": padded(names[start : start + _ROWS])}
         for row in await connection.execute(_READ, some):
-            slots[row.account] = (_slots.decode(row.slots), row.seen_at)
+            if row.holder is None or not accounts[row.account].leases:
+                accounts[row.account] = account_of(row.slots, row.seen_at)
             if row.holder is not None:
-                leases[row.account][row.holder] = _lease(row)
-    accounts: dict[str, Account] = {}
-    for name in names:
-        used, seen_at = slots.get(name, ({}, 0))
-        accounts[name] = Account(slots=used, leases=leases[name], seen_at=seen_at)
+                accounts[row.account].leases[row.holder] = _lease(row)
     return accounts
 
 
@@ -205,7 +176,7 @@ _READ = (
 
 
 def _lease(row: Any) -> Lease:
-    return Lease(**{name: getattr(row, name) for name in _LEASE})
+    return lease_of(row.granted, row.settled, row.returned, row.position, row.expires_at, row.is_closed)
 
 
 @contextmanager

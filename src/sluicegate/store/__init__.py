@@ -2,7 +2,8 @@
 
 address, engines     where it is, and connections set up as we need them
 database             transactions: a Session with one repository for each table
-repository, owners   what repositories have in common;  trigrams   SQLite's index of parts of texts
+repository, owners   what repositories have in common
+trigrams             SQLite's index of parts of texts;  search_keys   PostgreSQL's
 organizations, projects, users, tokens, limits, price_overrides, credentials   one table each
 admin_keys, accounts, idempotency                                             likewise
 totals               sums of each organisation's tokens, kept as they change

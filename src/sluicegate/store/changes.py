@@ -27,7 +27,8 @@ class Changes:
         return "<Changes>"
 
     async def append(self, digests: Iterable[bytes] | None) -> None:
-        """Log that these tokens have changed; None: that any may have."""
+        """Log that these tokens have changed; None: that any may have. Marks of owners (`domain.owner_marks`) stand for
+        the tokens of theirs that files declare."""
         told: list[bytes | None] = [None] if digests is None else list(dict.fromkeys(digests))
         if not told:
             return

@@ -1,17 +1,17 @@
 """What all repositories have in common: records in, rows out, and back."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import ColumnElement, Row, Select, Table, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sluicegate.store import trigrams
+from sluicegate.store import search_keys, trigrams
 from sluicegate.store.errors import MissingError, VersionConflictError
 from sluicegate.store.refusals import execute_or_refuse
 from sluicegate.store.trigrams import FREE, Way
-from sluicegate.store.values import check, finds, is_storable, packed, searchable
+from sluicegate.store.values import check, finds, is_storable, packed, padded, searchable
 
 BATCH = 500
 """Rows that one statement reads or names."""
@@ -70,6 +70,17 @@ class Repository(Generic[R]):
         """The record, if there is one."""
         return await self._one(self.table.c.id, record_id)
 
+    async def some(self, record_ids: Collection[str]) -> dict[str, R]:
+        """Those of these records that there are, with one query for `BATCH` of them."""
+        found: dict[str, R] = {}
+        wanted = sorted(filter(is_storable, record_ids))
+        for start in range(0, len(wanted), BATCH):
+            named = self.table.c.id.in_(padded(wanted[start : start + BATCH]))
+            for row in await self._connection.execute(select(self.table).where(named)):
+                record = self._record(row)
+                found[record.id] = record
+        return found
+
     async def update(self, record: R) -> None:
         """Write a record that has been changed: `record.version` is one more than what is stored.
 
@@ -107,6 +118,11 @@ class Repository(Generic[R]):
         if not all(is_storable(value) for value in (after, search, *filters.values())):
             return []
         number = self.table.c.id
+        if search and self._has_search_keys:
+            self._check_filters(search, filters)
+            found = await search_keys.page(self._connection, self.table, search, filters, after=after, limit=limit)
+            some = select(self.table).where(search_keys.among(self.table, found)).order_by(number)
+            return [self._record(row) for row in await self._connection.execute(some)]
         # Ids first: what narrows a list is in indexes, and the rest of most records is not looked at.
         way = await self._way(search, filters, after)
         ids = self._narrowed(select(number), search, filters, way).order_by(number).limit(limit)
@@ -134,11 +150,19 @@ class Repository(Generic[R]):
             after = page[-1].id
 
     async def _way(self, search: str | None, filters: Mapping[str, str | None], after: str | None = None) -> Way:
-        """How SQLite is to read a list: it knows nothing of how many records fit."""
-        if not search or self._connection.dialect.name != "sqlite":
+        """How to read a list. SQLite must be told: it knows nothing of how many records fit."""
+        if not search:
             return FREE
         self._check_filters(search, filters)
+        if self._has_search_keys:
+            return Way(search_keys.fits(self.table, search, filters), None)
+        if self._connection.dialect.name != "sqlite":
+            return FREE
         return await trigrams.way(self._connection, self.table, search, filters, after)
+
+    @property
+    def _has_search_keys(self) -> bool:
+        return self._connection.dialect.name != "sqlite" and search_keys.has_index(self.table)
 
     def _check_filters(self, search: str | None, filters: Mapping[str, str | None]) -> None:
         if search and not self.searched:

@@ -27,8 +27,16 @@ from sqlalchemy.types import TypeEngine
 ONLY: Final = "only"
 """In an index's `info`: the dialect of the one database that has it."""
 
-_TRIGRAMS: Final = "_trigrams"
-"""In the names of SQLite's indexes of trigrams, and of the tables that are made with them."""
+SEARCH_KEYS: Final = {
+    "users": ("organization_id", "status", "email"),
+    "tokens": ("organization_id", "project_id", "user_id", "status"),
+}
+"""What PostgreSQL has an index of parts of texts of, and what of their records is in it besides (see
+`store.search_keys`). A migration that changes this must make the index anew."""
+
+_MIGRATED: Final = ("_trigrams", "_search_keys")
+"""In the names of what migrations alone make: SQLite's indexes of trigrams and the tables that are made with them, and
+PostgreSQL's of search keys. It cannot be said here."""
 
 METADATA = MetaData(
     naming_convention={
@@ -61,16 +69,13 @@ def _of(table: str, *, nullable: bool = False) -> Column[str]:
     return Column(name, String(64), ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=nullable)
 
 
-def _trigrams(table: str) -> Index:
-    """PostgreSQL's way to find a part of a text. It is missing where its extension, pg_trgm, could not be had.
-
-    SQLite's are virtual tables, `users_trigrams` and `tokens_trigrams`, which migrations make: see `store.trigrams`.
-    """
+def _pages_of_ids(table: str) -> Index:
+    """The pages that ids behind some other are in, which PostgreSQL's searches need: see `store.search_keys`."""
     return Index(
-        f"ix_{table}_trigrams",
-        "search",
-        postgresql_using="gin",
-        postgresql_ops={"search": "gin_trgm_ops"},
+        f"ix_{table}_ids",
+        "id",
+        postgresql_using="brin",
+        postgresql_with={"autosummarize": "true"},
         info={ONLY: "postgresql"},
     )
 
@@ -101,6 +106,7 @@ projects = Table(
     Column("metadata", Text, nullable=False),
     Column("search", Text, nullable=False),
     *_kept(),
+    Column("model", Text),
     Index("ix_projects_organization", "organization_id", "id"),
     Index("ix_projects_status", "status", "id"),
 )
@@ -123,7 +129,7 @@ users = Table(
     Index("ix_users_status", "status", "id"),
     Index("ix_users_email", "email", "id"),
     Index("ix_users_search", "id", "organization_id", "status", "email", "search", info={ONLY: "sqlite"}),
-    _trigrams("users"),
+    _pages_of_ids("users"),
 )
 
 tokens = Table(
@@ -169,7 +175,7 @@ tokens = Table(
     Index(
         "ix_tokens_search", "id", "organization_id", "project_id", "user_id", "status", "search", info={ONLY: "sqlite"}
     ),
-    _trigrams("tokens"),
+    _pages_of_ids("tokens"),
 )
 
 token_totals = Table(
@@ -341,6 +347,6 @@ ledger_leases = Table(
 
 def is_in(dialect: str, item: SchemaItem) -> bool:
     """Whether databases of this dialect have this table, column or index, and have it from here."""
-    if isinstance(item, Table) and _TRIGRAMS in item.name:
+    if isinstance(item, Table | Index) and any(part in str(item.name) for part in _MIGRATED):
         return False
     return bool(item.info.get(ONLY, dialect) == dialect)

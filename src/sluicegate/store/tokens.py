@@ -33,6 +33,12 @@ class ResolvedToken(Struct, frozen=True):
     time_zone: str = "UTC"
     failure_mode: FailureMode = "closed"
     fallback_daily_limit: int | None = None
+    project_model: str | None = None
+
+    @property
+    def model(self) -> str | None:
+        """What every request of it is answered by: its own model, else its project's."""
+        return self.project_model if self.token.model is None else self.token.model
 
 
 class TokenTotals(Struct, frozen=True):
@@ -224,6 +230,7 @@ _RESOLVE = (
         organizations.c.time_zone,
         organizations.c.failure_mode,
         organizations.c.fallback_daily_limit,
+        projects.c.model.label("project_model"),
     )
     .join(organizations, organizations.c.id == tokens.c.organization_id)
     .outerjoin(projects, projects.c.id == tokens.c.project_id)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, String, Table, and_, func, or_
+from sqlalchemy import ColumnElement, FromClause, String, Table, and_, func, or_
 
 from sluicegate.store.errors import UnstorableError
 
@@ -54,7 +54,7 @@ def searchable(texts: Iterable[str]) -> str:
     return "\n".join(texts).casefold()
 
 
-def contains(table: Table, text: str) -> ColumnElement[bool]:
+def contains(table: FromClause, text: str) -> ColumnElement[bool]:
     """Where `text` is part of what is searched, in any case; `%` and `_` are letters like others."""
     folded = text.casefold()
     if len(folded) > _LONGEST_PATTERN:
@@ -62,11 +62,11 @@ def contains(table: Table, text: str) -> ColumnElement[bool]:
     return _like(table, f"%{_escaped(folded)}%")
 
 
-def finds(table: Table, text: str) -> ColumnElement[bool]:
+def finds(table: FromClause, text: str) -> ColumnElement[bool]:
     """As `contains`, but one or two ASCII letters or digits are looked for where a word begins.
 
-    PostgreSQL's index of trigrams knows those places, but no shorter part of a text, and to look at each of a million
-    records takes too long. So it does, on PostgreSQL, for a text without any letter or digit that its locale knows.
+    The indexes of both databases know those places, but not where else so short a part is, and to look at each of a
+    million records takes too long.
     """
     folded = text.casefold()
     if not is_beginning(folded):
@@ -81,7 +81,7 @@ def is_beginning(folded: str) -> bool:
     return len(folded) < TRIGRAM and folded.isascii() and folded.isalnum()
 
 
-def _like(table: Table, pattern: str) -> ColumnElement[bool]:
+def _like(table: FromClause, pattern: str) -> ColumnElement[bool]:
     return table.c.search.like(pattern, escape=_ESCAPE)
 
 

@@ -7,6 +7,7 @@ headers     which header fields travel, and which mean something to us
 sse         server-sent events: splitting and writing
 caps        how much a JSON request lets a model write, and makes it read
 peek        reading and splicing top-level JSON fields without re-encoding
+stated      whether a JSON request states anything of its cost
 tiers       fields of a JSON request by which it costs more than its model's standard rates
 link        messages between a worker and its control process
 """

@@ -6,12 +6,16 @@ Rule 2. A cap is written in the place of the one that is there, or as a new firs
 """
 
 import json
+import re
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
+from sluicegate.wire.paid_tools import MARKS
 from sluicegate.wire.peek import field_span, with_field
+from sluicegate.wire.stated import NAMES, SILENT, Stated, stated_in
 
 
 class CapFields(Struct, frozen=True):
@@ -52,12 +56,21 @@ REFERENCES: Final = (
 """Names of members by which a request makes a model read what is not in its bytes."""
 _IMAGE_PARTS: Final = (b'"image_url"', b'"input_image"', b'"image"', b'"inlineData"', b'"inline_data"')
 
+_reaches = re.compile(b"|".join(map(re.escape, REFERENCES + _IMAGE_PARTS + MARKS))).search
+"""One pass over the bytes, where looking for each name takes thirteen."""
+_NO_CAPS: Final = Caps(None, 1)
+
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value = msgspec.json.Decoder().decode
 
 
-def read_caps(body: bytes, fields: CapFields) -> Caps:
-    """The caps of a request. Raises PeekError where one is given twice. `body` is what `peek` accepted."""
+def read_caps(body: bytes, fields: CapFields, stated: Stated | None = None) -> Caps:
+    """The caps of a request. `body` is what `peek` accepted, `stated` what is known to be in it.
+
+    Raises PeekError where one is given twice.
+    """
+    if (stated or stated_in(body)) is SILENT and _is_stated(fields):
+        return _NO_CAPS
     members = _members(body)
     found: list[int] = []
     choices = 1
@@ -76,6 +89,12 @@ def read_caps(body: bytes, fields: CapFields) -> Caps:
         prompts = _value(members["prompt"])
         choices *= 1 if all(isinstance(each, int) for each in prompts) else len(prompts)
     return Caps(max(found) if found else None, choices)
+
+
+@lru_cache(maxsize=64)
+def _is_stated(fields: CapFields) -> bool:
+    """Whether `Stated` knows all of them."""
+    return NAMES.issuperset((*(fields.inside or fields.names), *fields.choices))
 
 
 def _members(text: bytes) -> dict[str, msgspec.Raw]:
@@ -123,6 +142,16 @@ def _with_number(text: bytes, names: tuple[str, ...], value: bytes) -> bytes:
     for name in present or names[:1]:
         text = with_field(text, name, value)
     return text
+
+
+def is_plain(body: bytes) -> bool:
+    """Whether these bytes are all there is to read, and text: what most requests are."""
+    return _reaches(body) is None
+
+
+def is_usual(body: bytes) -> bool:
+    """Whether a request is plain, and states nothing of what it may take or cost."""
+    return _reaches(body) is None and stated_in(body) is SILENT
 
 
 def is_self_contained(body: bytes) -> bool:

@@ -24,6 +24,9 @@ ACCEPT_ENCODING: Final = 13
 CACHE_CONTROL: Final = 14
 COOKIE: Final = 15
 MAX_COST: Final = 16
+REGION: Final = 17
+TAGS: Final = 18
+ORIGIN: Final = 19
 AUTHORIZATION: Final = 20
 X_API_KEY: Final = 21
 API_KEY: Final = 22
@@ -50,6 +53,9 @@ _REQUEST_KINDS = {
     b"accept-encoding": ACCEPT_ENCODING,
     b"cookie": COOKIE,
     b"x-gateway-max-cost-usd": MAX_COST,
+    b"x-gateway-region": REGION,
+    b"x-gateway-tags": TAGS,
+    b"origin": ORIGIN,
     b"authorization": AUTHORIZATION,
     b"x-api-key": X_API_KEY,
     b"api-key": API_KEY,
@@ -132,6 +138,15 @@ def without(lines: list[bytes], names: frozenset[bytes]) -> list[bytes]:
 def has_field(lines: list[bytes], name: bytes) -> bool:
     """Whether one of `lines` is a field of this lower-case name."""
     return any(line.partition(b":")[0].lower() == name for line in lines)
+
+
+def value_of(lines: list[bytes], name: bytes) -> bytes:
+    """The trimmed value of the first of `lines` with this lower-case name; empty where there is none."""
+    for line in lines:
+        spelt, _, value = line.partition(b":")
+        if spelt.lower() == name:
+            return value.strip()
+    return b""
 
 
 def bearer(value: bytes) -> bytes:

@@ -7,6 +7,7 @@ order. When the connection breaks, unanswered questions are lost and the worker 
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -14,6 +15,9 @@ from msgspec import Struct
 from sluicegate.domain.pricing import Price
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
+
+CircuitState = Literal["closed", "half_open", "open"]
+"""Of a deployment: it is asked, it is tried by one request, it is left alone."""
 
 LARGEST_FRAME = 64 * 1024 * 1024
 """Bytes; a peer that announces more is broken and its connection is closed. Room for a batch of the largest held
@@ -94,6 +98,29 @@ class Ready(Struct, frozen=True, tag="ready", array_like=True):
     """Worker to control: I run on snapshot `version` and accept connections."""
 
     version: int
+
+
+class DeploymentHealth(Struct, frozen=True, array_like=True):
+    """How one deployment fares at one worker. Times are seconds from when it is said.
+
+    `failures` are those in a row. Where it is left alone, `reopens_in` is until one request tries it; `rests_for` is
+    until its own limits allow more; 0.0 where neither is so. `busy` are its requests under way, `limit` the most that
+    it is given.
+    """
+
+    id: str
+    state: CircuitState
+    failures: int
+    reopens_in: float
+    rests_for: float
+    busy: int
+    limit: int
+
+
+class Health(Struct, frozen=True, tag="health", array_like=True):
+    """Worker to control: how these deployments fare now. Those not named are as they were said to be before."""
+
+    deployments: tuple[DeploymentHealth, ...]
 
 
 class Configure(Struct, frozen=True, tag="configure", array_like=True):
@@ -178,7 +205,7 @@ class ForgetPrices(Struct, frozen=True, tag="forget_prices", array_like=True):
     """Control to worker: prices have changed, ask again."""
 
 
-ToControl = Hello | Resolve | Count | Ready | Lend | AskPrice
+ToControl = Hello | Resolve | Count | Ready | Lend | AskPrice | Health
 ToWorker = Configure | Resolved | Counted | Forget | Feed | Lent | Recall | Priced | ForgetPrices
 
 _encoder = msgspec.msgpack.Encoder()

@@ -9,10 +9,10 @@ Rule. What is not known to cost at most the standard rates is taken to cost more
 import json
 from typing import Any, Final
 
-import msgspec
-from msgspec import Struct, field
+from msgspec import UNSET
 
 from sluicegate.wire.peek import field_span
+from sluicegate.wire.stated import Stated, stated_in
 
 _STANDARD_TIERS: Final = frozenset({"auto", "default", "standard", "standard_only", "flex", "on_demand"})
 """`auto` is what a missing field means: a tier that the provider's account is set to, where it is set to one."""
@@ -26,47 +26,24 @@ _STANDARD: Final = {
 """For each field the values that cost no more."""
 
 
-_NAMES: Final = tuple(b'"%b"' % name.encode() for name in _STANDARD)
-
-
-class _Fields(Struct):
-    service_tier: Any = None
-    camel: Any = field(default=None, name="serviceTier")
-    speed: Any = None
-    inference_geo: Any = None
-
-
-_decode = msgspec.json.Decoder(_Fields).decode
-
-
-def dearer_field(body: bytes) -> str | None:
+def dearer_field(body: bytes, stated: Stated | None = None) -> str | None:
     """The first field by which the request may cost more than the standard rates; None where there is none.
 
-    What is no JSON object has no fields. Raises PeekError where such a field is given twice.
+    What is no JSON object has no fields. `stated` is what is known to be in it. Raises PeekError where such a field is
+    given twice.
     """
-    may_hide = b"\\u00" in body
-    if not may_hide and not any(map(body.__contains__, _NAMES)):
-        return None
-    for name, value in _values(body).items():
-        if value is None and not may_hide and b'"%b"' % name.encode() not in body:
-            continue
+    stated = stated or stated_in(body)
+    values = _values_slowly(body) if stated is None else _values(stated)
+    for name, value in values.items():
         field_span(body, name)
         if value is not None and (not isinstance(value, str) or value.lower() not in _STANDARD[name]):
             return name
     return None
 
 
-def _values(body: bytes) -> dict[str, Any]:
-    try:
-        found = _decode(body)
-    except ValueError:
-        return _values_slowly(body)
-    return {
-        "service_tier": found.service_tier,
-        "serviceTier": found.camel,
-        "speed": found.speed,
-        "inference_geo": found.inference_geo,
-    }
+def _values(stated: Stated) -> dict[str, Any]:
+    values = (stated.service_tier, stated.camel_tier, stated.speed, stated.inference_geo)
+    return {name: value for name, value in zip(_STANDARD, values, strict=True) if value is not UNSET}
 
 
 def _values_slowly(body: bytes) -> dict[str, Any]:
@@ -75,4 +52,4 @@ def _values_slowly(body: bytes) -> dict[str, Any]:
         loaded = json.loads(body)
     except ValueError:
         return {}
-    return {name: loaded.get(name) for name in _STANDARD} if isinstance(loaded, dict) else {}
+    return {name: loaded[name] for name in _STANDARD if name in loaded} if isinstance(loaded, dict) else {}

@@ -85,6 +85,19 @@ def test_defaults_change_while_it_runs() -> None:
     with_mock(conversation)
 
 
+def test_the_next_requests_fail_while_it_runs() -> None:
+    """How many are to fail is set at the mock itself as well, and counted from then on; a fault alone is for all."""
+
+    async def conversation(mock: MockServer) -> list[int]:
+        answers = []
+        for change in (b'{"fault": "status=503", "fault-first": "1"}', b'{"fault": "status=502"}'):
+            assert status(await heard(mock, request("/__settings", change))) == 200
+            answers += [status(await heard(mock, request(CHAT, b"{}"))) for _ in range(2)]
+        return answers
+
+    assert with_mock(conversation) == [503, 200, 502, 502]
+
+
 def test_wrong_key_is_refused() -> None:
     """A mock that asks for a key takes no other."""
     settings = MockSettings(require_key="good")

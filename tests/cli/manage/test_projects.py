@@ -8,7 +8,7 @@ SEARCH = {"project_id": "prj_1", "organization_id": "org_1", "name": "search", "
 def test_create(api: ScriptedApi) -> None:
     """Every option becomes a field."""
     api.will_answer(SEARCH, status=201)
-    options = ("--organization", "org_1", "--description", "finds", "--metadata", "{}")
+    options = ("--organization", "org_1", "--description", "finds", "--metadata", "{}", "--model", "smart")
     assert api.manage("project", "create", "search", *options, "-q").stdout == "prj_1\n"
     assert api.asked[0].line == "POST /admin/projects"
     assert api.asked[0].body == {
@@ -16,6 +16,7 @@ def test_create(api: ScriptedApi) -> None:
         "organization_id": "org_1",
         "description": "finds",
         "metadata": {},
+        "model": "smart",
     }
 
 
@@ -32,7 +33,12 @@ def test_list_and_show(api: ScriptedApi) -> None:
 def test_update(api: ScriptedApi) -> None:
     """Only what is named changes."""
     api.will_answer(SEARCH)
+    api.will_answer(SEARCH)
+    api.will_answer(SEARCH)
     assert api.manage("project", "update", "prj_1", "--name", "find", "--unset", "description").exit_code == 0
+    assert api.manage("project", "update", "prj_1", "--model", "smart").exit_code == 0
+    assert api.manage("project", "update", "prj_1", "--unset", "model").exit_code == 0
+    assert [one.body for one in api.asked[1:]] == [{"model": "smart"}, {"model": None}]
     assert (api.asked[0].line, api.asked[0].body) == (
         "PATCH /admin/projects/prj_1",
         {"name": "find", "description": ""},

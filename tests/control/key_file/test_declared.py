@@ -98,6 +98,17 @@ def token_id(keys: DeclaredKeys, key: str = ANN) -> str:
     return keys.principals[digest(key.encode())].token_id
 
 
+def test_keys_are_found_by_id_and_by_owner(bench: Bench) -> None:
+    """As they are in force, with the defaults."""
+    ann = bench.keys.get(digest(ANN.encode()))
+    assert ann is not None
+    assert bench.keys.by_id(ann.token_id) == ann
+    assert bench.keys.by_id("tok_of_nobody") is None
+    for owner in (ann.token_id, "org_default", "prj_default"):
+        assert bench.keys.owned_by({owner}) == [digest(ANN.encode())]
+    assert bench.keys.owned_by({"org_other"}) == []
+
+
 def test_loaded_keys_are_in_force(bench: Bench) -> None:
     """By digest for whom they stand for, by id for what the file says of them."""
     assert [*bench.keys.principals] == [digest(ANN.encode())]

@@ -12,7 +12,7 @@ NOW = 1_800_000_000_000
 
 def spent(place: int, *charges: Charge, at: int = NOW) -> Spent:
     """What an exchange was charged."""
-    return Spent(place, at, charges)
+    return Spent(place, at, tuple((each.account, each.amount, each.leased) for each in charges))
 
 
 def test_one_operation_for_each_account() -> None:

@@ -65,6 +65,27 @@ def test_unchanged_journal_is_left_alone(tmp_path: Path, log: FilteringBoundLogg
     told(tmp_path, log, story)
 
 
+def test_busy_journal_is_settled_less_often(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """After a look that found much, what comes is left for a moment, so that the ledger has fewer batches to apply."""
+
+    async def story(node: Node) -> None:
+        writer = Writer(node.events, "000-a")
+        line = msgspec.json.encode(exchange("1", charge(ONE, 1))) + b"\n"
+        writer.write(line * settlement.MANY)
+        await node.limits.look()
+        writer.write(line)
+        await node.limits.look()
+        assert await used(node) == settlement.MANY
+        node.clock.seconds += settlement.BUSY_REST
+        await node.limits.look()
+        writer.write(line)
+        await node.limits.look()
+        assert await used(node) == settlement.MANY + 2
+        writer.die()
+
+    told(tmp_path, log, story)
+
+
 def test_crash_before_the_checkpoint_charges_nothing_twice(tmp_path: Path, log: FilteringBoundLogger) -> None:
     """The next process reads it again, and the ledger says that it has it, however the batch is cut this time."""
 

@@ -36,7 +36,7 @@ def read(trail: Trail, writer: Writer) -> list[Spent]:
 
 def places(spent: list[Spent]) -> list[tuple[int, tuple[int, ...]]]:
     """Where, and how much."""
-    return [(each.place, tuple(charge.amount for charge in each.charges)) for each in spent]
+    return [(each.place, tuple(amount for _, amount, _ in each.charges)) for each in spent]
 
 
 def test_charges_are_told_once_with_their_places(writer: Writer) -> None:
@@ -49,7 +49,7 @@ def test_charges_are_told_once_with_their_places(writer: Writer) -> None:
     spent = read(road, writer)
     assert places(spent) == [(place_of(1, first), (1, 20)), (place_of(1, third), (20,))]
     assert spent[0].at == 1_800_000_000_123
-    assert spent[0].charges == (ONE, TWO)
+    assert spent[0].charges == (("a|requests|1h", 1, 1), ("b|tokens|1h", 20, 20))
     assert road.restart == Progress(1, third)
     assert read(road, writer) == []
     assert road.size() == third + 8
@@ -84,6 +84,45 @@ def test_pending_waits_for_its_exchange(writer: Writer) -> None:
     assert places(read(road, writer)) == [(place_of(1, last), (1,))]
     assert road.restart == Progress(1, last)
     assert places(read(trail(writer), writer)) == [(place_of(1, other), (1,)), (place_of(1, last), (1,))]
+
+
+@pytest.mark.parametrize("request_id", ["plain", 'quo"ted', "back\\slash", "ünï", ""])
+def test_exchange_is_known_again_whatever_its_id(request_id: str, writer: Writer) -> None:
+    """A pending line is not read as JSON where its id can be told without; both ways lead to the same."""
+    writer.begin(request_id, charge("a|requests|1h", 5))
+    end = writer.end(request_id, ONE)
+    road = trail(writer)
+    assert places(read(road, writer)) == [(place_of(1, end), (1,))]
+    assert road.restart == Progress(1, end)
+    begun = writer.begin(request_id, charge("a|requests|1h", 5))
+    writer.die()
+    assert places(read(road, writer)) == [(place_of(2, end + 1), (5,))]
+    assert road.restart == Progress(1, begun)
+
+
+def test_exchange_without_charges_ends_its_pending_line(writer: Writer) -> None:
+    """It takes nothing, and says so for good."""
+    writer.begin("1", charge("a|requests|1h", 5))
+    writer.end("2")
+    end = writer.end("1")
+    road = trail(writer)
+    assert read(road, writer) == []
+    assert road.restart == Progress(1, end)
+    writer.die()
+    assert read(road, writer) == []
+
+
+def test_pending_line_that_is_damaged_is_told_when_it_would_count(writer: Writer) -> None:
+    """What it would have charged is lost; one that was cut off is told at once."""
+    writer.write(b'{"kind":"pending","request_id":"1","exchange":{nonsense}}\n')
+    writer.write(b'{"kind":"pending","request_id":"2","exch\n')
+    road = trail(writer)
+    assert read(road, writer) == []
+    assert [each.offset for each in road.damages] == [58]
+    writer.die()
+    assert read(road, writer) == []
+    assert [each.offset for each in road.damages] == [58, 0]
+    assert road.is_over
 
 
 def test_dead_writers_pending_lines_are_told_as_guessed(writer: Writer) -> None:

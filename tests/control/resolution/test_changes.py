@@ -117,6 +117,20 @@ def test_many_changes_are_read_in_pieces(changes: Log) -> None:
     assert changes.look() == [[b"a"] * LARGEST_BATCH, [b"b"], pytest.approx(began + 0.01)]
 
 
+def test_one_look_that_takes_too_long_is_no_trouble(changes: Log, captured: LogCapture) -> None:
+    """The process itself may be busy when it begins. It makes nothing true, and the second in a row is logged."""
+    changes.look()
+    changes.trouble = TimeoutError()
+    assert changes.look() == []
+    changes.trouble = None
+    assert changes.look() == [pytest.approx(changes.clock - 0.01)]
+    assert captured.entries == []
+    changes.trouble = TimeoutError()
+    assert changes.look() == []
+    assert changes.look() == []
+    assert [entry["event"] for entry in captured.entries] == ["the change log cannot be read"]
+
+
 def test_a_log_that_cannot_be_read_makes_nothing_true(changes: Log, captured: LogCapture) -> None:
     """It is logged once; afterwards nothing is missed."""
     changes.look()

@@ -57,6 +57,17 @@ def test_the_projects_own_keys_travel_with_it() -> None:
     assert principal_of(resolved, (("openai", "key"),), NOW).credentials == (("openai", "key"),)
 
 
+@pytest.mark.parametrize(
+    ("own", "projects", "expected"),
+    [(None, None, None), (None, "large", "large"), ("small", "large", "small"), ("small", None, "small")],
+)
+def test_a_tokens_own_model_goes_before_its_projects(own: str | None, projects: str | None, expected: str) -> None:
+    """What answers every request is the token's to say, then the project's."""
+    token = msgspec.structs.replace(TOKEN, model=own)
+    resolved = ResolvedToken(token, "active", "active", None, project_model=projects)
+    assert (principal_of(resolved, (), NOW).model, resolved.model) == (expected, expected)
+
+
 def test_a_users_token_has_no_project() -> None:
     """It is not counted for a project that it does not belong to."""
     assert judged(project_id=None, owners=("active", None, "active")).project_id == ""

@@ -23,7 +23,15 @@ class Bench:
         self.queries: list[tuple[list[bytes], asyncio.Future[Mapping[bytes, Principal]]]] = []
         self.pauses: asyncio.Queue[asyncio.Future[None]] = asyncio.Queue()
         self.answers: list[tuple[bytes, Principal | None]] = []
-        self.stored = StoredTokens(self.query, clock=lambda: self.now, log=log)
+        self.declared: dict[bytes, Principal] = {}
+        self.announced: list[list[bytes]] = []
+        self.stored = StoredTokens(
+            self.query,
+            clock=lambda: self.now,
+            log=log,
+            known=self.declared.get,
+            announce=lambda digests: self.announced.append(sorted(digests)),
+        )
 
     async def query(self, digests: Sequence[bytes]) -> Mapping[bytes, Principal]:
         """Wait for the test."""
@@ -227,5 +235,73 @@ def test_a_flood_is_asked_in_pieces(converse: Converse) -> None:
         assert [len(query) for query in await bench.asked()] == [LARGEST_BATCH]
         await bench.says()
         assert [len(query) for query in await bench.asked()] == [LARGEST_BATCH, 1]
+
+    converse(conversation)
+
+
+def test_what_a_file_declares_is_told_while_the_database_is_away(converse: Converse) -> None:
+    """At once after the first failure, and as long as that lasts; then it is announced, to be asked for anew."""
+
+    async def conversation(bench: Bench) -> None:
+        bench.declared.update({b"a": ONE, b"b": TWO})
+        bench.ask(b"a", b"stored")
+        await bench.asked()
+        bench.queries[-1][1].set_exception(OSError("refused"))
+        await bench.asked()
+        assert bench.answers == [(b"a", ONE)]
+        bench.ask(b"b")
+        assert bench.answers == [(b"a", ONE), (b"b", TWO)]
+        bench.ask(b"c")
+        assert bench.announced == []
+        (await bench.pauses.get()).set_result(None)
+        assert await bench.asked() == [[b"a", b"stored"], [b"stored", b"c"]]
+        await bench.says(stored=ONE)
+        assert bench.answers[2:] == [(b"stored", ONE), (b"c", None)]
+        assert bench.announced == [[b"a", b"b"]]
+        bench.ask(b"a")
+        await bench.asked()
+        await bench.says(a=TWO)
+        assert bench.answers[-1] == (b"a", TWO)
+        assert len(bench.announced) == 1
+
+    converse(conversation)
+
+
+def test_the_database_is_tried_again_where_nobody_waits(converse: Converse) -> None:
+    """One of those that were told something makeshift serves to see whether it is back."""
+
+    async def conversation(bench: Bench) -> None:
+        bench.declared[b"a"] = ONE
+        bench.ask(b"a")
+        for _ in range(2):
+            await bench.asked()
+            bench.queries[-1][1].set_exception(OSError("refused"))
+            (await bench.pauses.get()).set_result(None)
+        assert await bench.asked() == [[b"a"]] * 3
+        assert bench.announced == []
+        await bench.says(a=ONE)
+        assert (bench.announced, bench.answers) == ([[b"a"]], [(b"a", ONE)])
+        assert await bench.asked() == [[b"a"]] * 3, "nothing is left to ask"
+
+    converse(conversation)
+
+
+def test_within_a_change_nothing_makeshift_is_told(converse: Converse) -> None:
+    """What is being committed holds back declared tokens as well, until it is announced again."""
+
+    async def conversation(bench: Bench) -> None:
+        bench.declared[b"a"] = ONE
+        bench.ask(b"a")
+        await bench.asked()
+        bench.stored.hold([b"a"])
+        bench.queries[-1][1].set_exception(OSError("refused"))
+        await bench.asked()
+        bench.ask(b"a")
+        assert bench.answers == []
+        bench.stored.release([b"a"])
+        (await bench.pauses.get()).set_result(None)
+        await bench.asked()
+        await bench.says(a=TWO)
+        assert bench.answers == [(b"a", TWO), (b"a", TWO)]
 
     converse(conversation)

@@ -1,15 +1,18 @@
 """The parts of resolution together: what is said to workers, in which order."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 from structlog.typing import FilteringBoundLogger
 
+from sluicegate.control.resolution.declared import nothing_said
 from sluicegate.control.resolution.resolution import LARGEST_NAMED, SHARED_LEASE, Resolution
 from sluicegate.control.resolution.uses import Uses
+from sluicegate.control.tenants.declared import Said
 from sluicegate.control.token_directory import DeclaredTokens
+from sluicegate.domain.owner_marks import mark_of
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Change
 from sluicegate.events.checkpoint import CheckpointFile
@@ -25,6 +28,7 @@ class Scene:
         self.changes: list[Change] = []
         self.said: list[object] = []
         self.clock = 50.0
+        self.is_away = False
         self.resolution = Resolution(
             declared=[DeclaredTokens({b"declared": Principal("tok_d")})],
             query=self.query,
@@ -40,8 +44,15 @@ class Scene:
             clock=lambda: self.clock,
             now=lambda: 0,
             log=log,
+            owners=self.owners,
         )
         self.resolution.speak_through(self)
+
+    async def owners(self, principals: Collection[Principal]) -> Sequence[Said]:
+        """Nothing is said of any owner."""
+        if self.is_away:
+            raise OSError("refused")
+        return await nothing_said(principals)
 
     async def query(self, digests: Sequence[bytes]) -> Mapping[bytes, Principal]:
         """Look tokens up."""
@@ -183,3 +194,33 @@ def test_without_workers_nothing_is_said(tmp_path: Path, log: FilteringBoundLogg
     silent.resolution.announce([b"a"])
     asyncio.run(silent.resolution._changes.look())
     assert silent.said == []
+
+
+def test_marks_of_owners_become_their_declared_tokens(scene: Scene) -> None:
+    """In announcements and around a commit: workers know no owners."""
+    scene.resolution.announce([b"a", mark_of("org_default"), mark_of("org_other")])
+    with scene.resolution.announcing([mark_of("tok_d")]):
+        pass
+    scene.resolution.announce([mark_of("org_other")])
+    assert scene.said == [[b"a", b"declared"], [b"declared"], [b"declared"], []]
+
+
+def test_what_the_database_says_of_owners_is_asked_in_the_same_turn(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """Declared and stored tokens of a batch are answered together, and without the database declared ones are."""
+    scene = Scene(tmp_path, log)
+
+    async def script() -> None:
+        scene.stored[b"stored"] = Principal("tok_s")
+        assert list(await asyncio.gather(scene.finds(b"declared"), scene.finds(b"stored"))) == [
+            Principal("tok_d"),
+            Principal("tok_s"),
+        ]
+        scene.is_away = True
+        assert await scene.finds(b"declared") == Principal("tok_d")
+        assert await scene.finds(b"declared") == Principal("tok_d")
+        scene.said.clear()
+        scene.is_away = False
+        assert await scene.finds(b"stored") == Principal("tok_s")
+        assert scene.said == [[b"declared"]]
+
+    asyncio.run(during(scene, script))

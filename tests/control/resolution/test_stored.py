@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.resolution.resolution import Resolution
 from sluicegate.control.resolution.stored import Stored, stored_resolution
+from sluicegate.control.token_directory import DeclaredTokens
+from sluicegate.domain.owner_marks import mark_of
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Project, Token
 from sluicegate.store.database import Database, Session
@@ -47,10 +49,11 @@ class Scene:
     def __init__(self, database: Database, directory: Path, log: FilteringBoundLogger) -> None:
         self.database = database
         self.asked: list[set[str]] = []
+        self.declared = DeclaredTokens({})
         self.stored = Stored(database, credentials=self.credentials, now=lambda: NOW)
         self.resolution: Resolution = stored_resolution(
             database,
-            declared=(),
+            declared=[self.declared],
             credentials=self.credentials,
             data_dir=directory,
             is_shared=False,
@@ -214,6 +217,67 @@ def test_a_revocation_holds_from_its_announcement_on(play: Play) -> None:
             assert after is not None
             assert not after.is_active
             assert await scene.finds(a_token(secrets.token_hex(8))) is None
+            running.cancel()
+
+    play(script)
+
+
+class Voice:
+    """Workers that hear what to forget."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[Sequence[bytes] | None] = asyncio.Queue()
+
+    def forget(self, digests: Sequence[bytes] | None) -> None:
+        """Hear it."""
+        self.heard.put_nowait(digests)
+
+    def tell_feed(self) -> None:
+        """Nothing of interest."""
+
+
+def test_limits_of_owners_reach_declared_tokens_on_every_node(play: Play) -> None:
+    """A limit set by another node, which cannot know who declares what, is announced here and in force."""
+
+    async def script(scene: Scene) -> None:
+        voice = Voice()
+        looks: asyncio.Queue[None] = asyncio.Queue()
+        scene.resolution.speak_through(voice)
+        token = a_token("declared")
+        scene.declared.replace({token.digest: Principal(token.id)})
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(scene.resolution.run(pause=lambda _seconds: looks.get()))
+            assert await voice.heard.get() is None
+            before = await scene.finds(token)
+            assert before == Principal(token.id)
+            async with scene.database.writing() as session:
+                limit = a_limit(1, scope="organization", scope_id="org_default", organization_id="org_default")
+                await session.limits.add(limit)
+                organization = await session.organizations.get("org_default")
+                assert organization is not None
+                await session.organizations.update(
+                    msgspec.structs.replace(
+                        organization,
+                        monthly_budget=7,
+                        time_zone="Europe/Berlin",
+                        failure_mode="open",
+                        fallback_daily_limit=3,
+                        version=organization.version + 1,
+                    )
+                )
+                await session.changes.append([mark_of("org_default")])
+            looks.put_nowait(None)
+            assert await voice.heard.get() == [token.digest]
+            after = await scene.finds(token)
+            assert after is not None
+            assert [limit.account for limit in after.limits] == [
+                "org_default|tokens|1h",
+                "org_default|usd|month@Europe/Berlin",
+            ]
+            assert (after.failure_mode, after.fallback_daily_limit) == ("open", 3)
+            with scene.resolution.announcing([mark_of("prj_default")]):
+                assert await voice.heard.get() == [token.digest]
+            assert await voice.heard.get() == [token.digest]
             running.cancel()
 
     play(script)

@@ -98,7 +98,7 @@ def test_what_is_read_of_an_exchange() -> None:
     """As much as uses and the key file's counts need, under the names that `Exchange` has for it."""
     exchange = replace(an_exchange(), metadata=Metadata(total_tokens=25), limit="l", charges=(Charge("l", 1, 1),))
     assert used(exchange) == Used(
-        "req_1", exchange.timestamp, "tok_1", 0.0, Spent(25), charges=(Charge("l", 1, 1),), limit="l"
+        "req_1", exchange.timestamp, "tok_1", 0.0, Spent(25), charges=msgspec.Raw(b'[["l",1,1]]'), limit="l"
     )
 
 

@@ -37,3 +37,27 @@ def test_refused_reload_tells_every_problem(api: Api, write: WriteSources) -> No
     shown = manage(api, "GET", "/admin/config").json
     assert shown["version"] == 1
     assert shown["last_error"] == {"at": "2026-11-21T12:00:00Z", "problems": answer.json["errors"]}
+
+
+def test_what_a_reload_would_change_is_shown_before(api: Api, write: WriteSources) -> None:
+    """Every setting that differs is told, secrets not; nothing changes, and afterwards nothing is left to change."""
+    assert manage(api, "GET", "/admin/config/diff").json == {"version": 1, "changes": []}
+    write(MINIMAL.replace("sk-provider-secret", "sk-other-secret") + "server: {workers: 2, drain_seconds: 7}\n")
+    answer = manage(api, "GET", "/admin/config/diff")
+    told = {change["path"]: change for change in answer.json["changes"]}
+    assert set(told) == {"server.workers", "server.drain_seconds", "providers.first.api_key"}
+    assert (told["server.workers"]["after"], told["server.workers"]["needs_restart"]) == ("2", True)
+    assert (told["server.drain_seconds"]["after"], told["server.drain_seconds"]["needs_restart"]) == ("7.0", False)
+    assert told["providers.first.api_key"]["is_secret"]
+    assert b"sk-" not in answer.body
+    assert manage(api, "GET", "/admin/config").json["version"] == 1
+    assert manage(api, "POST", "/admin/config/reload").status == 200
+    assert manage(api, "GET", "/admin/config/diff").json["changes"] == []
+
+
+def test_a_reload_that_would_be_refused_is_told_before(api: Api, write: WriteSources) -> None:
+    """A broken file is answered with 422 and all its problems, and is no failure of the configuration in force."""
+    write(MINIMAL + "prot: 1\n")
+    answer = manage(api, "GET", "/admin/config/diff")
+    assert (answer.status, [error["path"] for error in answer.json["errors"]]) == (422, ["prot"])
+    assert manage(api, "GET", "/admin/config").json["last_error"] is None

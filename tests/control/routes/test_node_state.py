@@ -52,6 +52,6 @@ def test_everything_is_counted(api: Api) -> None:
         "last_change": 0,
     }
     api.make("PATCH", "/admin/users/usr_own", {"status": "suspended"})
-    assert api.ask("GET", "/admin/metrics").json["last_change"] == 1
+    assert api.ask("GET", "/admin/metrics").json["last_change"] > 0
     assert api.ask("GET", "/admin/metrics", key=world.keys["viewer"]).status == 403
     assert api.ask("GET", "/admin/health", key=world.keys["viewer"]).status == 200

@@ -1,7 +1,13 @@
 """Prices of one organisation by way of the management API."""
 
 import pytest
+from msgspec.structs import replace
 
+from sluicegate.config.schema import PriceSettings
+from sluicegate.control.prices.declared import DeclaredPrices
+from sluicegate.control.prices.directory import StoredOverrides
+from sluicegate.domain.pricing import cost
+from sluicegate.domain.usage import Usage
 from tests.control.actors import actions
 from tests.control.api import Api
 
@@ -15,6 +21,7 @@ NEW = {
     "request": "0.000000001",
 }
 PATH = "/manage/prices"
+RATED = frozenset(PriceSettings.model_fields)
 
 
 def test_a_price_has_all_its_fields(api: Api) -> None:
@@ -29,15 +36,80 @@ def test_a_price_has_all_its_fields(api: Api) -> None:
         "input": 1.25,
         "output": 10.0,
         "cache_write": None,
+        "cache_write_1h": None,
         "input_audio": None,
         "output_audio": None,
         "request": 1e-09,
+        "tiers": [],
+        "longest_output": None,
+        "context": None,
         "price_version": f"{price_id}/1",
         "created_at": "2026-11-21T12:00:00Z",
         "updated_at": "2026-11-21T12:00:00Z",
     }
     assert api.ask("GET", f"{PATH}/{price_id}").json == answer.json
     assert api.ask("POST", PATH, body=NEW).status == 409
+
+
+def test_a_price_can_say_all_that_the_configuration_can(api: Api) -> None:
+    """Tiers by the size of the input, rates of sound and of the cache, and the model's bounds: kept, billed, shown."""
+    api.world()
+    rates = {
+        "input": 2,
+        "output": 8,
+        "cache_read": 0.5,
+        "cache_write": 2.5,
+        "cache_write_1h": "4",
+        "input_audio": 40,
+        "output_audio": 80,
+        "request": 0.01,
+    }
+    given = {
+        **NEW,
+        **rates,
+        "tiers": [{"above": 400_000, "input": 9, "output": 9}, {"above": 200_000, **rates, "input": 4}],
+        "longest_output": 16_384,
+        "context": 1_000_000,
+    }
+    assert set(given) - set(NEW) | set(rates) >= set(PriceSettings.model_fields) - {"model"}
+    made = api.make("POST", PATH, given)
+    shown = {**rates, "cache_write_1h": 4}
+    assert {name: made[name] for name in shown} == shown
+    assert [tier["above"] for tier in made["tiers"]] == [200_000, 400_000]
+    assert made["tiers"][0] == {**shown, "input": 4, "above": 200_000}
+    assert (made["tiers"][1]["request"], made["tiers"][1]["cache_read"]) == (0, None)
+    assert (made["longest_output"], made["context"]) == (16_384, 1_000_000)
+
+    found = api.run(StoredOverrides(api.database).of_model("org_own", "openai", "gpt-5"))
+    settings = PriceSettings.model_validate({"model": "gpt-5", **{k: v for k, v in given.items() if k in RATED}})
+    declared = DeclaredPrices([settings]).price("openai", "gpt-5")
+    assert found is not None
+    assert declared is not None
+    assert found == replace(declared, version=f"{made['price_id']}/1")
+    assert cost(found, Usage(300_000, 1_000)) == 300_000 * 4_000 + 1_000 * 8_000 + 10_000_000
+
+    answer = api.ask("PUT", f"{PATH}/{made['price_id']}", body={"input": 1, "output": 1})
+    assert (answer.json["tiers"], answer.json["longest_output"], answer.json["context"]) == ([], None, None)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tiers", [{"above": 0, "input": 1, "output": 1}]),
+        ("tiers", [{"above": 1, "input": 1}]),
+        ("tiers", [{"above": 1, "input": 1, "output": 1, "tiers": []}]),
+        ("tiers", [{"above": 1, "input": 1, "output": 1}] * 33),
+        ("longest_output", 0),
+        ("context", 2**53),
+        ("cache_write_1h", -1),
+    ],
+)
+def test_what_no_price_can_say_is_refused(field: str, value: object, api: Api) -> None:
+    """With the field."""
+    api.world()
+    answer = api.ask("POST", PATH, body={**NEW, field: value})
+    assert answer.status == 422
+    assert answer.json["errors"][0]["path"].startswith(f"body.{field}")
 
 
 def test_another_price_is_another_version(api: Api) -> None:

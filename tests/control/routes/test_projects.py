@@ -27,6 +27,19 @@ def test_project_lives_as_system_d_asks_for_it(api: Api) -> None:
     assert api.ask("GET", path).status == 404
 
 
+def test_model_of_a_project_is_told_to_all_its_tokens(api: Api) -> None:
+    """To set it, change it or take it away makes workers look the project's tokens up anew; anything else does not."""
+    project = api.make("POST", "/admin/projects", {"name": "search", "model": "small"})
+    assert project["model"] == "small"
+    secret = api.make("POST", "/admin/tokens", {"project_id": project["project_id"]})["token"]
+    path = f"/admin/projects/{project['project_id']}"
+    for model, expected in (("small", []), ("large", [digest(secret.encode())]), (None, [digest(secret.encode())])):
+        api.announced.clear()
+        assert api.make("PATCH", path, {"model": model})["model"] == model
+        assert [one for digests in api.announced for one in digests or ()] == expected
+    assert api.ask("PATCH", path, body={"model": ""}).status == 422
+
+
 def test_older_form_names_the_project_in_the_body(api: Api) -> None:
     """PATCH and DELETE of the collection take `project_id` in the body."""
     identifier = api.make("POST", "/manage/projects", {"name": "search"})["project_id"]

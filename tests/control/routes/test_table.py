@@ -161,6 +161,8 @@ def test_only_these_rows_are_open() -> None:
         "/v1/key",
         "/v1/key/usage",
         "/stats",
+        "/v1/models",
+        "/v1/models/{model_id}",
     ]
 
 

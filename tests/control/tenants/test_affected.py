@@ -4,6 +4,7 @@ import pytest
 
 from sluicegate.control.tenants import affected
 from sluicegate.control.tenants.affected import digests_of
+from sluicegate.domain.owner_marks import mark_of, owners_marked
 from sluicegate.domain.tenants import Token
 from sluicegate.domain.tokens import digest
 from tests.control.api import Api
@@ -33,9 +34,9 @@ async def found(api: Api, **owner: str) -> list[bytes] | None:
 
 
 def named(digests: list[bytes] | None) -> set[bytes]:
-    """Those that are named one by one."""
+    """Those that are named one by one, without the mark of their owner."""
     assert digests is not None
-    return set(digests)
+    return {digest for digest in digests if not owners_marked([digest])}
 
 
 def test_tokens_of_an_owner_are_named(api: Api) -> None:
@@ -45,7 +46,15 @@ def test_tokens_of_an_owner_are_named(api: Api) -> None:
     added, own = digest(b"usr_own0"), digest(world.own["secret"].encode())
     assert named(api.run(found(api, user_id="usr_own"))) == {added, own}
     assert named(api.run(found(api, organization_id="org_own"))) == {added, own}
-    assert api.run(found(api, organization_id="org_default")) == []
+    assert api.run(found(api, organization_id="org_default")) == [mark_of("org_default")]
+
+
+def test_an_owner_is_marked(api: Api) -> None:
+    """For the tokens of it that files declare, on whichever nodes."""
+    api.world()
+    digests = api.run(found(api, project_id="prj_own"))
+    assert digests is not None
+    assert owners_marked(digests) == {"prj_own"}
 
 
 @pytest.mark.parametrize(("count", "is_named"), [(affected.MANY - 1, True), (affected.MANY, False)])
@@ -55,4 +64,4 @@ def test_very_many_are_all(count: int, is_named: bool, api: Api) -> None:
     api.run(owned(api, "usr_own", count))
     digests = api.run(found(api, user_id="usr_own"))
     assert (digests is not None) == is_named
-    assert digests is None or len(digests) == affected.MANY
+    assert digests is None or len(named(digests)) == affected.MANY

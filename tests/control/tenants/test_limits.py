@@ -9,6 +9,7 @@ from sluicegate.control.tenants import limits
 from sluicegate.control.tenants.limits import LimitFields
 from sluicegate.domain.limits import Limit, Rolling
 from sluicegate.domain.money import NANO
+from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import LimitRecord
 from sluicegate.domain.tokens import digest
 from sluicegate.ledger.interface import LedgerUnavailableError
@@ -40,6 +41,7 @@ def test_a_limit_is_set_changed_and_deleted(scope: str, scope_id: str, api: Api)
     assert api.run(limits.find(api.tenancy, OWN_VIEWER, made.id)) == changed
     api.run(limits.delete(api.tenancy, ROOT, made.id, check=unchecked))
     assert api.announced == [told] * 3
+    assert api.marked == [frozenset() if scope == "token" else {scope_id}] * 3
     assert actions(api) == ["limit.create", "limit.update", "limit.delete"]
     assert entries(api)[0].after == limits.described(made)
     assert limits.described(made)["maximum"] == 5.0
@@ -147,7 +149,7 @@ def test_many_limits_are_measured_at_once(api: Api) -> None:
     assert api.run(limits.measured(api.ledger, [])) == []
 
 
-def test_a_token_that_is_gone_tells_nobody(api: Api) -> None:
+def test_a_token_that_is_gone_has_no_digest_to_tell(api: Api) -> None:
     """Its limit is deleted all the same, where one was left behind."""
     api.world()
     made = make(api, scope="token", scope_id="tok_own")
@@ -160,3 +162,24 @@ def test_a_token_that_is_gone_tells_nobody(api: Api) -> None:
     api.announced.clear()
     api.run(limits.delete(api.tenancy, ROOT, made.id, check=unchecked))
     assert api.announced == []
+    assert api.marked[-1] == {"tok_own"}
+
+
+def test_a_declared_token_can_have_a_limit(api: Api) -> None:
+    """By its id, which only the nodes with its file know; its organisation is where it is managed."""
+    api.world()
+    api.key_file[b"own"] = Principal("tok_file", organization_id="org_own")
+    api.key_file[b"foreign"] = Principal("tok_other", organization_id="org_foreign")
+    api.key_file[b"none"] = Principal("tok_none", organization_id="org_of_the_file_alone")
+    made = make(api, OWN, scope="token", scope_id="tok_file", metric="tokens", window="5h", maximum=7)
+    assert (made.organization_id, api.announced) == ("org_own", [])
+    assert api.marked == [{"tok_file"}]
+    api.ledger.used["tok_file|tokens|5h"] = 3
+    assert api.run(limits.usage(api.tenancy, api.ledger, OWN_VIEWER, made.id)).balance.used == 3
+    for actor, scope_id in ((OWN, "tok_other"), (ROOT, "tok_none")):
+        with pytest.raises(ProblemError) as caught:
+            make(api, actor, scope="token", scope_id=scope_id)
+        assert caught.value.status == 404
+    del api.key_file[b"own"]
+    assert api.run(limits.reset(api.tenancy, api.ledger, OWN, made.id)).balance.used == 0
+    api.run(limits.delete(api.tenancy, OWN, made.id, check=unchecked))

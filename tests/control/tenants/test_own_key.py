@@ -1,5 +1,9 @@
 """A caller's own token."""
 
+import dataclasses
+from contextlib import AbstractAsyncContextManager
+from typing import cast
+
 import pytest
 
 from sluicegate.control.problems import ProblemError
@@ -9,6 +13,8 @@ from sluicegate.domain.default_limits import Defaults, Terms
 from sluicegate.domain.limits import Limit, Rolling
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tokens import digest
+from sluicegate.store.database import Database, Session
+from sluicegate.store.errors import StoreUnavailableError
 from tests.control.api import Api
 
 SECRET = "a-declared-secret-of-some-length"
@@ -61,3 +67,27 @@ def test_declared_token_comes_first(api: Api) -> None:
     assert found is not None
     assert (found.shown, found.token, found.declared) == ("a-decl…ngth", None, Principal("tok_1"))
     assert api.run(own_key(api.tenancy, [], Defaults(), known, SECRET)) is None
+
+
+class Away:
+    """A database that does not answer."""
+
+    def reading(self) -> AbstractAsyncContextManager[Session]:
+        """Fail."""
+        raise StoreUnavailableError("refused")
+
+
+def test_a_declared_token_is_shown_what_bounds_its_owners(api: Api) -> None:
+    """As the database has it, and while that does not answer, as the file does."""
+    api.world()
+    api.make("PATCH", "/admin/organizations/org_own", {"monthly_budget_usd": 5})
+    known = digest(SECRET.encode())
+    own = Limit("token", "tok_1", "tokens", Rolling(60), 7)
+    files = [DeclaredTokens({known: Principal("tok_1", organization_id="org_own", limits=(own,))})]
+    found = api.run(own_key(api.tenancy, files, Defaults(), known, SECRET))
+    assert found is not None
+    assert [limit.account for limit in found.limits] == ["org_own|usd|month", "tok_1|tokens|1m"]
+    away = dataclasses.replace(api.tenancy, database=cast("Database", Away()))
+    found = api.run(own_key(away, files, Defaults(), known, SECRET))
+    assert found is not None
+    assert found.limits == (own,)

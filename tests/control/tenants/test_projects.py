@@ -14,4 +14,5 @@ def test_project_is_described_as_it_is_shown() -> None:
         "description": "",
         "status": "active",
         "metadata": {"a": 1},
+        "model": None,
     }

@@ -5,6 +5,7 @@ import pytest
 
 from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.principal import Principal
+from sluicegate.domain.snapshot import ModelAlias, Target
 from sluicegate.domain.tokens import digest
 from sluicegate.gateway.exchange import Exchange
 from sluicegate.gateway.heads import RequestHead
@@ -106,6 +107,8 @@ def test_a_model_is_chosen_once(node: Node) -> None:
         calls.append(None)
         return 0.0
 
+    targets = (Target("openai", "gpt-large"), Target("openai", "gpt-large"))
+    node.services.configure(a_snapshot(models=(ModelAlias("smart", targets),)))
     node.services.choose = choose
     node.link.prices["gpt-large"] = PRICE
     limited(node, whose(HUGE, USD))
@@ -189,3 +192,20 @@ def test_a_client_that_leaves_while_its_request_is_counted(node: Node) -> None:
     node.settle()
     assert not node.opener.peers
     assert reserved(node, TOKENS.account) == 0
+
+
+def test_a_tool_with_a_fee_has_no_price(node: Node) -> None:
+    """A hard limit in dollars refuses it, unless what is not known is free; a limit in tokens lets it pass."""
+    node.link.prices["m"] = PRICE
+    body = b'{"model":"m","max_tokens":5,"tools":[{"type":"web_search"}]}'
+    limited(node, whose(USD))
+    status, _, answer = parts(asks(node, body, "/v1/responses").hears())
+    assert (status, msgspec.json.decode(answer)["error"]["param"]) == (400, "tools")
+    assert b"web_search" in answer
+    limited(node, whose(HUGE))
+    asks(node, body, "/v1/responses")
+    assert node.provider.hears().endswith(body)
+    node.services.configure(a_snapshot(unknown_price="free"))
+    limited(node, whose(USD))
+    asks(node, body, "/v1/responses")
+    assert node.provider.hears().endswith(body)

@@ -96,7 +96,7 @@ def test_a_large_body_is_not_copied_behind_the_head(node: Node) -> None:
 
 def test_an_empty_body_has_a_length_only_where_one_was_said(node: Node) -> None:
     """A GET goes up without Content-Length; a chunked body that turned out empty has the length 0."""
-    assert b"Content-Length" not in sent(node, "/v1/models", b"", method="GET")
+    assert b"Content-Length" not in sent(node, "/v1/files", b"", method="GET")
     fields = ("Content-Type: application/json", "Transfer-Encoding: chunked")
     node.client().says(a_request("/openai/chat/completions", b"", fields=fields) + b"0\r\n\r\n")
     assert b"Content-Length: 0\r\n\r\n" in node.provider.hears()

@@ -42,7 +42,7 @@ def test_without_a_report_the_lengths_make_a_guess(node: Node) -> None:
 
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
-    [(a_request("/v1/models", b"", method="GET"), "200 OK"), (a_request(), "500 Internal Server Error")],
+    [(a_request("/v1/files", b"", method="GET"), "200 OK"), (a_request(), "500 Internal Server Error")],
     ids=["no tokens in it", "failed"],
 )
 def test_what_costs_nothing_is_not_counted(node: Node, request_bytes: bytes, status: str) -> None:

@@ -11,7 +11,7 @@ from tests.gateway.node import TOKEN, Node, a_request, an_answer
 def test_the_caller_is_recorded(node: Node) -> None:
     """Token, user, project, organization and tags, as control knows them."""
     node.link.tokens[digest(TOKEN.encode())] = Principal("t", "n", "p", "o", user_id="u", tags=("a", "b"))
-    node.client().says(a_request("/v1/models", b"", method="GET"))
+    node.client().says(a_request("/v1/files", b"", method="GET"))
     node.provider.says(an_answer())
     (event,) = node.events()
     assert (event.token, event.user_id, event.project_id, event.organization_id) == ("t", "u", "p", "o")
@@ -21,7 +21,7 @@ def test_the_caller_is_recorded(node: Node) -> None:
 
 def test_times_are_measured(node: Node) -> None:
     """Milliseconds since the request was here, to its first byte and to its end."""
-    node.client().says(a_request("/v1/models", b"", method="GET"))
+    node.client().says(a_request("/v1/files", b"", method="GET"))
     node.now += 0.25
     answer = an_answer(b"0123456789")
     node.provider.says(answer[:-5])

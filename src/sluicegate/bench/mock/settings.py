@@ -40,8 +40,9 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class MockSettings:
-    """Defaults of a mock. Every field but `require_key` and `fault_first` can be set for one request by a header
-    `x-mock-` + its name with dashes, the faults by `x-mock-fault`, the delay in milliseconds by `x-mock-delay-ms`.
+    """Defaults of a mock. Every field but `require_key` can be set for one request by a header `x-mock-` + its name
+    with dashes, the faults by `x-mock-fault`, the delay in milliseconds by `x-mock-delay-ms`; of one request,
+    `fault_first` means nothing.
     """
 
     delay: float = 0.0
@@ -108,6 +109,7 @@ _READERS: Mapping[str, Any] = {
     "cached-tokens": int,
     "retry-after": int,
     "fault": parse_fault,
+    "fault-first": int,
 }
 
 
@@ -124,5 +126,5 @@ def overridden(settings: MockSettings, given: Mapping[str, str]) -> MockSettings
     if "delay_ms" in changes:
         changes["delay"] = changes.pop("delay_ms") / 1000
     if "fault" in changes:
-        changes["fault_first"] = 0
+        changes.setdefault("fault_first", 0)
     return replace(settings, **changes)

@@ -132,13 +132,21 @@ def group(explanation: str) -> typer.Typer:
     return app
 
 
-def managing(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command a session, and its command line the shared options; what goes wrong ends the program."""
+def managing(
+    command: Callable[..., None], *, instead: Callable[[Mapping[str, Any], Display], bool] | None = None
+) -> Callable[..., None]:
+    """Give a command a session, and its command line the shared options; what goes wrong ends the program.
+
+    `instead` is tried before: it is given the command's own options, and returns whether it did all that there is to
+    do without a gateway.
+    """
 
     @wraps(command)
     def run(context: typer.Context, **given: Any) -> None:
         shared = _merged(context.obj, {name: given.pop(name) for name in _SHARED})
         try:
+            if instead is not None and instead(given, Display(_form(shared))):
+                return
             session = _session(shared, given)
             try:
                 command(session, **given)

@@ -26,12 +26,16 @@ from sluicegate.cli.manage.values import emptied, given, metadata
 
 app = group("Projects: what tokens belong to, with provider keys of their own.")
 
-_EMPTY: dict[str, Any] = {"description": "", "metadata": {}}
+_EMPTY: dict[str, Any] = {"description": "", "metadata": {}, "model": None}
 """What can be taken away."""
 
 _Description = Annotated[str | None, typer.Option("--description", show_default=False, help="What it is for.")]
 _Organization = Annotated[
     str | None, typer.Option("--organization", metavar="ID", show_default=False, help="The organisation it belongs to.")
+]
+_Model = Annotated[
+    str | None,
+    typer.Option("--model", show_default=False, help="Answers every request of its tokens, whatever model it names."),
 ]
 
 
@@ -42,11 +46,18 @@ def create(
     name: Annotated[str, typer.Argument(show_default=False, help="What it is called.")],
     organization: _Organization = None,
     description: _Description = None,
+    model: _Model = None,
     metadata_json: Metadata = None,
     once: Once = None,
 ) -> None:
     """Make a project."""
-    body = given(name=name, organization_id=organization, description=description, metadata=metadata(metadata_json))
+    body = given(
+        name=name,
+        organization_id=organization,
+        description=description,
+        model=model,
+        metadata=metadata(metadata_json),
+    )
     operations.create(session, PROJECT, body, once=once)
 
 
@@ -81,12 +92,16 @@ def update(
     name: Annotated[str | None, typer.Option("--name", show_default=False, help="What it is called.")] = None,
     description: _Description = None,
     status: Status = None,
+    model: _Model = None,
     metadata_json: Metadata = None,
     unset: Unset = None,
     if_match: IfMatch = None,
 ) -> None:
-    """Change one; while it is suspended, all its tokens are refused. --unset takes description or metadata away."""
-    body = given(name=name, description=description, status=status, metadata=metadata(metadata_json))
+    """Change one; while it is suspended, all its tokens are refused.
+
+    --unset takes description, metadata or model away.
+    """
+    body = given(name=name, description=description, status=status, model=model, metadata=metadata(metadata_json))
     operations.update(session, PROJECT, identifier, body | emptied(unset or (), _EMPTY, body), if_match=if_match)
 
 

@@ -7,7 +7,7 @@ Rule 3. Usage that could not be written waits for the next time.
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -23,6 +23,7 @@ from sluicegate.control.key_file.exchanging import Exchange, exchange
 from sluicegate.control.key_file.remembered import Remembered
 from sluicegate.control.key_file.replacing import replacing
 from sluicegate.control.key_file.usage import Usage
+from sluicegate.control.token_directory import is_owned_by
 from sluicegate.control.watch import PAUSE, Watcher, fingerprint, watch
 from sluicegate.domain.default_limits import Defaults
 from sluicegate.domain.principal import Principal
@@ -95,6 +96,15 @@ class DeclaredKeys:
         """Whom the key of this digest stands for; None if it is not declared here."""
         entry = self._by_digest.get(digest)
         return None if entry is None else self._bounded(entry)
+
+    def by_id(self, token_id: str) -> Principal | None:
+        """Whom the key with this id stands for; None if it is not declared here."""
+        entry = self._by_id.get(token_id)
+        return None if entry is None else self._bounded(entry)
+
+    def owned_by(self, owners: Collection[str]) -> list[bytes]:
+        """The digests of those keys that belong to one of these organisations, projects and users, or are one."""
+        return [digest for digest, entry in self._by_digest.items() if is_owned_by(entry.principal, owners)]
 
     def find(self, token_id: str) -> KeyEntry | None:
         """The entry of a key by the id of its principal."""

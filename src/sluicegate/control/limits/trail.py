@@ -21,12 +21,11 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from sluicegate.domain.events import Charge
 from sluicegate.domain.segments import segment_name
 from sluicegate.events import segments
 from sluicegate.events.checkpoint import Progress
 from sluicegate.events.segments import segment_path, segment_size
-from sluicegate.events.tail import Damage
+from sluicegate.events.tail import Damage, withheld_id
 
 _CHUNK_BYTES: Final = 256 * 1024
 """Read at once: some 300 lines. A longer line is read in one piece all the same."""
@@ -37,15 +36,22 @@ _NOW: Final = 1 << 60
 IsAbandoned = Callable[[Path, str, int], bool]
 
 
-class _Exchange(Struct, frozen=True, tag_field="kind", tag="exchange"):
-    """What matters here of `domain.events.Exchange`."""
+_EXCHANGE: Final = b'{"kind":"exchange",'
+"""How its writer begins the line of an exchange."""
+
+Taken = tuple[str, int, int]
+"""A `domain.events.Charge`: account, amount, how much of it was leased. Of plain tuples there can be very many."""
+
+
+class _Exchange(Struct, frozen=True, gc=False, tag_field="kind", tag="exchange"):
+    """What matters here of `domain.events.Exchange`; it holds nothing that could hold it."""
 
     request_id: str
     timestamp: str
-    charges: tuple[Charge, ...] = ()
+    charges: tuple[Taken, ...] = ()
 
 
-class _Pending(Struct, frozen=True, tag_field="kind", tag="pending"):
+class _Pending(Struct, frozen=True, gc=False, tag_field="kind", tag="pending"):
     """What matters here of `domain.events.Pending`."""
 
     request_id: str
@@ -53,6 +59,7 @@ class _Pending(Struct, frozen=True, tag_field="kind", tag="pending"):
 
 
 _decoder: msgspec.json.Decoder[_Exchange | _Pending] = msgspec.json.Decoder(_Exchange | _Pending)
+_pendings = msgspec.json.Decoder(_Pending)
 
 
 class Spent(NamedTuple):
@@ -60,7 +67,7 @@ class Spent(NamedTuple):
 
     place: int
     at: int
-    charges: tuple[Charge, ...]
+    charges: tuple[Taken, ...]
 
 
 class Trail:
@@ -93,7 +100,7 @@ class Trail:
         self._offset = start.offset
         self._file: int | None = None
         self._is_abandoned = is_abandoned
-        self._waiting: dict[str, tuple[int, int, _Exchange]] = {}
+        self._waiting: dict[str, tuple[int, int, bytes]] = {}
         self.damages: list[Damage] = []
         """What was passed over; whoever tells of it empties it."""
         self.is_over = False
@@ -160,9 +167,7 @@ class Trail:
         if end < 0:
             return 0
         lines = chunk[:end].split(b"\n")
-        for line in lines:
-            self._take(line, spent)
-            self._offset += len(line) + 1
+        self._take(lines, spent)
         return len(lines)
 
     def _chunk(self) -> bytes:
@@ -180,18 +185,37 @@ class Trail:
                 return chunk
             size *= 2
 
-    def _take(self, line: bytes, spent: list[Spent]) -> None:
-        try:
-            event = _decoder.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            self._tell(self._offset, len(line), f"not an event: {error}")
-            return
-        self._waiting.pop(event.request_id, None)
-        if type(event) is _Pending:
-            self._waiting[event.request_id] = (self._number, self._offset, event.exchange)
-        elif type(event) is _Exchange and event.charges:
-            place = place_of(self._number, self._offset + len(line) + 1)
-            spent.append(Spent(place, began_at(event.timestamp), event.charges))
+    def _take(self, lines: list[bytes], spent: list[Spent]) -> None:
+        """Pass these lines, and tell what they charge."""
+        decode, waiting, number = _decoder.decode, self._waiting, self._number
+        offset = self._offset
+        timestamp, at = "", _NOW
+        for line in lines:
+            begin, offset = offset, offset + len(line) + 1
+            request_id = withheld_id(line)
+            if request_id:
+                # What it holds is read when it counts.
+                waiting.pop(request_id, None)
+                waiting[request_id] = (number, begin, line)
+                continue
+            if not waiting and b'"charges":' not in line and line.startswith(_EXCHANGE) and line.endswith(b"}"):
+                # Nobody waits for it, and it charges nothing.
+                continue
+            try:
+                event = decode(line)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                self._tell(begin, len(line), f"not an event: {error}")
+                continue
+            waiting.pop(event.request_id, None)
+            if type(event) is _Pending:
+                waiting[event.request_id] = (number, begin, line)
+            elif type(event) is _Exchange and event.charges:
+                if event.timestamp != timestamp:
+                    # Under load, many have the same.
+                    timestamp = event.timestamp
+                    at = began_at(timestamp)
+                spent.append(Spent(number << _OFFSET_BITS | offset, at, event.charges))
+        self._offset = offset
 
     def _pass_torn_line(self) -> None:
         """Pass over what a segment's writer could not finish."""
@@ -212,7 +236,12 @@ class Trail:
 
     def _end(self, spent: list[Spent]) -> None:
         """The writer is gone, and this was its last line."""
-        for number, offset, guess in self._waiting.values():
+        for number, offset, line in self._waiting.values():
+            try:
+                guess = _pendings.decode(line).exchange
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                self._tell(offset, len(line), f"not an event: {error}", number=number)
+                continue
             if guess.charges:
                 place = place_of(self._number + number, offset + 1)
                 spent.append(Spent(place, began_at(guess.timestamp), guess.charges))
@@ -220,8 +249,9 @@ class Trail:
         self.close()
         self.is_over = True
 
-    def _tell(self, offset: int, length: int, reason: str) -> None:
-        self.damages.append(Damage(segment_name(self._incarnation, self._number), offset, length, reason))
+    def _tell(self, offset: int, length: int, reason: str, *, number: int | None = None) -> None:
+        """Note damage in the current segment, or in another one."""
+        self.damages.append(Damage(segment_name(self._incarnation, number or self._number), offset, length, reason))
 
 
 def place_of(number: int, offset: int) -> int:

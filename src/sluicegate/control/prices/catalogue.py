@@ -14,7 +14,7 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.control.prices.upstream import Upstream, candidates
+from sluicegate.control.prices.upstream import Upstream, candidates, provider_of
 from sluicegate.domain.money import NANO
 from sluicegate.domain.pricing import Price, Rates, Tier
 
@@ -43,16 +43,15 @@ class Catalogue:
         """Tell what it is."""
         return f"<Catalogue {self.version} providers={len(self._table)}>"
 
-    def price(self, upstream: Upstream, model: str, now: datetime, *, is_batch: bool = False) -> Price | None:
+    def price(self, upstream: Upstream, model: str, now: datetime) -> Price | None:
         """What the model costs at that moment; None where it is not known.
 
-        `is_batch`: for a batch, where the provider sells those apart.
+        That is the standard tier, also where the table has prices of batches, or of other service tiers.
         """
         found = self._model(upstream, model)
         if found is None:
             return None
-        context = {"processing": "batch"} if is_batch else None
-        values = {key: value for key, value in found.get_prices(now, context).__dict__.items() if value is not None}
+        values = {key: value for key, value in found.get_prices(now, None).__dict__.items() if value is not None}
         return _price(self.version, f"{found.id} {model}".lower(), values, found.context_window or 0)
 
     def changes_at(self, upstream: Upstream, model: str, now: datetime) -> datetime | None:
@@ -66,6 +65,13 @@ class Catalogue:
     def models(self) -> Iterator[tuple[str, str]]:
         """All that is listed: provider and model."""
         return ((provider.id, model.id) for provider in self._table for model in provider.models)
+
+    def models_of(self, upstream: Upstream) -> tuple[tuple[str, str], ...]:
+        """What one provider has on offer, as far as is known: its names for the models, each with one for people."""
+        found = provider_of(upstream, self._table)
+        if found is None:
+            return ()
+        return tuple((model.id, model.name or model.id) for model in found.models if not model.deprecated)
 
     def _model(self, upstream: Upstream, model: str) -> "ModelInfo | None":
         for provider, name in candidates(upstream, model, self._table):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from sluicegate.domain import snapshot
 from sluicegate.domain.pricing import Price, with_hourly_cache
 
 if TYPE_CHECKING:
@@ -27,10 +28,17 @@ class Upstream(Struct, frozen=True):
     base_url: str = ""
 
 
+def upstream_at(provider: snapshot.Provider) -> Upstream:
+    """A provider of a snapshot, as the bundled table is searched for it."""
+    origin = provider.origin
+    where = f"unix:{origin.host}" if origin.scheme == "unix" else f"{origin.scheme}://{provider.authority}"
+    return Upstream(provider.name, provider.dialect, where + provider.base_path)
+
+
 def candidates(upstream: Upstream, model: str, table: "Sequence[Provider]") -> "Iterator[tuple[Provider, str]]":
     """Providers of the table that may serve the model, the surest first, each with its own name for the model."""
     model = model.removeprefix("models/")
-    found = _provider(upstream, table)
+    found = provider_of(upstream, table)
     if found is not None:
         yield found, model
     prefix, slash, rest = model.partition("/")
@@ -46,7 +54,8 @@ def reported(price: Price, upstream: Upstream) -> Price:
     return with_hourly_cache(price) if upstream.dialect == "anthropic" else price
 
 
-def _provider(upstream: Upstream, table: "Sequence[Provider]") -> "Provider | None":
+def provider_of(upstream: Upstream, table: "Sequence[Provider]") -> "Provider | None":
+    """The provider of the table that this is; None where it is none of them."""
     behind = _CLOUDFLARE_GATEWAY.match(upstream.base_url)
     if behind is not None:
         return _by_name(behind[1], table)

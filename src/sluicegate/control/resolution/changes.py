@@ -67,6 +67,8 @@ class ChangeFeed:
         self._clock = clock
         self._now = now
         self._trouble = Trouble("the change log cannot be read", log)
+        self._is_late = False
+        """Whether the last look took too long."""
         self._sequence: int | None = None
         self._version: int | None = None
         self._looked_at = 0
@@ -92,8 +94,12 @@ class ChangeFeed:
             async with asyncio.timeout(LOOK_SECONDS):
                 as_of = await self._catch_up()
         except FAILURES as error:
-            self._trouble.began(error)
+            # One look that takes too long may be this process's own fault, which is busy when it begins.
+            if self._is_late or not isinstance(error, TimeoutError):
+                self._trouble.began(error)
+            self._is_late = True
             return
+        self._is_late = False
         self._trouble.ended()
         self._true_as_of(as_of)
         await self._prune()

@@ -28,7 +28,7 @@ def principal_of(
         withers=withers,
         is_active=_is_active(resolved) and not is_spent,
         is_spent=is_spent and _is_active(resolved),
-        model=token.model,
+        model=resolved.model,
         models=token.models,
         paths=token.paths,
         request_headers=tuple(name.lower() for name in token.request_headers),

@@ -6,6 +6,8 @@ Rule 2. What is announced while a query is under way makes its answer doubtful: 
 Rule 3. While a change is being committed, questions about what it changes are held back.
 Rule 4. A database that is slow or away delays answers, at most for as long as a worker waits; then the question is
         dropped. Nobody is told that a token is unknown unless the database said so.
+Rule 5. What is known without the database, of tokens that files declare, is told while the database fails; once it
+        answers again these tokens are announced, and so asked about anew.
 """
 
 import asyncio
@@ -21,6 +23,9 @@ from sluicegate.domain.principal import Principal
 
 Query = Callable[[Sequence[bytes]], Awaitable[Mapping[bytes, Principal]]]
 """Looks digests up; those that no token has are missing from the answer. Raises one of FAILURES."""
+
+Known = Callable[[bytes], Principal | None]
+"""What is known of a digest without the database: None of what no file declares."""
 
 LARGEST_BATCH = 500
 """Digests of one query: some milliseconds of the database's time, so that the next batch does not wait for long."""
@@ -39,9 +44,22 @@ class _Question(NamedTuple):
 class StoredTokens:
     """Collects questions and asks the database. `run` must be running for answers to come."""
 
-    def __init__(self, query: Query, *, clock: Callable[[], float], log: FilteringBoundLogger) -> None:
-        """`clock` is monotonic seconds."""
+    def __init__(
+        self,
+        query: Query,
+        *,
+        clock: Callable[[], float],
+        log: FilteringBoundLogger,
+        known: Known = lambda _digest: None,
+        announce: Callable[[Sequence[bytes]], None] = lambda _digests: None,
+    ) -> None:
+        """`clock` is monotonic seconds; `known` is what is told while the database fails, `announce` has workers ask
+        again."""
         self._query = query
+        self._known = known
+        self._announce = announce
+        self._is_away = False
+        self._makeshift: set[bytes] = set()
         self._clock = clock
         self._trouble = Trouble("tokens cannot be looked up", log)
         self._waiting: dict[bytes, list[_Question]] = {}
@@ -58,8 +76,10 @@ class StoredTokens:
 
     def find(self, digest: bytes, answer: Answer) -> None:
         """Call `answer` with the principal of the digest, or None, later in the loop."""
-        self._waiting.setdefault(digest, []).append(_Question(self._clock(), answer))
-        self._due.set()
+        question = _Question(self._clock(), answer)
+        if not (self._is_away and self._makes_do(digest, [question])):
+            self._waiting.setdefault(digest, []).append(question)
+            self._due.set()
 
     def doubt(self, digests: Sequence[bytes] | None) -> None:
         """These have changed, or all: what a query under way says of them is not to be passed on."""
@@ -96,9 +116,12 @@ class StoredTokens:
         """Ask the database once about what waits; return whether it could say anything."""
         self._drop_late()
         batch = [digest for digest in self._waiting if not self._is_held(digest)][:LARGEST_BATCH]
+        taken = {digest: self._waiting.pop(digest) for digest in batch}
+        if not batch:
+            # One that nobody waits for tells as well whether the database answers again.
+            batch = list(self._makeshift)[:1]
         if not batch:
             return True
-        taken = {digest: self._waiting.pop(digest) for digest in batch}
         self._doubted.clear()
         self._doubts_all = False
         found: Mapping[bytes, Principal] | None = None
@@ -109,7 +132,10 @@ class StoredTokens:
             self._trouble.began(error)
         else:
             self._trouble.ended()
+        self._is_away = found is None
         for digest, questions in taken.items():
+            if found is None and self._makes_do(digest, questions):
+                continue
             if found is None or self._is_doubtful(digest):
                 self._waiting[digest] = questions + self._waiting.get(digest, [])
             else:
@@ -118,7 +144,20 @@ class StoredTokens:
                     question.answer(principal)
         if any(not self._is_held(digest) for digest in self._waiting):
             self._due.set()
+        if found is not None and self._makeshift:
+            makeshift, self._makeshift = list(self._makeshift), set()
+            self._announce(makeshift)
         return found is not None
+
+    def _makes_do(self, digest: bytes, questions: Sequence[_Question]) -> bool:
+        """Answer with what is known without the database, if anything is; never within a change of it."""
+        principal = None if self._is_held(digest) else self._known(digest)
+        if principal is None:
+            return False
+        self._makeshift.add(digest)
+        for question in questions:
+            question.answer(principal)
+        return True
 
     def _drop_late(self) -> None:
         oldest = self._clock() - PATIENCE

@@ -1,16 +1,19 @@
 """All of token resolution, put together: questions in, answers and announcements out."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.resolution.changes import ChangeFeed, ChangeLog
+from sluicegate.control.resolution.declared import AskOwners, BoundTokens, nothing_said
 from sluicegate.control.resolution.lookup import Query, StoredTokens
 from sluicegate.control.resolution.uses import Uses
 from sluicegate.control.token_directory import Declared, Directory
+from sluicegate.domain.owner_marks import owners_marked
+from sluicegate.domain.principal import Principal
 from sluicegate.wire.link import Feed
 
 SHARED_LEASE: Final = 0.8
@@ -52,14 +55,20 @@ class Resolution:
         clock: Callable[[], float],
         now: Callable[[], int],
         log: FilteringBoundLogger,
+        owners: AskOwners = nothing_said,
     ) -> None:
         """`is_shared`: other nodes change tokens in the same database. `clock` is monotonic seconds, `now` Unix
-        milliseconds; `uses` makes the counter of uses, given whom to tell of spent tokens."""
+        milliseconds; `uses` makes the counter of uses, given whom to tell of spent tokens; `query` looks up tokens of
+        the database, `owners` what it says of the owners of declared ones."""
         self._clock = clock
         self._is_shared = is_shared
         self._voice: Voice | None = None
         self._true_as_of = 0.0
-        self._stored = StoredTokens(query, clock=clock, log=log)
+        self._query = query
+        self._declared = BoundTokens(declared, owners)
+        self._stored = StoredTokens(
+            self._look_up, clock=clock, log=log, known=self._declared.known, announce=self.announce
+        )
         self.directory = Directory(declared, self._stored.find)
         self._changes = ChangeFeed(
             changes, announce=self.announce, true_as_of=self._feed_true, clock=clock, now=now, log=log
@@ -81,7 +90,11 @@ class Resolution:
         return Feed(self._clock(), OWN_LEASE)
 
     def announce(self, digests: Sequence[bytes] | None) -> None:
-        """These were changed, or all: this node's workers forget them, before this returns."""
+        """These were changed, or all: this node's workers forget them, before this returns.
+
+        What bounds an owner whose mark is among them was changed, and so are its declared tokens.
+        """
+        digests = self._with_declared(digests)
         if digests is not None and len(digests) > LARGEST_NAMED:
             digests = None
         self._stored.doubt(digests)
@@ -94,6 +107,7 @@ class Resolution:
 
         So whatever happens to this process in the middle, no worker goes on believing what was committed away.
         """
+        digests = self._with_declared(digests)
         self._stored.hold(digests)
         try:
             self.announce(digests)
@@ -113,6 +127,22 @@ class Resolution:
             tasks.create_task(self._stored.run())
             tasks.create_task(self._changes.run(pause=lambda: pause(look_pause)))
             tasks.create_task(self._uses.run())
+
+    async def _look_up(self, digests: Sequence[bytes]) -> Mapping[bytes, Principal]:
+        """See `lookup.Query`: all kinds of tokens."""
+        found = dict(await self._declared.find(digests))
+        others = [digest for digest in digests if digest not in found]
+        if others:
+            found.update(await self._query(others))
+        return found
+
+    def _with_declared(self, digests: Sequence[bytes] | None) -> Sequence[bytes] | None:
+        """With the digests of declared tokens in the place of their owners' marks."""
+        owners = owners_marked(digests or ())
+        if digests is None or not owners:
+            return digests
+        tokens = [digest for digest in digests if not owners_marked([digest])]
+        return list(dict.fromkeys([*tokens, *self._declared.concerned(owners)]))
 
     def _feed_true(self, as_of: float) -> None:
         self._true_as_of = as_of

@@ -9,6 +9,7 @@ from sluicegate.control.resolution.judgement import principal_of
 from sluicegate.control.resolution.resolution import Resolution
 from sluicegate.control.resolution.uses import Use, Used, Uses
 from sluicegate.control.tenants import bounds
+from sluicegate.control.tenants.declared import Said, said_of
 from sluicegate.control.token_directory import Declared
 from sluicegate.domain.default_limits import Defaults
 from sluicegate.domain.principal import Principal
@@ -54,6 +55,7 @@ def stored_resolution(
         clock=clock,
         now=now,
         log=log,
+        owners=stored.owners,
     )
 
 
@@ -97,6 +99,11 @@ class Stored:
             )
             for digest, resolved in found.items()
         }
+
+    async def owners(self, principals: Collection[Principal]) -> Sequence[Said]:
+        """What is said of each of these declared tokens and their owners."""
+        async with self._database.reading() as session:
+            return await said_of(session, principals)
 
     async def last(self) -> int:
         """The sequence of the newest change."""

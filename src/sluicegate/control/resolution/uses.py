@@ -1,6 +1,6 @@
 """Counting how often each token was used, and when last: read from the journal, added to the database in batches.
 
-An exchange is counted when it has ended and its line was read, about a second later. A control process that dies
+An exchange is counted when it has ended and its line was read, one or two seconds later. A control process that dies
 between the transaction and its checkpoint counts one batch twice.
 """
 
@@ -10,11 +10,10 @@ from datetime import datetime
 from functools import lru_cache
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.resolution.trouble import FAILURES, Trouble
-from sluicegate.domain.events import Charge
 from sluicegate.events.checkpoint import Checkpoint, CheckpointDamagedError, CheckpointFile
 from sluicegate.events.reader import Batch, SegmentReader
 from sluicegate.events.tail import Lines, Withheld
@@ -37,15 +36,18 @@ class Used(Struct, frozen=True, gc=False, tag_field="kind", tag="exchange"):
     token: str
     duration_ms: float
     metadata: Spent
-    charges: tuple[Charge, ...] = ()
+    charges: Raw = Raw()
+    """Whether there are any is all that matters."""
     limit: str | None = None
 
 
 _LINES: Lines[Used] = msgspec.json.Decoder(Used | Withheld)
 
 LARGEST_BATCH = 5_000
-PAUSE = 0.5
-"""Seconds between two looks. What is counted here is for information: `max_requests` is for the ledger to hold."""
+PAUSE = 1.0
+"""Seconds between two looks, each of which may be a transaction.
+
+What is counted here is for information: `max_requests` is for the ledger to hold."""
 
 
 class Uses:
@@ -135,11 +137,16 @@ def summed(events: Iterable[Used]) -> list[Use]:
     What a limit refused is a use too, but no request of those that are counted.
     """
     uses: dict[str, list[float]] = {}
+    timestamp, began = "", 0
     for event in events:
         use = uses.get(event.token)
         if use is None:
             use = uses[event.token] = [0, 0]
-        ended = _began_at(event.timestamp) + event.duration_ms
+        if event.timestamp != timestamp:
+            # Under load many events have the same.
+            timestamp = event.timestamp
+            began = _began_at(timestamp)
+        ended = began + event.duration_ms
         if ended > use[0]:
             use[0] = ended
         # Where a limit is named and there are charges, it was shadow mode, or a stream was ended.
@@ -149,9 +156,8 @@ def summed(events: Iterable[Used]) -> list[Use]:
     return [(token_id, int(last), int(requests)) for token_id, (last, requests) in uses.items()]
 
 
-@lru_cache(maxsize=4_096)
 def _began_at(timestamp: str) -> int:
-    """Unix milliseconds of `2026-11-21T10:00:00.123Z`; under load many events have the same."""
+    """Unix milliseconds of `2026-11-21T10:00:00.123Z`."""
     return _unix_of_second(timestamp[:19]) + int(timestamp[20:23])
 
 

@@ -6,7 +6,9 @@ limits, prices                                          what bounds them, and wh
 organizations, users, user_rows, bulk, api_keys         who they are
 credentials                                             projects' own keys for providers
 admin_keys, accounts, audit                             who manages, and what they did
-node, node_state, workers, configuration                this node
+models                                                  what callers may use
+node, node_state, workers, configuration, deployments   this node
+explaining                                              why a request would go where it goes
 documentation                                           `/openapi.json` and `/docs`
 body, money, paging, entity_tags, idempotency           what all of them speak
 """

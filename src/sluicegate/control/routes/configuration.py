@@ -6,10 +6,12 @@ from typing import Any
 
 import msgspec
 
+from sluicegate.config.difference import differences
 from sluicegate.config.problem import ConfigurationError
 from sluicegate.config.show import redacted
 from sluicegate.control.context import Context, Reached
 from sluicegate.control.problems import ProblemError
+from sluicegate.control.routes.body import Shown
 
 
 async def show_configuration(context: Reached) -> dict[str, Any]:
@@ -22,6 +24,45 @@ async def show_configuration(context: Reached) -> dict[str, Any]:
         "last_error": error,
         "configuration": redacted(context.configuration.current),
     }
+
+
+class DifferenceShown(Shown):
+    """One setting that differs, as in the file; `before` and `after` are YAML without secrets, null where not set."""
+
+    path: str
+    before: str | None
+    after: str | None
+    is_secret: bool
+    """Whether it is a secret: that it differs is all that is told."""
+    needs_restart: bool
+    """Whether a reload is not enough."""
+
+
+class Differences(Shown):
+    """What a reload would change of the version in force."""
+
+    version: int
+    changes: list[DifferenceShown]
+
+
+async def show_differences(context: Reached) -> Differences:
+    """What a reload would change now; nothing is changed. 422 with every problem where it would be refused."""
+    try:
+        new = await context.configuration.preview()
+    except ConfigurationError as error:
+        detail = "The configuration cannot be used; a reload would change nothing."
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=_problems(error)) from None
+    changes = [
+        DifferenceShown(
+            path=change.path,
+            before=change.before,
+            after=change.after,
+            is_secret=change.is_secret,
+            needs_restart=change.needs_restart,
+        )
+        for change in differences(context.configuration.current.settings, new.settings)
+    ]
+    return Differences(version=context.configuration.version, changes=changes)
 
 
 async def reload_configuration(context: Reached) -> dict[str, Any]:

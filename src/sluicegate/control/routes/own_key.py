@@ -38,12 +38,12 @@ class OwnKeyShown(Shown):
 async def show_own_key(key: Calling) -> OwnKeyShown:
     """The token that asks."""
     if key.token is not None:
-        return _issued(key.token, key.shown)
+        return _issued(key.token, key.shown, key.model)
     assert key.declared is not None
     return _declared(key.declared, key.shown)
 
 
-def _issued(token: Token, shown: str) -> OwnKeyShown:
+def _issued(token: Token, shown: str, model: str | None) -> OwnKeyShown:
     bound = token.max_requests
     return OwnKeyShown(
         token_id=token.id,
@@ -60,7 +60,7 @@ def _issued(token: Token, shown: str) -> OwnKeyShown:
         max_requests=bound,
         request_count=token.request_count,
         remaining_requests=None if bound is None else max(bound - token.request_count, 0),
-        model=token.model,
+        model=model,
         models=list(token.models),
         paths=list(token.paths),
         created_at=moment(token.created_at),

@@ -69,7 +69,7 @@ async def show_stats(key: Holding, context: Reached) -> Stats:
     return Stats(
         key=key.shown,
         name=token.name,
-        model=token.model,
+        model=key.model,
         token_limit_per_5h=None if limit is None else limit.maximum,
         expiry_date=moment(token.expires_at),
         created_at=moment(token.created_at),

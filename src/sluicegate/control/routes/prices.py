@@ -1,7 +1,7 @@
 """What models cost in one organisation, in place of what they cost elsewhere. Amounts are dollars."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Request, Response
 from pydantic import Field
@@ -15,22 +15,46 @@ from sluicegate.control.routes.money import Usd, shown_dollars
 from sluicegate.control.routes.paging import IdentifierFilter, Listing, Paged, cursor_page
 from sluicegate.control.routes.route import Route
 from sluicegate.control.tenants import prices
-from sluicegate.domain.money import dollars
-from sluicegate.domain.pricing import Price, Rates
+from sluicegate.domain.pricing import Price, Rates, Tier
 from sluicegate.domain.tenants import PriceOverride
 
+_MOST_TIERS = 32
+_MOST_TOKENS = 2**53 - 1
 
-class PriceUpdate(Body):
-    """A whole price: dollars for a million tokens of each kind, and for each request."""
+Tokens = Annotated[int, Field(ge=1, le=_MOST_TOKENS)]
+
+
+class RatesGiven(Body):
+    """Dollars for a million tokens of each kind, and for each request."""
 
     input: Usd
     output: Usd
     cache_read: Usd | None = None
-    """Not set, as in the three that follow: what the plain kind costs."""
+    """Not set, as in those that follow: what the plain kind costs."""
     cache_write: Usd | None = None
+    cache_write_1h: Usd | None = None
+    """Written to the cache for an hour; not set, twice the input at Anthropic, elsewhere what other writing costs."""
     input_audio: Usd | None = None
     output_audio: Usd | None = None
     request: Usd = 0
+
+
+class TierGiven(RatesGiven):
+    """Rates for large exchanges."""
+
+    above: Tokens
+    """The whole exchange is at these rates when its input has more tokens than this."""
+
+
+class PriceUpdate(RatesGiven):
+    """A whole price: what it does not name is not set."""
+
+    tiers: Annotated[list[TierGiven], Field(max_length=_MOST_TIERS)] = []
+    """Other rates, by the size of the input; of two for the same size the last one counts."""
+    longest_output: Tokens | None = None
+    """Most tokens that one answer of the model can have."""
+    context: Tokens | None = None
+    """Most tokens of input and output together."""
 
 
 class PriceCreate(PriceUpdate):
@@ -42,20 +66,36 @@ class PriceCreate(PriceUpdate):
     """As the provider calls it."""
 
 
-class PriceShown(Shown):
+class RatesShown(Shown):
+    """Dollars for a million tokens of each kind, and for each request."""
+
+    input: float
+    output: float
+    cache_read: float | None
+    cache_write: float | None
+    cache_write_1h: float | None
+    input_audio: float | None
+    output_audio: float | None
+    request: float
+
+
+class TierShown(RatesShown):
+    """Rates for exchanges whose input has more tokens than `above`."""
+
+    above: int
+
+
+class PriceShown(RatesShown):
     """What a model costs in an organisation, in dollars."""
 
     price_id: str
     organization_id: str
     provider: str
     model: str
-    input: float
-    output: float
-    cache_read: float | None
-    cache_write: float | None
-    input_audio: float | None
-    output_audio: float | None
-    request: float
+    tiers: list[TierShown]
+    """By the size of the input, the smallest first."""
+    longest_output: int | None
+    context: int | None
     price_version: str
     """What records of exchanges name it by."""
     created_at: datetime
@@ -64,20 +104,17 @@ class PriceShown(Shown):
 
 def shown(override: PriceOverride) -> PriceShown:
     """The form in which it is sent."""
-    rates = override.price.rates
+    price = override.price
     return PriceShown(
+        **_shown_rates(price.rates),
         price_id=override.id,
         organization_id=override.organization_id,
         provider=override.provider,
         model=override.model,
-        input=dollars(rates.input),
-        output=dollars(rates.output),
-        cache_read=shown_dollars(rates.cache_read),
-        cache_write=shown_dollars(rates.cache_write),
-        input_audio=shown_dollars(rates.input_audio),
-        output_audio=shown_dollars(rates.output_audio),
-        request=dollars(rates.request),
-        price_version=override.price.version,
+        tiers=[TierShown(above=tier.above, **_shown_rates(tier.rates)) for tier in price.tiers],
+        longest_output=price.longest_output or None,
+        context=price.context or None,
+        price_version=price.version,
         created_at=moment(override.created_at),
         updated_at=moment(override.updated_at),
     )
@@ -85,7 +122,21 @@ def shown(override: PriceOverride) -> PriceShown:
 
 def price_of(body: PriceUpdate) -> Price:
     """A price without its version."""
-    return Price(version="", rates=Rates(**{name: getattr(body, name) for name in PriceUpdate.model_fields}))
+    return Price(
+        version="",
+        rates=_rates(body),
+        tiers=tuple(Tier(tier.above, _rates(tier)) for tier in sorted(body.tiers, key=lambda tier: tier.above)),
+        longest_output=body.longest_output or 0,
+        context=body.context or 0,
+    )
+
+
+def _rates(given: RatesGiven) -> Rates:
+    return Rates(**{name: getattr(given, name) for name in RatesGiven.model_fields})
+
+
+def _shown_rates(rates: Rates) -> dict[str, Any]:
+    return {name: shown_dollars(getattr(rates, name)) for name in RatesShown.model_fields}
 
 
 async def create_price(request: Request, body: PriceCreate, actor: Acting, context: Reached) -> Response:

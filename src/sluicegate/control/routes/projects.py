@@ -34,6 +34,8 @@ class ProjectCreate(Body):
     name: Name
     description: Text = ""
     metadata: Metadata = {}
+    model: Name | None = None
+    """What every request of its tokens is answered by, unless a token has a model of its own."""
     organization_id: Identifier | None = None
     """Not set: the manager's own, or the default one."""
     provider_keys: ProviderKeys = {}
@@ -46,6 +48,7 @@ class ProjectUpdate(Body):
     description: Text = ""
     status: Status = "active"
     metadata: Metadata = {}
+    model: Name | None = None
     provider_keys: ProviderKeys = {}
 
 
@@ -70,6 +73,7 @@ class ProjectShown(Shown):
     description: str
     status: Status
     metadata: dict[str, object]
+    model: str | None
     created_at: datetime
     updated_at: datetime
 
@@ -89,6 +93,7 @@ def shown(project: Project) -> ProjectShown:
         description=project.description,
         status=project.status,
         metadata=project.metadata,
+        model=project.model,
         created_at=moment(project.created_at),
         updated_at=moment(project.updated_at),
     )
@@ -96,7 +101,7 @@ def shown(project: Project) -> ProjectShown:
 
 async def create_project(request: Request, body: ProjectCreate, actor: Acting, context: Reached) -> Response:
     """Make one."""
-    fields = ProjectFields(name=body.name, description=body.description, metadata=body.metadata)
+    fields = ProjectFields(name=body.name, description=body.description, metadata=body.metadata, model=body.model)
     project = await projects.create(
         context.tenancy, actor, fields, organization_id=body.organization_id, provider_keys=body.provider_keys
     )

@@ -12,7 +12,7 @@ class Route(NamedTuple):
     """`status` is that of success; `answer` is the form of its body, where the endpoint makes the Response itself.
 
     `media` are the media types of a body that is not JSON, beside that of `answer` if there is one; `takes`
-    those of a request's body that the endpoint reads itself.
+    those of a request's body that the endpoint reads itself. `takes_rest`: the path's last part may have slashes.
     """
 
     method: str
@@ -23,3 +23,9 @@ class Route(NamedTuple):
     answer: Any = None
     media: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
+    takes_rest: bool = False
+
+    @property
+    def pattern(self) -> str:
+        """The path as it is matched."""
+        return f"{self.path.removesuffix('}')}:path}}" if self.takes_rest else self.path

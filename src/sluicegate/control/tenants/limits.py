@@ -35,6 +35,8 @@ from sluicegate.domain.limits import (
     window_text,
 )
 from sluicegate.domain.money import dollars
+from sluicegate.domain.owner_marks import mark_of
+from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import LimitRecord
 from sluicegate.ledger.interface import Ledger
 from sluicegate.store.database import Session
@@ -52,13 +54,6 @@ class Measured(Struct, frozen=True):
 
     limit: Limit
     balance: Balance
-
-
-class _Subject(Struct, frozen=True):
-    """Whom a limit is about: their organisation, and whose use is counted."""
-
-    organization_id: str
-    account_id: str
 
 
 def amount_of(metric: Metric, amount: int) -> float:
@@ -98,14 +93,14 @@ async def create(
     """
     read = _window(metric, window)
     async with tenancy.changing(actor) as transaction:
-        subject = await _subject(transaction.session, actor, scope, scope_id)
+        organization_id = await _organization_of(transaction.session, actor, scope, scope_id, tenancy.declared)
         _require_may_set(actor, scope)
         if isinstance(read, Calendar) and "@" not in window:
-            organization = await visible_organization(transaction.session, actor, subject.organization_id)
+            organization = await visible_organization(transaction.session, actor, organization_id)
             read = Calendar(read.unit, organization.time_zone)
         limit = LimitRecord(
             id=tenancy.make_id("lim_"),
-            organization_id=subject.organization_id,
+            organization_id=organization_id,
             scope=scope,
             scope_id=scope_id,
             metric=metric,
@@ -185,7 +180,7 @@ async def delete(tenancy: Tenancy, actor: Actor, limit_id: str, *, check: Callab
 async def usage(tenancy: Tenancy, ledger: Ledger, actor: Actor, limit_id: str) -> Measured:
     """What is used of one now. Raises ProblemError 404, LedgerUnavailableError."""
     async with tenancy.database.reading() as session:
-        limit = await _counted(session, actor, await _visible(session, actor, limit_id))
+        limit = await _counted(session, await _visible(session, actor, limit_id))
     return (await measured(ledger, [limit]))[0]
 
 
@@ -194,7 +189,7 @@ async def reset(tenancy: Tenancy, ledger: Ledger, actor: Actor, limit_id: str) -
     async with tenancy.database.reading() as session:
         record = await _visible(session, actor, limit_id)
         _require_may_set(actor, record.scope)
-        limit = await _counted(session, actor, record)
+        limit = await _counted(session, record)
     # Looked at before anything is written: where the ledger is away, nothing happens at all.
     before = (await measured(ledger, [limit]))[0]
     # In the audit log first: what is there may not have happened, but nothing happens that is not there. And not
@@ -236,18 +231,23 @@ def _require_may_set(actor: Actor, scope: Scope) -> None:
         raise ProblemError(HTTPStatus.FORBIDDEN, detail)
 
 
-async def _subject(session: Session, actor: Actor, scope: Scope, scope_id: str) -> _Subject:
-    """Raises ProblemError 404."""
+async def _organization_of(
+    session: Session, actor: Actor, scope: Scope, scope_id: str, declared: Callable[[str], Principal | None]
+) -> str:
+    """Whose a limit is. Raises ProblemError 404; of a declared token also where its organisation is not in the
+    database."""
     match scope:
         case "organization":
-            return _Subject((await visible_organization(session, actor, scope_id)).id, scope_id)
+            return (await visible_organization(session, actor, scope_id)).id
         case "project":
-            return _Subject((await visible_project(session, actor, scope_id)).organization_id, scope_id)
+            return (await visible_project(session, actor, scope_id)).organization_id
         case "user":
-            return _Subject((await visible_user(session, actor, scope_id)).organization_id, scope_id)
+            return (await visible_user(session, actor, scope_id)).organization_id
         case "token":
-            token = await visible_token(session, actor, scope_id)
-            return _Subject(token.organization_id, token.account_id)
+            principal = declared(scope_id)
+            if principal is not None and actor.may_see(principal.organization_id):
+                return (await visible_organization(session, actor, principal.organization_id)).id
+            return (await visible_token(session, actor, scope_id)).organization_id
 
 
 async def _visible(session: Session, actor: Actor, limit_id: str) -> LimitRecord:
@@ -257,10 +257,10 @@ async def _visible(session: Session, actor: Actor, limit_id: str) -> LimitRecord
     return limit
 
 
-async def _counted(session: Session, actor: Actor, record: LimitRecord) -> Limit:
-    """The limit with the account that it is counted on."""
-    subject = await _subject(session, actor, record.scope, record.scope_id)
-    return bounds.limit_of(record, subject.account_id)
+async def _counted(session: Session, record: LimitRecord) -> Limit:
+    """The limit with the account that it is counted on: of a token that was rotated, that of the first of its line."""
+    token = await session.tokens.get(record.scope_id) if record.scope == "token" else None
+    return bounds.limit_of(record, None if token is None else token.account_id)
 
 
 async def _told(
@@ -288,4 +288,4 @@ async def _digests(session: Session, limit: LimitRecord) -> list[bytes] | None:
             return await digests_of(session, user_id=limit.scope_id)
         case "token":
             token = await session.tokens.get(limit.scope_id)
-            return [] if token is None else [token.digest]
+            return [mark_of(limit.scope_id) if token is None else token.digest]

@@ -23,6 +23,7 @@ class ProjectFields(TypedDict, total=False):
     description: str
     status: Status
     metadata: dict[str, Any]
+    model: str | None
 
 
 def described(project: Project) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def described(project: Project) -> dict[str, Any]:
         "description": project.description,
         "status": project.status,
         "metadata": project.metadata,
+        "model": project.model,
     }
 
 
@@ -123,7 +125,7 @@ async def change(
         check(before.version)
         after = replace(before, **fields, updated_at=transaction.at, version=before.version + 1)
         await transaction.session.projects.update(after)
-        if after.status != before.status:
+        if (after.status, after.model) != (before.status, before.model):
             await transaction.forget(await digests_of(transaction.session, project_id=project_id))
         await transaction.audit(
             "project.update",

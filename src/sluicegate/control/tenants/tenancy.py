@@ -11,6 +11,7 @@ from sluicegate.control.secrets import KeyRing
 from sluicegate.control.tenants.actor import Actor
 from sluicegate.control.tenants.audit import record
 from sluicegate.domain.issuing import TokenRecipe
+from sluicegate.domain.principal import Principal
 from sluicegate.store.database import Database, Session
 from sluicegate.store.errors import AlreadyExistsError, MissingError, VersionConflictError
 
@@ -83,6 +84,8 @@ class Tenancy:
     make_id: Callable[[str], str]
     announcing: Announcing
     recipe: Callable[[], TokenRecipe]
+    declared: Callable[[str], Principal | None] = lambda _token_id: None
+    """The token that a file declares by its id, None if none does."""
 
     @asynccontextmanager
     async def changing(self, actor: Actor) -> AsyncIterator[Transaction]:

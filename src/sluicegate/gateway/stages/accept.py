@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING
 
 from sluicegate.domain.errors import BodyTooLargeError, ExpectationFailedError, MalformedRequestError
+from sluicegate.gateway.cors import preflight
 from sluicegate.gateway.heads import RequestHead
 from sluicegate.gateway.local import local_answer
 from sluicegate.gateway.replies import plain_reply
+from sluicegate.wire.headers import has_field
 from sluicegate.wire.target import TargetError, is_authority
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ def accept(exchange: "Exchange") -> bytes | None:
     if head.judged_by is not services.routes:
         _judge(exchange, head)
     exchange.route = route = head.route
+    if head.origin and services.snapshot.cors_origins:
+        answer = preflight(exchange)
+        if answer is not None:
+            return answer
     largest = services.bounds.body_bytes
     if exchange.content_length > largest:
         raise BodyTooLargeError(f"the body has {exchange.content_length} bytes, the limit is {largest}")
@@ -45,7 +51,9 @@ def _judge(exchange: "Exchange", head: RequestHead) -> None:
     routes = exchange.services.routes
     head.prefixes.clear()
     try:
-        exchange.route = head.route = routes.find(head.method, head.raw_target)
+        exchange.route = head.route = routes.find(
+            head.method, head.raw_target, is_anthropic=has_field(head.lines, b"anthropic-version")
+        )
     except TargetError as error:
         raise MalformedRequestError(str(error)) from None
     if head.fault:

@@ -14,22 +14,26 @@ What is set aside is the most the request can take (`domain/bounds.py`), for the
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from sluicegate.domain.bounds import UNKNOWN_CONTEXT, Asked, Bound, Left, bound_of
+from sluicegate.domain.bounds import UNKNOWN_CONTEXT, Asked, Bound, Left, bound_of, usual_bound
 from sluicegate.domain.errors import (
     BadRequestError,
     LedgerUnavailableError,
+    LimitReachedError,
     MaxCostError,
     PriceUnknownError,
     UnmeteredError,
 )
 from sluicegate.domain.money import AmountError, nano_dollars
+from sluicegate.gateway.budgets import ASK_AGAIN_SECONDS
 from sluicegate.gateway.purses import TOKENS, USD, Purse, Reservation, amounts
 from sluicegate.gateway.refusals import refusal_of
 from sluicegate.gateway.stages.forward import choose
 from sluicegate.gateway.stages.meter import METERED
-from sluicegate.wire.caps import Caps, is_self_contained, most_read, read_caps, with_cap
+from sluicegate.wire.caps import Caps, is_plain, is_self_contained, is_usual, most_read, read_caps, with_cap
 from sluicegate.wire.link import Count, Counted
+from sluicegate.wire.paid_tools import paid_tool
 from sluicegate.wire.peek import PeekError
+from sluicegate.wire.stated import SILENT, Stated, stated_in
 from sluicegate.wire.tiers import dearer_field
 
 if TYPE_CHECKING:
@@ -42,6 +46,8 @@ UNCOUNTABLE: Final = -2
 AROUND: Final = 32
 """Tokens by which a count is raised: what providers put around messages differs, and the templates of open models begin
 with a prompt of their own (SmolLM's with some twenty tokens)."""
+_NO_CAPS: Final = Caps(None, 1)
+_NOTHING: Final = Bound(0, 0, 0)
 _LAST_WAIT: Final = 0.5
 """Seconds that a request whose tokens were counted has for another question to the ledger."""
 
@@ -64,7 +70,7 @@ def _reserve(exchange: "Exchange") -> Waiting:
     if reservation is not None:
         return _outcome(exchange, reservation)
     if exchange.runtime_or_none is None:
-        exchange.runtime = choose(exchange)
+        choose(exchange)
     services = exchange.services
     budgets = services.budgets
     purse = budgets.purse_of(exchange.principal)
@@ -73,7 +79,7 @@ def _reserve(exchange: "Exchange") -> Waiting:
             "a hard limit of tokens or dollars holds for this token, and what a WebSocket uses cannot be bounded:"
             " use the HTTP API, or make the limit soft"
         )
-    bound = Bound(0, 0, 0)
+    bound = _NOTHING
     if exchange.route.operation in METERED and (purse.is_measured or exchange.head.max_cost):
         waiting = _wait_for_price(exchange)
         if waiting is not None:
@@ -87,9 +93,70 @@ def _reserve(exchange: "Exchange") -> Waiting:
         wait = max(_LAST_WAIT, wait - (now - exchange.ready))
     exchange.reservation = reservation = budgets.reserve(purse, amounts(bound.tokens, bound.usd), now, wait)
     reservation.bound = bound
-    if reservation.is_held:
+    if bound.cap is not None and reservation.is_held:
         _admit(exchange, reservation)
     return reservation.future
+
+
+def refit(exchange: "Exchange") -> Waiting:
+    """Where a request goes again to somebody else, whose prices may be others: set aside what it may take more there.
+
+    Raises PriceUnknownError, MaxCostError, LimitReachedError.
+    """
+    reservation = exchange.reservation
+    if exchange.route.operation not in METERED or (reservation is not None and not reservation.is_held):
+        return None
+    if reservation is None and not exchange.head.max_cost:
+        return None
+    purse = reservation.purse if reservation is not None else exchange.services.budgets.purse_of(exchange.principal)
+    if not purse.is_measured and not exchange.head.max_cost:
+        return None
+    waiting = _wait_for_price(exchange)
+    if waiting is not None:
+        return waiting
+    bound = _bound(exchange, purse)
+    if reservation is None:
+        return None
+    waiting = _extend(exchange, reservation, bound)
+    if waiting is not None:
+        return waiting
+    before = reservation.bound
+    # What is set aside stays so; the cap is what makes the bound true for whoever is asked now.
+    reservation.bound = Bound(max(bound.tokens, before.tokens), max(bound.usd, before.usd), bound.output, bound.cap)
+    exchange.is_capped = exchange.is_capped and bound.cap is None
+    _admit(exchange, reservation)
+    return None
+
+
+def _extend(exchange: "Exchange", reservation: Reservation, bound: Bound) -> Waiting:
+    """Set aside what the bound is more than before, or wait a moment for it. Raises LimitReachedError."""
+    before = reservation.bound
+    wanted = ((TOKENS, bound.tokens - before.tokens), (USD, bound.usd - before.usd))
+    more = {metric: amount for metric, amount in wanted if amount > 0}
+    if not more:
+        return None
+    services = exchange.services
+    now = services.clock()
+    if services.budgets.extend(reservation, more, now):
+        # What it may take at worst is told anew before it is sent.
+        reservation.is_sent = False
+        reservation.more_until = 0.0
+        return None
+    reservation.more_until = reservation.more_until or now + _LAST_WAIT
+    if now < reservation.more_until:
+        # It was asked for: a lease holds only what requests take one by one.
+        future: asyncio.Future[None] = services.loop.create_future()
+        services.later(ASK_AGAIN_SECONDS, _wake, future)
+        return future
+    raise LimitReachedError(
+        f"the provider failed, and too little is left of the limit {reservation.limit} to ask"
+        f" {exchange.runtime.name} for {exchange.model!r} instead"
+    )
+
+
+def _wake(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _outcome(exchange: "Exchange", reservation: Reservation) -> Waiting:
@@ -124,17 +191,34 @@ def _cap(exchange: "Exchange", tokens: int) -> None:
 
 
 def _wait_for_price(exchange: "Exchange") -> Waiting:
-    prices = exchange.services.prices
-    key = exchange.price_key
     if not exchange.model:
         return None
-    waiting = prices.wait_for(key)
-    exchange.price = prices.get(key) if waiting is None else None
-    return waiting
+    prices = exchange.services.prices
+    key = exchange.price_key
+    exchange.price = price = prices.known.get(key)
+    return None if price is not None else prices.wait_for(key)
 
 
 def _bound(exchange: "Exchange", purse: Purse) -> Bound:
-    own = _own_limit(exchange)
+    if (
+        exchange.price is not None
+        and exchange.is_held
+        and not exchange.head.max_cost
+        and exchange.counted_input == NOT_COUNTED
+        and exchange.route.operation != "embeddings"
+    ):
+        # The usual request is text, and states nothing of what it may take.
+        body = exchange.whole_body()
+        if is_usual(body):
+            tokens, usd = purse.left()
+            bound = usual_bound(len(body) + AROUND, 1, tokens, usd, exchange.price)
+            if bound is not None:
+                return bound
+    return _any_bound(exchange, purse)
+
+
+def _any_bound(exchange: "Exchange", purse: Purse) -> Bound:
+    own = _own_limit(exchange) if exchange.head.max_cost else None
     price = exchange.price
     is_about_money = own is not None or purse.has_enforced_usd
     if price is None and is_about_money and (own is not None or exchange.services.snapshot.unknown_price == "refuse"):
@@ -144,9 +228,11 @@ def _bound(exchange: "Exchange", purse: Purse) -> Bound:
             " 'sluicegate prices', or set limits.unknown_price: free",
             parameter="model",
         )
-    if own is not None or purse.least(USD) is not None:
-        _refuse_dearer(exchange)
-    bound = bound_of(_asked(exchange), Left(purse.least(TOKENS), purse.least(USD), own), price)
+    stated = stated_in(exchange.whole_body()) if exchange.is_held and exchange.body_size else None
+    if own is not None or purse.hard[USD]:
+        _refuse_dearer(exchange, stated)
+        _refuse_paid_tools(exchange)
+    bound = bound_of(_asked(exchange, stated), Left(purse.least(TOKENS), purse.least(USD), own), price)
     if own is not None and bound.usd > own:
         raise MaxCostError(
             f"the request may cost up to ${bound.usd / 1e9:.6f}, more than x-gateway-max-cost-usd allows",
@@ -157,8 +243,10 @@ def _bound(exchange: "Exchange", purse: Purse) -> Bound:
     return bound
 
 
-def _refuse_dearer(exchange: "Exchange") -> None:
+def _refuse_dearer(exchange: "Exchange", stated: Stated | None) -> None:
     """Raise PriceUnknownError where the model's price is not the most that the request's tokens may cost."""
+    if stated is SILENT:
+        return
     if not exchange.is_held:
         if exchange.price is None:
             return
@@ -168,7 +256,7 @@ def _refuse_dearer(exchange: "Exchange") -> None:
             parameter="service_tier",
         )
     try:
-        dearer = dearer_field(exchange.whole_body())
+        dearer = dearer_field(exchange.whole_body(), stated)
     except PeekError as error:
         raise BadRequestError(str(error), parameter=error.field) from None
     if dearer is not None:
@@ -179,17 +267,28 @@ def _refuse_dearer(exchange: "Exchange") -> None:
         )
 
 
-def _own_limit(exchange: "Exchange") -> int | None:
+def _refuse_paid_tools(exchange: "Exchange") -> None:
+    """Raise PriceUnknownError where a tool is asked for that costs more than its tokens, by fees that are not known."""
+    if exchange.services.snapshot.unknown_price != "refuse" or not exchange.is_held or not exchange.body_size:
+        return
+    tool = paid_tool(exchange.whole_body())
+    if tool is not None:
+        raise PriceUnknownError(
+            f"there is a hard limit in dollars, and what the provider's own tool {tool} costs beside its tokens is not"
+            " known: leave it out, make the limit soft, or set limits.unknown_price: free",
+            parameter="tools",
+        )
+
+
+def _own_limit(exchange: "Exchange") -> int:
     text = exchange.head.max_cost
-    if not text:
-        return None
     try:
         return nano_dollars(text.decode("latin-1").strip())
     except AmountError as error:
         raise MaxCostError(f"x-gateway-max-cost-usd {error}", parameter="x-gateway-max-cost-usd") from None
 
 
-def _asked(exchange: "Exchange") -> Asked:
+def _asked(exchange: "Exchange", stated: Stated | None) -> Asked:
     route = exchange.route
     writes = route.operation != "embeddings"
     if not exchange.is_held or not exchange.body_size:
@@ -198,11 +297,13 @@ def _asked(exchange: "Exchange") -> Asked:
     body = exchange.whole_body()
     fields = route.dialect.cap_fields(route.operation, exchange.runtime.provider.authority)
     try:
-        caps = read_caps(body, fields) if fields is not None else Caps(None, 1)
+        caps = read_caps(body, fields, stated) if fields is not None else _NO_CAPS
     except PeekError as error:
         raise BadRequestError(str(error), parameter=error.field) from None
     if exchange.counted_input >= 0:
         tokens = exchange.counted_input
+    elif is_plain(body):
+        tokens = len(body) + AROUND
     elif is_self_contained(body):
         tokens = most_read(body, route.dialect.image_tokens(exchange.model)) + AROUND
     else:

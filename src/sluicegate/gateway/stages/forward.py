@@ -9,13 +9,18 @@ from sluicegate.domain.errors import (
     GatewayError,
     ModelForbiddenError,
     ModelUnknownError,
+    NoHealthyTargetError,
     NoProviderError,
+    OverloadedError,
 )
-from sluicegate.domain.routing import choose_target, split_model
+from sluicegate.domain.routing import ANYWHERE
+from sluicegate.gateway.estimate import estimate, is_estimated, prepare
 from sluicegate.gateway.outgoing import prefix_of, price_fields_of, request_parts
-from sluicegate.gateway.providers import ProviderRuntime
+from sluicegate.gateway.selection import Candidate, Selector
 from sluicegate.gateway.stages.publish import intend
 from sluicegate.gateway.taps import UsageFilter
+from sluicegate.wire import headers
+from sluicegate.wire.conversation import beginning, user_of
 from sluicegate.wire.peek import Peek, PeekError, peek, with_included_usage, with_model
 
 if TYPE_CHECKING:
@@ -23,20 +28,24 @@ if TYPE_CHECKING:
     from sluicegate.gateway.purses import Reservation
     from sluicegate.gateway.upstream import UpstreamConnection
 
-_CONVERSING = frozenset({"chat", "completions", "responses", "messages", "generate"})
+_CONVERSING = frozenset({"chat", "completions", "responses", "messages", "generate", "count_tokens"})
 """Operations that a token's own model answers; for embeddings or speech another kind of model is meant."""
 _WITHOUT_MODEL = frozenset({"files", "uploads", "batches", "models", "stored", "vector_stores", "containers"})
 """Operations whose requests name no model, so that a token bound to some models may use them."""
 
 
-def forward(exchange: "Exchange") -> "asyncio.Future[None] | None":
+def forward(exchange: "Exchange") -> "bytes | asyncio.Future[None] | None":
     """Start the request at a provider; its answer comes to the exchange by itself. Or wait for what it must be told.
 
+    What no provider is to answer is answered here (`gateway/estimate.py`).
+
     Raises BadRequestError, ModelUnknownError, ModelForbiddenError, NoProviderError, PathUnknownError,
-    MethodForbiddenError, CredentialUnusableError, OverloadedError.
+    MethodForbiddenError, CredentialUnusableError, NoHealthyTargetError.
     """
     if exchange.runtime_or_none is None:
-        exchange.runtime = choose(exchange)
+        choose(exchange)
+        if exchange.runtime_or_none is None:
+            return estimate(exchange)
     prefix = prefix_of(exchange)  # refuses what the provider's allowlist lacks, before a connection is taken
     if exchange.runtime.provider.price_headers:
         fields = price_fields_of(exchange)
@@ -53,20 +62,29 @@ def dispatch(exchange: "Exchange", *, fresh: bool = False) -> None:
     """Send on an idle connection, or wait for one. `fresh` insists on a connection that was never used."""
     pool = exchange.runtime.pool
     exchange.attempts += 1
+    exchange.is_fresh = fresh
     connection = None if fresh else pool.take()
     if connection is None:
         exchange.is_waiting = True
-        pool.wait(exchange, exchange.services.clock(), fresh=fresh)
+        try:
+            pool.wait(exchange, exchange.services.clock(), fresh=fresh)
+        except OverloadedError as error:
+            # Others may have room.
+            exchange.not_connected(error)
     else:
         send(exchange, connection)
 
 
-def choose(exchange: "Exchange") -> ProviderRuntime:
-    """Which provider answers, and as which model; edits the held body where it must name another."""
+def choose(exchange: "Exchange") -> None:
+    """Set which provider answers, and as which model; edit the held body where it must name another.
+
+    None is set where the gateway itself answers.
+    """
+    services = exchange.services
     route = exchange.route
     if route.kind == "control":
-        return exchange.services.control
-    runtime = route.provider
+        exchange.runtime = services.control
+        return
     seen = _peek(exchange)
     requested = seen.model if seen is not None else None
     if not requested and route.dialect.has_model_in_path:
@@ -74,23 +92,90 @@ def choose(exchange: "Exchange") -> ProviderRuntime:
     exchange.requested_model = exchange.model = requested or ""
     wanted = _wanted_model(exchange)
     exchange.is_stream_request = route.streams or (seen is not None and bool(seen.stream))
-    if seen is None:
-        if runtime is None:
-            raise NoProviderError(f"no provider of the {route.dialect.name} dialect is configured for {route.endpoint}")
-        return runtime
-    if route.kind == "model":
-        runtime = _by_model(exchange, wanted, runtime)
-    if runtime is None:
-        raise ModelUnknownError(
-            f"no provider serves the model {wanted!r}: name it provider/model, or configure a default provider"
-        )
-    if exchange.model != exchange.requested_model:
-        _edit(exchange, with_model(exchange.whole_body(), exchange.model))
-    if seen.stream and not seen.includes_usage and route.dialect.can_include_usage(route.operation):
-        if runtime.provider.ask_usage:
+    default = route.provider.name if route.provider is not None else None
+    if route.kind == "model" and seen is not None:
+        selector = services.selectors.of_model(wanted, default)
+        if route.operation == "count_tokens" and is_estimated(route, selector):
+            prepare(exchange, selector, wanted)
+            return
+        if selector is None:
+            raise ModelUnknownError(
+                f"no provider serves the model {wanted!r}: name it provider/model, or configure a default provider"
+            )
+    elif default is None:
+        raise NoProviderError(f"no provider of the {route.dialect.name} dialect is configured for {route.endpoint}")
+    else:
+        selector = services.selectors.at(default, wanted)
+    exchange.selector = selector
+    services.retry_budget.requests += 1
+    # Who asks for a region is not served elsewhere, even where there is nobody else.
+    only = selector.only if exchange.head.narrowing is ANYWHERE else None
+    enter(exchange, only or select(exchange, selector))
+    if (
+        seen is not None
+        and seen.stream
+        and not seen.includes_usage
+        and route.dialect.can_include_usage(route.operation)
+    ):
+        if exchange.runtime.provider.ask_usage:
             _edit(exchange, with_included_usage(exchange.whole_body()))
             exchange.filter = UsageFilter(route.dialect)
-    return runtime
+
+
+def select(exchange: "Exchange", selector: Selector) -> Candidate:
+    """One of several deployments. Raises NoHealthyTargetError."""
+    services = exchange.services
+    now = services.clock()
+    narrowing = exchange.head.narrowing
+    candidate = selector.choose(now, services.choose(), key=session_key(exchange, selector), narrowing=narrowing)
+    if candidate is not None:
+        candidate.runtime.breaker.admit(now)
+        return candidate
+    found = selector.soonest(now, narrowing)
+    if found is None:
+        raise NoHealthyTargetError(
+            f"no deployment for {exchange.requested_model!r} is in the region and has the tags asked for"
+        )
+    candidate, seconds = found
+    if selector.opens_last:
+        raise NoHealthyTargetError(
+            f"everyone who serves {exchange.requested_model!r} is left alone, having failed too often or reached its"
+            f" own limit; a request will try again in {seconds:.1f} s",
+            retry_after=seconds,
+        )
+    # The last one is asked, however it fares: a refusal of ours would help nobody.
+    candidate.runtime.breaker.admit(now)
+    return candidate
+
+
+def enter(exchange: "Exchange", candidate: Candidate) -> None:
+    """Have this candidate answer: name its model in the body."""
+    exchange.runtime_or_none = candidate.runtime
+    model = candidate.model
+    if model and model != exchange.model:
+        exchange.model = model
+        if exchange.is_held and exchange.body_size and not exchange.route.dialect.has_model_in_path:
+            _edit(exchange, with_model(exchange.whole_body(), model))
+
+
+def session_key(exchange: "Exchange", selector: Selector) -> bytes:
+    """What stays the same in requests that are to go to the same deployment; empty for none.
+
+    It begins with the organisation, so that nobody can tell from the way who else asks the same.
+    """
+    sticky = selector.sticky
+    if not sticky:
+        return b""
+    key = b""
+    if sticky == "header":
+        key = headers.value_of(exchange.head.lines, selector.sticky_header)
+    elif exchange.is_held and exchange.body_size:
+        body = exchange.whole_body()
+        key = beginning(body) if sticky == "conversation" else user_of(body).encode("utf-8", "surrogatepass")
+    principal = exchange.principal
+    if not key and sticky == "user":
+        key = (principal.user_id or principal.token_id).encode()
+    return principal.organization_id.encode() + b" " + key if key else b""
 
 
 def _wanted_model(exchange: "Exchange") -> str:
@@ -103,7 +188,6 @@ def _wanted_model(exchange: "Exchange") -> str:
     operation = exchange.route.operation
     if principal.model is not None and operation in _CONVERSING:
         if exchange.is_held and exchange.body_size and not exchange.route.dialect.has_model_in_path:
-            exchange.model = principal.model
             return principal.model
         if requested != principal.model:
             raise ModelForbiddenError(f"the token is bound to the model {principal.model!r}")
@@ -132,35 +216,20 @@ def _peek(exchange: "Exchange") -> Peek | None:
     return seen
 
 
-def _by_model(exchange: "Exchange", wanted: str, default: ProviderRuntime | None) -> ProviderRuntime | None:
-    """The provider that a model's name stands for: an alias, `provider/model`, else the default."""
-    services = exchange.services
-    by_name = services.providers.by_name
-    alias = services.aliases.get(wanted)
-    if alias is not None:
-        target = choose_target(alias.targets, services.choose())
-        exchange.model = target.model
-        return by_name[target.provider]
-    split = split_model(wanted, by_name)
-    if split is None:
-        return default
-    provider, exchange.model = split
-    return by_name[provider]
-
-
 def _edit(exchange: "Exchange", body: bytes) -> None:
     exchange.body = [body]
 
 
 def send(exchange: "Exchange", connection: "UpstreamConnection") -> None:
-    """Send the request's head, and as much of its body as is here; what has limits behind its line in the journal."""
+    """Send the request's head, and as much of its body as is here; what has limits, once that is noted."""
     exchange.is_waiting = False
     reservation = exchange.reservation
     if reservation is not None and not reservation.is_sent:
-        # At the end of this turn, when the line is written.
-        intend(exchange, reservation)
-        exchange.services.turn.end(partial(_send_intended, exchange, reservation, connection), b"")
-        return
+        if not intend(exchange, reservation):
+            # At the end of this turn, when the line is written.
+            exchange.services.turn.end(partial(_send_intended, exchange, reservation, connection), b"")
+            return
+        reservation.is_sent = True
     _send(exchange, connection)
 
 

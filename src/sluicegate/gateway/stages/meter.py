@@ -17,7 +17,7 @@ BYTES_PER_TOKEN = 4
 
 
 def meter(exchange: "Exchange") -> None:
-    """Set the reading; and the usage, unless it must be counted."""
+    """Set the reading; and the usage, unless it must be counted. What failed attempts reported comes on top later."""
     tap = exchange.tap
     if tap is None:
         if exchange.reservation is not None:

@@ -6,6 +6,7 @@ be charged by the guess: that is what counts if this process dies before. Places
 time are free as soon as the exchange is over.
 """
 
+import asyncio
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -13,10 +14,12 @@ import msgspec
 from sluicegate.domain.events import Charge, Metadata, Pending
 from sluicegate.domain.events import Exchange as Event
 from sluicegate.domain.pricing import Price, cost
-from sluicegate.domain.usage import Usage, UsageSource
+from sluicegate.domain.underway import Sent, lost_event
+from sluicegate.domain.usage import Usage, UsageSource, total
 from sluicegate.gateway.budgets import Budgets, Spent
 from sluicegate.gateway.purses import Reservation
 from sluicegate.gateway.stages.meter import merged
+from sluicegate.gateway.underway import NO_PLACE
 from sluicegate.wire.link import Count, Counted
 
 if TYPE_CHECKING:
@@ -25,35 +28,39 @@ if TYPE_CHECKING:
 LONGEST_TEXT = 256
 """Characters of a client's own words (model, session) that an event keeps."""
 
-WORKER_LOST = "worker_lost"
-"""The code of a failure that only a line written in advance can tell of: this process died in the middle."""
-
 _ESTIMATES = frozenset({"counted", "length"})
 
 
 def publish(exchange: "Exchange") -> None:
-    """Append the event; where tokens must be counted, the guess now and the count when it is in."""
+    """Append the event; what must be counted or looked up comes later, in an event that takes its place."""
     services = exchange.services
     price = price_of(exchange)
     usage = exchange.usage
     reservation = exchange.reservation
     money = cost(price, usage) if price is not None and usage is not None else None
+    used, paid = (usage, money) if exchange.retrial is None else in_all(exchange, usage, money)
     is_final = exchange.usage_source != "length"
     charges: tuple[Charge, ...] = ()
     if reservation is not None:
         if usage is not None and exchange.counted_input >= 0 and exchange.usage_source == "reported":
             services.budgets.learn_surplus(exchange.price_key, usage.input_tokens - exchange.counted_input)
-        spent = spent_on(usage, money)
+        spent = spent_on(used, paid)
         charges = (charged if is_final else _charged_so_far)(services.budgets, reservation, spent)
-    event = event_of(exchange, price, money, charges)
+    event = event_of(exchange, price, used, paid, charges)
+    telling = _who_tells_the_price(exchange) if price is None else None
+    line = event if is_final and telling is None else Pending(event.request_id, event)
+    if reservation is not None and reservation.place != NO_PLACE:
+        services.journal.tell(line, reservation.place)
+    else:
+        services.journal.append(line)
     if is_final:
-        services.journal.append(event)
+        if telling is not None:
+            telling.add_done_callback(lambda _: services.journal.append(_with_price(exchange, event)))
         return
-    services.journal.append(Pending(event.request_id, event))
     reported = exchange.reading.usage or Usage()
 
     def counted(answer: Counted | None) -> None:
-        final = event if answer is None else with_count(event, reported, answer, price)
+        final = event if answer is None else with_count(exchange, event, reported, answer, price_of(exchange))
         if reservation is not None:
             spent = spent_on(final.usage, final.cost)
             final = msgspec.structs.replace(final, charges=charged(services.budgets, reservation, spent))
@@ -62,46 +69,47 @@ def publish(exchange: "Exchange") -> None:
     services.link.count(question_of(exchange), services.clock(), counted)
 
 
-def intend(exchange: "Exchange", reservation: Reservation) -> None:
+def intend(exchange: "Exchange", reservation: Reservation) -> bool:
     """Say in advance what an exchange is charged if nobody is left to tell what it took: all that it has set aside.
 
-    The event at its end takes this line's place.
+    Whether it may be sent at once: it is noted. Where it could not be, a line of the journal says it, and it may be
+    sent once that is written. The event at its end takes the place of either.
     """
-    services = exchange.services
-    charges = services.budgets.worst(reservation)
-    if charges:
-        principal = exchange.principal
-        route = exchange.route
-        # Only what is known by now: each such line is one more for a request.
-        lost = Event(
-            exchange.request_id,
-            services.timestamp(exchange.wall),
-            principal.token_id,
-            principal.project_id,
-            principal.organization_id,
-            route.endpoint,
-            route.method_name,
-            0,
-            0.0,
-            Metadata(exchange.model[:LONGEST_TEXT], created=int(exchange.wall)),
-            principal.user_id,
-            route.kind,
-            route.dialect.name,
-            route.operation,
-            exchange.runtime.name,
-            exchange.requested_model[:LONGEST_TEXT],
-            exchange.model[:LONGEST_TEXT],
-            exchange.attempts,
-            charges=charges,
-            error=WORKER_LOST,
-            error_source="gateway",
-            limit=reservation.limit,
-            is_degraded=reservation.is_degraded,
-            request_bytes=exchange.body_size,
-            client_address=exchange.client.address,
-            tags=principal.tags,
-        )
-        services.journal.append(Pending(lost.request_id, lost))
+    purse = reservation.purse
+    if not purse.is_charged:
+        return True
+    route = exchange.route
+    journal = exchange.services.journal
+    facts = (
+        exchange.request_id,
+        int(exchange.wall * 1000),
+        route.endpoint,
+        route.method_name,
+        route.kind,
+        route.dialect.name,
+        route.operation,
+        exchange.runtime.name,
+        exchange.requested_model[:LONGEST_TEXT],
+        exchange.model[:LONGEST_TEXT],
+        exchange.attempts,
+        exchange.body_size,
+        exchange.client.address,
+        reservation.limit,
+        reservation.is_degraded,
+        reservation.has_own,
+        reservation.held,
+    )
+    place = journal.note(facts, purse.encoded_owner)
+    if place != NO_PLACE:
+        if reservation.place != NO_PLACE:
+            # It goes to somebody else now, where it may take more.
+            journal.clear(reservation.place)
+        reservation.place = place
+        return True
+    lost = lost_event(msgspec.convert((0, 0, *facts), Sent), purse.owner)
+    if lost.charges:
+        journal.append(Pending(lost.request_id, lost))
+    return not lost.charges
 
 
 def price_of(exchange: "Exchange") -> Price | None:
@@ -109,6 +117,22 @@ def price_of(exchange: "Exchange") -> Price | None:
     if exchange.price is not None or exchange.usage is None or exchange.runtime_or_none is None or not exchange.model:
         return exchange.price
     return exchange.services.prices.get(exchange.price_key)
+
+
+def _who_tells_the_price(exchange: "Exchange") -> "asyncio.Future[None] | None":
+    """Who is asked what the model costs: nobody but for the first exchanges with it. The others know."""
+    if exchange.usage is None or exchange.runtime_or_none is None or not exchange.model:
+        return None
+    return exchange.services.prices.wait_for(exchange.price_key)
+
+
+def _with_price(exchange: "Exchange", event: Event) -> Event:
+    """The event with its cost, now that the price is known; as it is, where there is none."""
+    price, usage = price_of(exchange), exchange.usage
+    if price is None or usage is None:
+        return event
+    _, paid = in_all(exchange, usage, cost(price, usage))
+    return msgspec.structs.replace(event, cost=paid, price_version=price.version)
 
 
 def charged(budgets: Budgets, reservation: Reservation, spent: Spent) -> tuple[Charge, ...]:
@@ -125,27 +149,43 @@ def _charged_so_far(budgets: Budgets, reservation: Reservation, spent: Spent) ->
     return budgets.charges_of(reservation, spent)
 
 
+def in_all(exchange: "Exchange", usage: Usage | None, money: int | None) -> tuple[Usage | None, int | None]:
+    """What was used, and its cost in nano-dollars, with what the providers of failed attempts have reported on top."""
+    retrial = exchange.retrial
+    if retrial is None or retrial.usage is None:
+        return usage, money
+    used = retrial.usage if usage is None else total(usage, retrial.usage)
+    return used, (money or 0) + retrial.cost if money is not None or retrial.cost else None
+
+
 def spent_on(usage: Usage | None, money: int | None) -> Spent:
     """What an exchange took that reached a provider; `money` is nano-dollars."""
     return 1, usage.total_tokens if usage is not None else 0, money or 0
 
 
 def event_of(
-    exchange: "Exchange", price: Price | None = None, cost: int | None = None, charges: tuple[Charge, ...] = ()
+    exchange: "Exchange",
+    price: Price | None = None,
+    usage: Usage | None = None,
+    cost: int | None = None,
+    charges: tuple[Charge, ...] = (),
 ) -> Event:
-    """The record of an exchange that has ended."""
+    """The record of an exchange that has ended; `usage` and `cost` are of all its attempts."""
     reservation = exchange.reservation
     services = exchange.services
     principal = exchange.principal
     route = exchange.route
     reading = exchange.reading
-    usage = exchange.usage
+    retrial = exchange.retrial
     runtime = exchange.runtime_or_none
     model = reading.model or exchange.model
     error = exchange.error
     started = exchange.started
     has_answer = exchange.first_byte > 0.0
     source = exchange.usage_source
+    if source == "none" and usage is not None:
+        # By failed attempts alone.
+        source = "reported"
     # By position, in the order of the fields: naming forty of them costs a microsecond of every request.
     return Event(
         exchange.request_id,
@@ -191,6 +231,8 @@ def event_of(
         charges,
         reservation.limit if reservation is not None else None,
         reservation is not None and reservation.is_degraded,
+        runtime.provider.deployment if runtime is not None else "",
+        tuple(retrial.failed) if retrial is not None else (),
     )
 
 
@@ -221,15 +263,18 @@ def question_of(exchange: "Exchange") -> Count:
     )
 
 
-def with_count(event: Event, reported: Usage, answer: Counted, price: Price | None = None) -> Event:
+def with_count(
+    exchange: "Exchange", event: Event, reported: Usage, answer: Counted, price: Price | None = None
+) -> Event:
     """The event with its guess replaced by a count."""
     usage = merged(reported, answer.input_tokens, answer.output_tokens)
+    used, paid = in_all(exchange, usage, cost(price, usage) if price is not None else None)
     return msgspec.structs.replace(
         event,
-        usage=usage,
+        usage=used,
         usage_source=cast("UsageSource", answer.source),
-        metadata=metadata_of(event.metadata.model, usage, event.metadata.created),
-        cost=cost(price, usage) if price is not None else None,
+        metadata=metadata_of(event.metadata.model, used, event.metadata.created),
+        cost=paid,
     )
 
 

@@ -11,6 +11,7 @@ from sluicegate.store.database import Database
 from sluicegate.store.running import run
 from sluicegate.store.tokens import TokenTotals
 from sluicegate.store.upgrade import downgrade, upgrade
+from sluicegate.store.version import NEWEST
 from tests.store import records
 from tests.store.kinds import ids
 from tests.store.place import Place
@@ -83,7 +84,7 @@ def test_a_sqlite_without_trigrams_does_without(empty_place: Place, function: st
         lambda connection, _: connection.create_function(function, -1, lambda *_: answer),
     )
     with engine.begin() as connection:
-        run(connection, "upgrade", "0004")
+        run(connection, "upgrade", NEWEST)
     engine.dispose()
     assert empty_place.execute("SELECT name FROM sqlite_master WHERE name LIKE '%trigrams%'") == []
     empty_place.run(_fill)

@@ -1,0 +1,88 @@
+"""Errors of the management API, as RFC 9457 `application/problem+json`, with the request's id."""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from sluicegate.control.problems import OPENAI_PATHS, REQUEST_ID_HEADER, ProblemError
+from sluicegate.dialects.openai import OpenAI
+from sluicegate.domain import errors
+from sluicegate.wire.headers import CREDENTIAL_NAMES
+
+_OPENAI_ERRORS: dict[int, type[errors.GatewayError]] = {
+    401: errors.CredentialUnknownError,
+    403: errors.TokenInactiveError,
+    404: errors.ModelUnknownError,
+    405: errors.MethodForbiddenError,
+    503: errors.ControlUnavailableError,
+}
+_CREDENTIALS = ("x-admin-secret", *sorted(name.decode() for name in CREDENTIAL_NAMES))
+
+
+def answer(request: Request, problem: ProblemError) -> Response:
+    """The answer that tells of a problem."""
+    if request.url.path.startswith(OPENAI_PATHS):
+        return _openai_answer(request, problem)
+    body = {
+        "type": "about:blank",
+        "title": problem.status.phrase,
+        "status": problem.status.value,
+        "detail": problem.detail,
+        "request_id": request.headers.get(REQUEST_ID_HEADER, ""),
+        "errors": problem.errors,
+    }
+    return JSONResponse(
+        body, status_code=problem.status, headers=problem.headers, media_type="application/problem+json"
+    )
+
+
+def _openai_answer(request: Request, problem: ProblemError) -> Response:
+    """The same as the worker itself would say it, of whom clients believe that it is the provider."""
+    kind = _OPENAI_ERRORS.get(problem.status, errors.BadRequestError if problem.status < 500 else errors.InternalError)
+    body = OpenAI().error_body(kind(problem.detail), request.headers.get(REQUEST_ID_HEADER, ""))
+    headers = dict(problem.headers or {})
+    if not kind.is_retryable:
+        headers["x-should-retry"] = "false"
+    return Response(body, problem.status, headers, "application/json")
+
+
+def install(application: FastAPI) -> None:
+    """Have every error of the application told this way."""
+
+    async def on_problem(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ProblemError)
+        return answer(request, error)
+
+    async def on_http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if error.status_code in {404, 405} and not any(request.headers.get(name) for name in _CREDENTIALS):
+            # As on the providers' paths: strangers learn nothing about what exists.
+            detail = "No credential was sent: use the header Authorization: Bearer …"
+            challenge = {"www-authenticate": "Bearer"}
+            return answer(request, ProblemError(HTTPStatus.UNAUTHORIZED, detail, headers=challenge))
+        detail = {
+            404: f"There is nothing at {request.url.path}; GET / lists what there is.",
+            405: f"{request.method} is not allowed on {request.url.path}; GET / lists what is.",
+        }.get(error.status_code, str(error.detail))
+        headers = dict(error.headers) if error.headers else None
+        return answer(request, ProblemError(HTTPStatus(error.status_code), detail, headers=headers))
+
+    async def on_invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        # Without the input: it may hold a secret that was put into the wrong field.
+        errors = [{"path": ".".join(map(str, one["loc"])), "message": one["msg"]} for one in error.errors()]
+        detail = "The request does not have the form this path asks for."
+        return answer(request, ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors))
+
+    async def on_defect(request: Request, error: Exception) -> Response:
+        del error  # It is raised again behind this answer, and logged.
+        detail = "This is a defect of the gateway; the request id leads to its log line."
+        return answer(request, ProblemError(HTTPStatus.INTERNAL_SERVER_ERROR, detail))
+
+    application.add_exception_handler(ProblemError, on_problem)
+    application.add_exception_handler(HTTPException, on_http)
+    application.add_exception_handler(RequestValidationError, on_invalid)
+    application.add_exception_handler(Exception, on_defect)

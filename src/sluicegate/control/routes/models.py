@@ -1,0 +1,72 @@
+"""`GET /v1/models`: what a caller may use, in the one form that the SDKs of OpenAI and of Anthropic both read."""
+
+from http import HTTPStatus
+from typing import Literal
+
+from fastapi import Response
+
+from sluicegate.control.access import Calling
+from sluicegate.control.context import Context, Reached
+from sluicegate.control.offers import Offer
+from sluicegate.control.problems import ProblemError
+from sluicegate.control.routes.body import Shown
+from sluicegate.control.routes.route import Route
+from sluicegate.control.tenants.own_key import OwnKey
+from sluicegate.dialects.allow import allowed_methods
+from sluicegate.domain.snapshot import AllowRule
+
+
+class ModelShown(Shown):
+    """A model. When it was made is not known: the epoch stands for that."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    type: Literal["model"]
+    display_name: str
+    created_at: str
+
+
+class ModelsShown(Shown):
+    """All models that the token may use; there is one page."""
+
+    object: Literal["list"]
+    data: list[ModelShown]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
+async def list_models(key: Calling, context: Reached) -> Response:
+    """The models that the token may use."""
+    offer = await _offer(key, context, "models")
+    return Response(offer.body, media_type="application/json")
+
+
+async def show_model(model_id: str, key: Calling, context: Reached) -> Response:
+    """One of them; an id may have slashes."""
+    offer = await _offer(key, context, f"models/{model_id}")
+    body = offer.find(model_id)
+    if body is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"The model {model_id!r} is not known, or not for this token.")
+    return Response(body, media_type="application/json")
+
+
+async def _offer(key: OwnKey, context: Context, path: str) -> Offer:
+    """What the token may use. Raises ProblemError 403 where it may not use the path, as workers decide it."""
+    _require_path(key, path)
+    return await context.offers.of(context.configuration.current.snapshot, key.model, key.models)
+
+
+def _require_path(key: OwnKey, path: str) -> None:
+    patterns = [pattern.removeprefix("/v1/") for pattern in key.paths]
+    if patterns and not allowed_methods([AllowRule(("any",), pattern) for pattern in patterns], path):
+        detail = f"This token may not use the path /v1/{path}; it may use {', '.join(key.paths)}."
+        raise ProblemError(HTTPStatus.FORBIDDEN, detail)
+
+
+ROUTES = (
+    Route("GET", "/v1/models", "caller", list_models, 200, ModelsShown),
+    Route("GET", "/v1/models/{model_id}", "caller", show_model, 200, ModelShown, takes_rest=True),
+)

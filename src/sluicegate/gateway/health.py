@@ -1,0 +1,70 @@
+"""Tells control how the deployments fare, whenever that has changed: for who asks, and for the metrics."""
+
+from typing import Protocol
+
+from sluicegate.gateway.providers import ProviderRuntime, Providers
+from sluicegate.wire.link import DeploymentHealth
+
+State = tuple[str, bool, int, int]
+"""What is told at once when it changes: the circuit, whether it rests, failures in a row, the limit of its requests."""
+
+
+class Told(Protocol):
+    """Who is told."""
+
+    def health(self, deployments: tuple[DeploymentHealth, ...]) -> bool:
+        """Take it; False where that cannot be done."""
+        ...
+
+
+class Health:
+    """Remembers what was told."""
+
+    __slots__ = ("_providers", "_said", "_told")
+
+    def __init__(self, providers: Providers, told: Told) -> None:
+        """Nothing was told yet; whoever is new is taken to be well."""
+        self._providers = providers
+        self._told = told
+        self._said: dict[str, State] = {}
+
+    def __repr__(self) -> str:
+        """Tell of whom something is known."""
+        return f"<Health {self._said!r}>"
+
+    def forget(self) -> None:
+        """Somebody else listens now, who knows nothing."""
+        self._said.clear()
+
+    def sweep(self, now: float) -> None:
+        """Tell what has changed since the last time."""
+        changed: list[DeploymentHealth] = []
+        said: dict[str, State] = {}
+        for name, runtime in self._providers.by_id.items():
+            said[name] = state = _state(runtime, now)
+            if state != self._said.get(name, _well(runtime)):
+                changed.append(_health(runtime, now))
+        if not changed or self._told.health(tuple(changed)):
+            self._said = said
+
+
+def _state(runtime: ProviderRuntime, now: float) -> State:
+    breaker = runtime.breaker
+    return breaker.state, breaker.rests_until > now, breaker.in_a_row, runtime.pool.limit.limit
+
+
+def _well(runtime: ProviderRuntime) -> State:
+    return "closed", False, 0, runtime.provider.max_connections
+
+
+def _health(runtime: ProviderRuntime, now: float) -> DeploymentHealth:
+    breaker = runtime.breaker
+    return DeploymentHealth(
+        runtime.id,
+        breaker.state,
+        breaker.in_a_row,
+        max(0.0, breaker.reopens_at - now),
+        max(0.0, breaker.rests_until - now),
+        runtime.pool.busy,
+        runtime.pool.limit.limit,
+    )

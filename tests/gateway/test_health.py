@@ -1,0 +1,86 @@
+"""What control is told of how the deployments fare."""
+
+from sluicegate.gateway.health import Health
+from sluicegate.wire.link import DeploymentHealth
+from tests.gateway.node import Node, a_provider, a_snapshot
+
+
+class Listening:
+    """Control, which may be away."""
+
+    def __init__(self) -> None:
+        self.heard: list[DeploymentHealth] = []
+        self.is_away = False
+
+    def health(self, deployments: tuple[DeploymentHealth, ...]) -> bool:
+        if not self.is_away:
+            self.heard += deployments
+        return not self.is_away
+
+    def take(self) -> list[DeploymentHealth]:
+        heard, self.heard = self.heard, []
+        return heard
+
+
+def a_health(node: Node, listening: Listening) -> Health:
+    """Of two deployments."""
+    node.services.configure(a_snapshot(providers=(a_provider(deployment="eu"), a_provider(deployment="us"))))
+    return Health(node.services.providers, listening)
+
+
+def test_nothing_is_told_of_who_is_well(node: Node) -> None:
+    """However often it is looked at."""
+    listening = Listening()
+    health = a_health(node, listening)
+    health.sweep(1.0)
+    health.sweep(2.0)
+    assert listening.take() == []
+
+
+def test_a_change_is_told_once(node: Node) -> None:
+    """Of the one that has changed, with what is left of its times."""
+    listening = Listening()
+    health = a_health(node, listening)
+    breaker = node.services.providers.by_id["openai/us"].breaker
+    for _ in range(5):
+        breaker.failed(100.0, may_eject=True)
+    health.sweep(101.0)
+    health.sweep(101.5)
+    assert listening.take() == [DeploymentHealth("openai/us", "open", 0, 4.0, 0.0, 0, 16_384)]
+    breaker.admit(106.0)
+    breaker.succeeded(106.5)
+    breaker.limited(107.0, 110.0)
+    health.sweep(107.0)
+    assert listening.take() == [DeploymentHealth("openai/us", "closed", 0, 0.0, 3.0, 0, 16_384)]
+    health.sweep(111.0)
+    assert listening.take() == [DeploymentHealth("openai/us", "closed", 0, 0.0, 0.0, 0, 16_384)]
+
+
+def test_what_could_not_be_told_is_told_later(node: Node) -> None:
+    """And again to a control process that is new."""
+    listening = Listening()
+    health = a_health(node, listening)
+    node.services.providers.by_id["openai/eu"].breaker.failed(100.0, may_eject=True)
+    listening.is_away = True
+    health.sweep(101.0)
+    listening.is_away = False
+    health.sweep(102.0)
+    assert [one.failures for one in listening.take()] == [1]
+    health.forget()
+    health.sweep(103.0)
+    assert [one.id for one in listening.take()] == ["openai/eu"]
+
+
+def test_who_is_gone_is_forgotten(node: Node) -> None:
+    """A deployment of a later configuration by the same name is taken to be well."""
+    listening = Listening()
+    health = a_health(node, listening)
+    node.services.providers.by_id["openai/eu"].breaker.failed(100.0, may_eject=True)
+    health.sweep(101.0)
+    node.services.configure(a_snapshot())
+    health.sweep(102.0)
+    a_health(node, listening)
+    listening.take()
+    health.sweep(103.0)
+    assert listening.take() == []
+    assert "openai/eu" in repr(health)

@@ -34,6 +34,16 @@ def test_limits(tmp_path: Path) -> None:
     assert {limit.metric for limit in principal.limits} == {"requests", "tokens", "usd", "concurrency"}
 
 
+def test_routing(tmp_path: Path) -> None:
+    """A third one asks for a name of ours, with two targets, a fallback and stickiness."""
+    routed = Sluicegate(is_routed=True)
+    launch = routed.launch(Site(81, tmp_path, 82))
+    (tmp_path / "sluicegate.yaml").write_text(launch.files["sluicegate.yaml"])
+    (alias,) = load(tmp_path / "sluicegate.yaml", {}, Overrides(), dialects=DIALECTS).snapshot.models
+    assert (routed.name, alias.name, alias.sticky) == ("sluicegate-routing", launch.model, "conversation")
+    assert (len(alias.targets), len(alias.fallbacks)) == (2, 1)
+
+
 def test_provider_with_tls(tmp_path: Path) -> None:
     """A provider with TLS is verified."""
     made = Certificates(tmp_path / "ca", tmp_path / "chain", tmp_path / "key")

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from dataclasses import replace
+from typing import Any
 
 from sluicegate import __version__
 from sluicegate.bench.peers.base import Launch, Site
@@ -17,14 +19,23 @@ LIMITS = (
 )
 """One of each kind, none of which is ever reached."""
 
+ROUTED = {
+    "name": "smart",
+    "targets": [{"model": "mock/gpt-4o-mini", "weight": 20}, {"model": "other/gpt-4o-mini", "weight": 80}],
+    "fallbacks": ["last/gpt-4o-mini"],
+    "sticky": "conversation",
+}
+"""A name of ours: two weighted targets with a breaker each, a fallback, stickiness by conversation."""
+
 
 class Sluicegate:
     """See the module."""
 
-    def __init__(self, *, is_limited: bool = False) -> None:
-        """`is_limited`: each request is held against four limits."""
+    def __init__(self, *, is_limited: bool = False, is_routed: bool = False) -> None:
+        """`is_limited`: each request is held against four limits; `is_routed`: it asks for a name of ours (ROUTED)."""
         self._limits = LIMITS if is_limited else ()
-        self.name = "sluicegate-limits" if is_limited else "sluicegate"
+        self._is_routed = is_routed
+        self.name = "sluicegate" + "-limits" * is_limited + "-routing" * is_routed
 
     async def version(self) -> str:
         """Our own."""
@@ -32,7 +43,7 @@ class Sluicegate:
 
     def launch(self, site: Site) -> Launch:
         """One worker, one declared token."""
-        provider: dict[str, str | int] = {
+        provider: dict[str, Any] = {
             "dialect": "openai",
             "base_url": f"{site.upstream}/v1",
             "api_key": "sk-benchmark",
@@ -44,7 +55,8 @@ class Sluicegate:
         configuration = {
             "server": {"host": "127.0.0.1", "port": site.port, "workers": 1},
             "data_dir": str(site.directory / "data"),
-            "providers": {"mock": provider},
+            "providers": dict.fromkeys(("mock", "other", "last") if self._is_routed else ("mock",), provider),
+            "models": [ROUTED] if self._is_routed else [],
             # Under a limit in dollars a model must have a price.
             "prices": [{"model": "*", "input": "0.15", "output": "0.60"}],
             "tokens": [{"name": "bench", "token": _CALLER, "limits": list(self._limits)}],
@@ -52,4 +64,5 @@ class Sluicegate:
         # JSON is YAML, and needs no library to be written.
         files = {"sluicegate.yaml": json.dumps(configuration, indent=1)}
         command = (sys.executable, "-m", "sluicegate", "serve", "--config", str(site.directory / "sluicegate.yaml"))
-        return Launch(command, files, ready_path="/readyz", credential=_CALLER)
+        launch = Launch(command, files, ready_path="/readyz", credential=_CALLER)
+        return replace(launch, model="smart") if self._is_routed else launch

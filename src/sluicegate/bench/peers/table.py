@@ -13,6 +13,7 @@ from sluicegate.bench.peers.vllm_router import VllmRouter
 PEERS: tuple[Peer, ...] = (
     Sluicegate(),
     Sluicegate(is_limited=True),
+    Sluicegate(is_routed=True),
     Envoy(),
     Nginx(),
     Aiohttp(),

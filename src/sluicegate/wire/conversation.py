@@ -61,15 +61,12 @@ def beginning(body: bytes) -> bytes:
     """
     try:
         found = _decode_fields(body)
-        parts = [
-            bytes(found.system),
-            bytes(found.instructions),
-            bytes(found.system_instruction),
-            _first_words(found.messages),
-            _first_words(found.input),
-            _first_words(found.contents),
-            bytes(found.prompt)[:_PROMPT],
-        ]
+        texts = (found.system, found.instructions, found.system_instruction)
+        parts = [bytes(text) for text in texts if text is not _NOTHING]
+        lists = (found.messages, found.input, found.contents)
+        parts += [_first_words(bytes(messages)) for messages in lists if messages is not _NOTHING]
+        if found.prompt is not _NOTHING:
+            parts.append(bytes(found.prompt)[:_PROMPT])
     except (ValueError, RecursionError):
         # No JSON object, or nested too deeply.
         return b""
@@ -77,9 +74,8 @@ def beginning(body: bytes) -> bytes:
     return _CACHE_MARK.sub(b"", said) if b'"cache_control"' in said else said
 
 
-def _first_words(messages: Raw) -> bytes:
+def _first_words(whole: bytes) -> bytes:
     """The messages up to and including the first of the user; what is no list is one message."""
-    whole = bytes(messages)
     if not whole.startswith(b"["):
         return whole
     kept: list[bytes] = []

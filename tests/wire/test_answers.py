@@ -174,3 +174,32 @@ def test_every_field_is_seen_as_the_full_parser_sees_it(fields: list[tuple[bytes
         for name, value in parsed.seen
         if KINDS[name] == 0 and name.lower() not in options - {b"close", b"keep-alive", b"upgrade"}
     ]
+
+
+LINES = st.one_of(
+    st.sampled_from(
+        [
+            b"Content-Type: application/json",
+            b"Cache-Control: no-store",
+            b"Content-Encoding: gzip",
+            b"Connection: close, X-Hop",
+            b"X-Hop: 1",
+            b"Set-Cookie: a=b",
+            b"x-request-id: req_1",
+            b" folded",
+            b"no colon",
+            b"server: cloudflare",
+        ]
+    ),
+    st.binary(min_size=1, max_size=8).map(lambda value: b"date: " + value.replace(b"\r", b"")),
+)
+
+
+@given(st.lists(st.lists(LINES, max_size=6), max_size=40))
+def test_what_was_met_before_means_the_same(heads: list[list[bytes]]) -> None:
+    """Lines that are known by their bytes are sorted as if they were new."""
+    kinds = answer_kinds()
+    for lines in heads:
+        raw = b"\r\n".join([b"HTTP/1.1 200 OK", *lines])
+        known, fresh = AnswerHead(200, raw, kinds), AnswerHead(200, raw, answer_kinds())
+        assert all(getattr(known, name) == getattr(fresh, name) for name in AnswerHead.__slots__)

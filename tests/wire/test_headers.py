@@ -65,3 +65,18 @@ def test_nominated_fields_are_taken_out() -> None:
 def test_everything_after_the_first_space_is_the_credential(value: bytes, credential: bytes) -> None:
     """Keys may contain spaces."""
     assert headers.bearer(value) == credential
+
+
+def test_lines_are_remembered_up_to_a_bound() -> None:
+    """A field with a new value each time is not worth it; nor is a long line; and inventing fields fills nothing."""
+    kinds = headers.answer_kinds()
+    for number in range(100):
+        kinds.learn(b"date", b"date: %d" % number, headers.FORWARD)
+    assert kinds.changing == {b"date"}
+    kinds.learn(b"long", b"long: " + b"x" * 300, headers.FORWARD)
+    assert b"long: " + b"x" * 300 not in kinds.lines
+    for number in range(3_000):
+        kinds.learn(b"n%d" % number, b"n%d: 1" % number, headers.FORWARD)
+    assert len(kinds.lines) <= 1024
+    assert len(kinds._values) <= 1024
+    assert kinds.changing == set()

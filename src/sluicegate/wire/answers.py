@@ -58,19 +58,22 @@ class AnswerHead:
             self.fault = "its head does not begin with a status line"
             return
         travelling = self.lines
-        is_first = True
+        known = kinds.lines
+        del lines[0]
         for line in lines:
-            if is_first:
-                is_first = False
-                continue
-            name, colon, value = line.partition(b":")
-            kind = kinds[name]
-            if not colon or line[0] <= 32 or b"\n" in line:
-                self.fault = "its head has a folded or broken line"
-            elif kind == headers.FORWARD:
+            kind = known.get(line)
+            if kind is None:
+                name, colon, _ = line.partition(b":")
+                if not colon or line[0] <= 32 or b"\n" in line:
+                    self.fault = "its head has a folded or broken line"
+                    continue
+                kind = kinds[name]
+                if name not in kinds.changing:
+                    kinds.learn(name, line, kind)
+            if kind == headers.FORWARD:
                 travelling.append(line)
             elif kind != headers.DROP:
-                self._note(kind, line, value.strip(b" \t"))
+                self._note(kind, line, line.partition(b":")[2].strip(b" \t"))
 
     def _note(self, kind: int, line: bytes, value: bytes) -> None:
         if kind == headers.CONTENT_LENGTH:

@@ -91,15 +91,44 @@ _LARGEST_MEMO = 4096
 """Spellings remembered; a peer that invents more names pays for a lower-casing each time, and memory stays bounded."""
 
 
-class HeaderKinds(dict[bytes, int]):
-    """What to do with a field, by its name as spelt: a dictionary that learns the spellings it meets."""
+_LARGEST_LINES = 1024
+"""Lines remembered; then all are forgotten, so that peers who change them fill no memory."""
+_LONGEST_LINE = 256
+"""Bytes of a line that is remembered."""
+_MOST_VALUES = 32
+"""Values of a field, after which it is taken to be another each time."""
 
-    __slots__ = ("_kinds",)
+
+class HeaderKinds(dict[bytes, int]):
+    """What to do with a field, by its name as spelt: a dictionary that learns the spellings it meets.
+
+    `lines` are whole lines that were met before, with the kind of their field: looked up at half the price of a name.
+    Most of a provider's are the same in every answer; those whose fields are `changing` are not worth remembering.
+    """
+
+    __slots__ = ("_kinds", "_values", "changing", "lines")
 
     def __init__(self, kinds: dict[bytes, int]) -> None:
         """`kinds` maps lower-case names; all others are forwarded."""
         super().__init__(kinds)
         self._kinds = kinds
+        self._values: dict[bytes, int] = {}
+        """How many values of a field were met, by its name as spelt."""
+        self.lines: dict[bytes, int] = {}
+        self.changing: set[bytes] = set()
+
+    def learn(self, name: bytes, line: bytes, kind: int) -> None:
+        """Remember a good line, which was not met before."""
+        if len(line) > _LONGEST_LINE:
+            return
+        if len(self.lines) >= _LARGEST_LINES:
+            self.lines.clear()
+            self._values.clear()
+            self.changing.clear()
+        self.lines[line] = kind
+        self._values[name] = values = self._values.get(name, 0) + 1
+        if values >= _MOST_VALUES:
+            self.changing.add(name)
 
     def __missing__(self, name: bytes) -> int:
         """Classify a spelling not met before."""

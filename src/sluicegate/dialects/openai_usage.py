@@ -91,26 +91,24 @@ def usage_of(reported: ReportedUsage | None) -> Usage | None:
         or reported.output_token_details
         or _NO_DETAILS
     )
-    tokens_in = count(reported.prompt_tokens) or count(reported.input_tokens)
-    tokens_out = count(reported.completion_tokens) or count(reported.output_tokens)
-    reasoning = count(outs.reasoning_tokens)
+    tokens_in = count(reported.prompt_tokens or reported.input_tokens)
+    tokens_out = count(reported.completion_tokens or reported.output_tokens)
+    # Most details are zero, or missing: what is not asked for need not be called.
+    reasoning = count(outs.reasoning_tokens) if outs.reasoning_tokens else 0
     if reasoning and count(reported.total_tokens) == tokens_in + tokens_out + reasoning:
         # xAI reports reasoning beside the completion, not within it; only the total tells.
         tokens_out += reasoning
     cached = (
-        count(ins.cached_tokens)
-        or count(reported.prompt_cache_hit_tokens)
-        or count(reported.num_cached_tokens)
-        or count(reported.cached_tokens)
+        ins.cached_tokens or reported.prompt_cache_hit_tokens or reported.num_cached_tokens or reported.cached_tokens
     )
     return Usage(
-        input_tokens=tokens_in,
-        output_tokens=tokens_out,
-        cache_read_tokens=cached,
-        cache_write_tokens=count(ins.cache_write_tokens),
-        reasoning_tokens=reasoning,
-        input_audio_tokens=count(ins.audio_tokens),
-        output_audio_tokens=count(outs.audio_tokens),
+        tokens_in,
+        tokens_out,
+        count(cached) if cached else 0,
+        count(ins.cache_write_tokens) if ins.cache_write_tokens else 0,
+        reasoning,
+        count(ins.audio_tokens) if ins.audio_tokens else 0,
+        count(outs.audio_tokens) if outs.audio_tokens else 0,
     )
 
 

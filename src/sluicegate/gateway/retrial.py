@@ -197,7 +197,9 @@ def _again(
     candidate = _untried(exchange, selector, retrial, now)
     seconds = 0.0
     if candidate is None:
-        same = None if is_elsewhere else selector.soonest(now, exchange.head.narrowing)
+        # A path that names its provider says at once what came of it.
+        is_transparent = exchange.route.kind != "model"
+        same = None if is_elsewhere or is_transparent else selector.soonest(now, exchange.head.narrowing)
         if same is None:
             return False
         candidate, rest = same

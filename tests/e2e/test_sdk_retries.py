@@ -193,7 +193,9 @@ def configured(port: int) -> str:
         for kind, more in kinds.items()
     ]
     tokens = f"[{{name: test, token: {TOKEN}}}, {{name: narrow, token: {NARROW_TOKEN}, models: [other]}}]"
-    return "server: {port: 0, drain_seconds: 1}\nproviders:\n" + "".join(rows) + f"tokens: {tokens}\n"
+    # What the SDKs do by themselves: the gateway's own second attempts would hide it.
+    alone = "resilience: {retries: {attempts: 1}}\n"
+    return "server: {port: 0, drain_seconds: 1}\n" + alone + "providers:\n" + "".join(rows) + f"tokens: {tokens}\n"
 
 
 @pytest.fixture(scope="module")

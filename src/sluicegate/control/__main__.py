@@ -2,6 +2,8 @@
 
 import importlib
 import sys
+from types import ModuleType
+from typing import cast
 
 from sluicegate.config.environment import process_environment
 from sluicegate.control.beginning import begin
@@ -13,6 +15,8 @@ def main() -> int:
     begun = begin(sys.argv[1:], process_environment(), dialects=DIALECTS)
     if begun is None:
         return 2
+    # structlog would load rich for tracebacks in colour, which a log has not: 5 MB, and a part of the start.
+    sys.modules.setdefault("rich", cast("ModuleType", None))
     # Only now: it takes as long as the workers take to start, and they are being started meanwhile.
     logs = importlib.import_module("sluicegate.control.logs")
     service = importlib.import_module("sluicegate.control.service")

@@ -3,10 +3,10 @@
 import os
 import sqlite3
 from functools import partial
+from importlib import import_module
 from typing import Any
 from urllib.parse import quote
 
-import asyncpg
 from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -135,12 +135,14 @@ async def _connect(url: str, **options: Any) -> Any:
 
     Raises StoreUnavailableError, with neither the address nor the password in it.
     """
+    # Only where there is a server: the driver takes 3 MB.
+    driver = import_module("asyncpg")
     try:
-        return await asyncpg.connect(url, **options)
+        return await driver.connect(url, **options)
     except OSError as error:
         # What asyncio says names the host and port.
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror or type(error).__name__
         raise StoreUnavailableError(f"the database cannot be connected to: {reason}") from None
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+    except (driver.PostgresError, driver.InterfaceError, ValueError) as error:
         raise StoreUnavailableError(f"the database cannot be connected to: {error}") from error

@@ -175,7 +175,7 @@ class Pool:
             self._waiting.remove(waiter)
             waiter.not_connected(
                 NoConnectionError(
-                    f"all {self.limit.limit} places at provider {self.provider.id} stayed taken for "
+                    f"all {self.limit.limit} places at provider {self.provider.id} stayed busy for "
                     f"{self.provider.max_wait:g} s; raise providers.{self.provider.name}.max_connections",
                     retry_after=1.0,
                 )

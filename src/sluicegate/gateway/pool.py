@@ -94,6 +94,8 @@ class Pool:
     @property
     def is_full(self) -> bool:
         """Whether a request would have to wait for another to end."""
+        if not self._in_line and len(self.all) < self.limit.limit:
+            return False
         return self.busy + len(self._waiting) >= self.limit.limit
 
     def take(self) -> UpstreamConnection | None:

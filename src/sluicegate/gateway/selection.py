@@ -102,8 +102,17 @@ class Selector:
 
         `point` is uniform in [0, 1); requests with the same `key` get the same one, as far as that is fair.
         """
+        is_plain = narrowing is ANYWHERE and not tried
         for group in self.groups:
-            usable = [one for one in group if one not in tried and one.is_usable(now, narrowing)]
+            if is_plain:
+                # The usual request: a look at two numbers of each breaker, without a call.
+                usable = [
+                    one
+                    for one in group
+                    if now >= one.runtime.breaker.reopens_at and now >= one.runtime.breaker.rests_until
+                ]
+            else:
+                usable = [one for one in group if one not in tried and one.is_usable(now, narrowing)]
             if not usable:
                 continue
             if len(usable) > 1:

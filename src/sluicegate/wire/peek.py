@@ -112,12 +112,19 @@ def _check_text(model: str) -> None:
         raise PeekError("model holds half of a surrogate pair", "model") from None
 
 
-def with_model(body: bytes, model: str) -> bytes:
-    """The body with another model; where it has none, the field is put first.
+def with_model(body: bytes, model: str, was: str = "") -> bytes:
+    """The body with another model; where it has none, the field is put first. `was` is what `peek` read, if anything.
 
     `body` must be what `peek` accepted. Raises PeekError where there are two models.
     """
-    return _with_member(body, "model", msgspec.json.encode(model))
+    value = msgspec.json.encode(model)
+    if was and len(body) <= _SMALL and body.count(b'"model"') == 1 and not _may_escape_names(body):
+        # It is written only once, so that once is where it was read.
+        start = _NAME_END.search(body, body.index(b'"model"') + 7)
+        old = msgspec.json.encode(was)
+        if start is not None and body.startswith(old, start.end()):
+            return body[: start.end()] + value + body[start.end() + len(old) :]
+    return _with_member(body, "model", value)
 
 
 def with_included_usage(body: bytes) -> bytes:

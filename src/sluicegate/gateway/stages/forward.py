@@ -152,10 +152,11 @@ def enter(exchange: "Exchange", candidate: Candidate) -> None:
     """Have this candidate answer: name its model in the body."""
     exchange.runtime_or_none = candidate.runtime
     model = candidate.model
-    if model and model != exchange.model:
+    was = exchange.model
+    if model and model != was:
         exchange.model = model
         if exchange.is_held and exchange.body_size and not exchange.route.dialect.has_model_in_path:
-            _edit(exchange, with_model(exchange.whole_body(), model))
+            _edit(exchange, with_model(exchange.whole_body(), model, was))
 
 
 def session_key(exchange: "Exchange", selector: Selector) -> bytes:

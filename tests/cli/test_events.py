@@ -11,7 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from sluicegate.cli.events import app
-from sluicegate.domain.events import Exchange, Metadata, Pending
+from sluicegate.domain.events import Exchange, Metadata, Notice, Pending
+from sluicegate.events.notices import NoticeSegments
 from sluicegate.gateway.journal import Journal
 
 
@@ -92,3 +93,13 @@ def test_tail_prints_what_comes_until_interrupted(tmp_path: Path, journal: Journ
         process.send_signal(signal.SIGINT)
         assert process.wait() == 0
         assert process.stderr.read() == ""
+
+
+def test_cat_prints_notices(tmp_path: Path) -> None:
+    """What control writes beside the workers is printed like their events."""
+    segments = NoticeSegments(tmp_path / "events", "a")
+    segments.append([Notice("ntc_1", "now", "circuit.opened", "openai", facts={"worker": 0})])
+    result = CliRunner().invoke(app, ["cat", "--data-dir", str(tmp_path)])
+    segments.close()
+    assert json.loads(result.stdout)["event"] == "circuit.opened"
+    assert result.stderr == ""

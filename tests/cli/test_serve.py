@@ -19,7 +19,7 @@ def ordered(command: list[str]) -> Orders:
 
 def test_flags_reach_the_supervisor() -> None:
     """Whatever is ordered arrives."""
-    orders = Orders(config="a.yaml", host="::", port=0, workers=2, data_dir="d", drain_seconds=0.5, daemon=True)
+    orders = Orders("a.yaml", "::", port=0, workers=2, data_dir="d", drain_seconds=0.5, file_event_log="e", daemon=True)
     assert ordered(supervisor_command(orders, {})) == orders
 
 

@@ -68,6 +68,10 @@ def test_models_may_speak_different_dialects(problems_of: Problems) -> None:
             "tokens:\n- {name: a, token: abcdefgh}\nmanagement_token: abcdefgh",
             "6: tokens[0].token: has the same secret as an earlier one",
         ),
+        (
+            "management_token: abcdefgh\nmetrics: {token: abcdefgh}",
+            "6: metrics.token: has the same secret as an earlier one",
+        ),
     ],
 )
 def test_nothing_is_declared_twice(problems_of: Problems, text: str, problem: str) -> None:

@@ -187,6 +187,12 @@ management_token: manage-me-please
     assert compiled.management_digest == digest(b"manage-me-please")
 
 
+def test_the_token_of_the_metrics_is_a_digest(load_text: LoadText) -> None:
+    """Like all credentials that are presented to the gateway; without one there is none."""
+    assert load_text("metrics: {token: scrape-me-please}").metrics_digest == digest(b"scrape-me-please")
+    assert load_text("metrics: {public: true}").metrics_digest is None
+
+
 def test_declared_tokens_have_their_own_limits_and_the_defaults(load_text: LoadText) -> None:
     """Their own stand before a default on the same metric and window; owners have the defaults of their kind."""
     text = """\

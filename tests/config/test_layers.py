@@ -59,6 +59,7 @@ def test_other_variables_and_flags(load_text: LoadText) -> None:
 def test_every_flag_is_a_setting_and_has_a_variable(load_text: LoadText) -> None:
     """Each setting that the command line may say can be said by a variable of the same name; the flag counts."""
     said: dict[str, Any] = {"host": "::1", "port": 5, "workers": 6, "data_dir": Path("/d"), "drain_seconds": 7.5}
+    said["file_event_log"] = Path("/e")
     assert {field.name for field in fields(Overrides)} == {*said, "demo"}
     variables = {f"SLUICEGATE_{name.upper()}": str(value) for name, value in said.items()}
     less = {f"SLUICEGATE_{name.upper()}": "1" for name in said}
@@ -67,6 +68,8 @@ def test_every_flag_is_a_setting_and_has_a_variable(load_text: LoadText) -> None
     server = by_flags.server
     assert (server.host, server.port, server.workers, server.data_dir) == ("::1", 5, 6, Path("/d"))
     assert by_flags.snapshot.drain_seconds == 7.5
+    sink = by_flags.settings.sinks["file-event-log"]
+    assert (sink.type, sink.path) == ("file", "/e")
 
 
 def test_an_empty_variable_counts_as_unset(load_text: LoadText) -> None:

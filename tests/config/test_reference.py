@@ -12,6 +12,8 @@ from sluicegate.config.environment import CALLER_VARIABLE, CONFIG_VARIABLE, KNOW
 from sluicegate.config.problem import Location
 from sluicegate.config.reference import json_schema, keys_at, markdown, paths_ending_in, settings_reference
 from sluicegate.config.schema import Section, Settings
+from sluicegate.config.sink_kinds import KINDS
+from sluicegate.config.sinks import LOGGING_VARIABLE
 from sluicegate.domain.paths import RESERVED_SEGMENTS
 
 ROOT = Path(__file__).parents[2]
@@ -95,6 +97,7 @@ def test_the_page_names_every_variable() -> None:
     """Every variable of the environment that means something is explained."""
     named = set(re.findall(r"`([A-Z][A-Z_]+)`", PAGE))
     known = {CONFIG_VARIABLE, CALLER_VARIABLE, *(name for name, _ in SETTING_VARIABLES)}
+    known |= {LOGGING_VARIABLE, *(variable for kind in KINDS.values() for _, variable in kind.variables)}
     for provider in KNOWN_PROVIDERS:
         known |= {*provider.key_variables, provider.base_url_variable or "", provider.version_variable or ""}
         known |= {variable for _, variable in provider.parameter_variables}

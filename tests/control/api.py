@@ -1,6 +1,7 @@
 """The management API on a database of its own, asked without a server and without a network."""
 
 import asyncio
+import io
 import json
 import secrets
 import shutil
@@ -16,7 +17,11 @@ from starlette.types import ASGIApp, Message
 
 from sluicegate.control.application import create_application
 from sluicegate.control.configuration import Configuration
+from sluicegate.control.consumers import Consumers
 from sluicegate.control.context import Context
+from sluicegate.control.logs import Logs
+from sluicegate.control.metrics.sources import Sources
+from sluicegate.control.metrics.tally import Tally
 from sluicegate.control.offers import Offers
 from sluicegate.control.passwords import Passwords
 from sluicegate.control.prices.catalogue import bundled
@@ -106,11 +111,14 @@ class Api:
             recipe=lambda: DEFAULT_RECIPE,
             declared=lambda token_id: declared_with_id(self.context.declared, token_id),
         )
+        self.log_lines = io.StringIO()
         self.key_file: dict[bytes, Principal] = {}
         current = configuration()
+        consumers = Consumers()
         self.context = Context(
             current,
             workers,
+            consumers,
             source,
             self.tenancy,
             Passwords(key=bytes(32), hasher=FAST),
@@ -118,6 +126,8 @@ class Api:
             key_uses=KeyUses(),
             ledger=self.ledger,
             offers=Offers(bundled),
+            logs=Logs(self.log_lines, process="control", clock=lambda: 0.0),
+            metrics=Sources(Tally(), workers, current, self.ledger, consumers, directory / "events"),
         )
         self.application = application(self.context)
 
@@ -271,6 +281,7 @@ class Api:
             "price_id": price.id,
             "scope_id": project.id,
             "provider": "openai",
+            "request_id": f"req_{name}",
             "secret": secret,
         }
         records = [

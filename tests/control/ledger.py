@@ -14,6 +14,7 @@ class KnownLedger:
         self.used: dict[str, int] = {}
         self.resets: list[str] = []
         self.is_away = False
+        self.absences = 0
 
     async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Carry out resets; the use cases send nothing else."""

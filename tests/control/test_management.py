@@ -20,12 +20,15 @@ def test_what_is_put_together_serves(context: Context, tmp_path: Path) -> None:
         server = management(
             configuration=context.configuration,
             workers=context.workers,
+            consumers=context.consumers,
             source=context.source,
             tenancy=context.tenancy,
             declared=context.declared,
             key_uses=context.key_uses,
             ledger=context.ledger,
             offers=context.offers,
+            logs=context.logs,
+            metrics=context.metrics,
             started=started.set,
         )
         listener = socket.socket(socket.AF_UNIX)

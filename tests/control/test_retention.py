@@ -1,6 +1,7 @@
 """Old events are deleted while the node runs."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -93,4 +94,22 @@ def test_looks_are_repeated(kept: Kept) -> None:
 
     with pytest.raises(InterruptedError):
         asyncio.run(kept.retention.run(pause=pause))
+    assert not kept.segment.exists()
+
+
+def test_own_consumers_are_asked(kept: Kept, now: Callable[[], datetime], log: FilteringBoundLogger) -> None:
+    """One whose checkpoint is in no file keeps what it has not read, too."""
+    os.utime(kept.segment, (0, 0))
+    progress = Progress(1, 50)
+    retention = Retention(
+        kept.data_dir,
+        settings=lambda: Events(retention_seconds=1),
+        now=now,
+        log=log,
+        checkpoints=lambda: [Checkpoint({"000-a": progress})],
+    )
+    asyncio.run(retention.look())
+    assert kept.segment.exists()
+    progress = Progress(1, 100)
+    asyncio.run(retention.look())
     assert not kept.segment.exists()

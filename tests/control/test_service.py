@@ -1,9 +1,11 @@
 """A whole control process but for its own process: a scripted supervisor and scripted workers talk to it."""
 
 import asyncio
+import io
 import os
 import signal
 import socket
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -26,17 +28,21 @@ from sluicegate.control.channel import (
     line,
 )
 from sluicegate.control.last_good import LastGood
+from sluicegate.control.logs import Logs
 from sluicegate.control.service import Service, run
 from sluicegate.control.storage import opened
 from sluicegate.control.watch import fingerprint
 from sluicegate.dialects.table import DIALECTS
-from sluicegate.domain.events import Exchange, Metadata
+from sluicegate.domain.events import Exchange, Metadata, Notice
 from sluicegate.domain.leases import Balance
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.segments import segment_name
 from sluicegate.domain.snapshot import Snapshot
 from sluicegate.domain.tenants import DEFAULT_ORGANIZATION, DEFAULT_PROJECT, Token
 from sluicegate.domain.tokens import digest
+from sluicegate.events.checkpoint import Checkpoint
+from sluicegate.events.reader import Batch, SegmentReader
+from sluicegate.events.tail import ALL_EVENTS
 from sluicegate.ledger.sql import SQLLedger
 from sluicegate.store.database import Database
 from sluicegate.wire.link import (
@@ -44,8 +50,10 @@ from sluicegate.wire.link import (
     Configure,
     Count,
     Counted,
+    DeploymentHealth,
     Forget,
     ForgetPrices,
+    Health,
     Hello,
     Lend,
     Lent,
@@ -112,6 +120,7 @@ class Bench:
     def __init__(self, directory: Path, write: WriteSources, log: FilteringBoundLogger) -> None:
         self.write = write
         self.log = log
+        self.logs = Logs(io.StringIO(), process="control", clock=lambda: 0.0)
         self.directory = directory
         self.supervisor, self.channel = socket.socketpair()
         self.memory = os.memfd_create("test")
@@ -195,7 +204,7 @@ def converse(bench: Bench, conversation: Conversation, begun: Begun | None = Non
     async def main() -> None:
         with ThreadPoolExecutor(1) as executor:
             async with opened(begun.choice.started, now=lambda: 1.0) as storage:
-                service = Service(begun, storage, executor=executor, log=bench.log)
+                service = Service(begun, storage, executor=executor, log=bench.log, logs=bench.logs)
                 assert repr(service).startswith("<Service <Configuration ")
                 serving = asyncio.ensure_future(service.run())
                 supervisor = await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
@@ -238,7 +247,8 @@ def test_end_before_it_can_be_managed(bench: Bench) -> None:
     async def main() -> None:
         with ThreadPoolExecutor(1) as executor:
             async with opened(begun.choice.started, now=lambda: 1.0) as storage:
-                serving = asyncio.ensure_future(Service(begun, storage, executor=executor, log=bench.log).run())
+                service = Service(begun, storage, executor=executor, log=bench.log, logs=bench.logs)
+                serving = asyncio.ensure_future(service.run())
                 await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
                 worker = await bench.worker()
                 await worker.hear(Configure)
@@ -292,7 +302,7 @@ def test_rates_follow_prices(bench: Bench, text: str) -> None:
     async def main() -> None:
         with ThreadPoolExecutor(1) as executor:
             async with opened(begun.choice.started, now=lambda: 1.0) as storage:
-                service = Service(begun, storage, executor=executor, log=bench.log)
+                service = Service(begun, storage, executor=executor, log=bench.log, logs=bench.logs)
                 serving = asyncio.ensure_future(service.run())
                 await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
                 worker = await bench.worker()
@@ -433,6 +443,33 @@ def test_use_of_the_key_file_is_written_into_it(bench: Bench) -> None:
     assert key["total_lifetime_tokens"] == 7
 
 
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_requests_are_recorded(bench: Bench, is_enabled: bool) -> None:
+    """By one of the consumers that tell how they stand; none where the configuration says so."""
+    begun = bench.begun(f"{MINIMAL}request_log: {{enabled: {str(is_enabled).lower()}}}\n")
+    events = bench.directory / "data" / "events"
+    events.mkdir()
+    event = Exchange("req_1", "2026-11-21T12:00:00.000Z", "", "", "", "/v1/x", "POST", 401, 1.0, Metadata())
+    (events / segment_name("000-0193a5b0c0de", 1)).write_bytes(msgspec.json.encode(event) + b"\n")
+    standings: dict[str, dict[str, Any]] = {}
+
+    async def conversation(bench: Bench, supervisor: Peer) -> None:
+        while standings.get("token-uses", {}).get("events_total") != 1 or (
+            is_enabled and standings["request-log"]["events_total"] != 1
+        ):
+            answer = await bench.manage("GET", "/admin/consumers", "management-secret")
+            standings.update({standing["name"]: standing for standing in answer["data"]})
+        end()
+
+    converse(bench, conversation, begun)
+    assert {"limits", "token-uses"} <= standings.keys()
+    with sqlite3.connect(bench.directory / "data" / "sluicegate.db") as connection:
+        rows = connection.execute("SELECT request_id FROM request_log").fetchall()
+    connection.close()
+    assert rows == ([("req_1",)] if is_enabled else [])
+    assert ("request-log" in standings) is is_enabled
+
+
 def test_worker_is_lent_and_what_it_leaves_is_settled(bench: Bench) -> None:
     """A worker's lease comes from the ledger in the database; when the node ends, its journal is settled there."""
     account = "tok_1|requests|lifetime"
@@ -462,7 +499,7 @@ def test_worker_is_lent_and_what_it_leaves_is_settled(bench: Bench) -> None:
 def test_node_without_a_name_does_not_start(bench: Bench, captured: LogCapture) -> None:
     """Under another name it would leave what it holds behind."""
     (bench.directory / "data" / "node.id").write_text("?")
-    assert run(bench.begun(), log=bench.log) == 2
+    assert run(bench.begun(), log=bench.log, logs=bench.logs) == 2
     assert "does not hold a node's name" in captured.entries[-1]["reason"]
 
 
@@ -471,7 +508,7 @@ def test_broken_key_file_refuses_the_start(bench: Bench, captured: LogCapture) -
     file = bench.directory / "keys.json"
     file.write_text("{")
     begun = bench.begun(f"{MINIMAL}key_file: {file}\n")
-    assert run(begun, log=bench.log) == 2
+    assert run(begun, log=bench.log, logs=bench.logs) == 2
     assert captured.entries[-1]["event"] == "control cannot start"
     assert "JSON" in captured.entries[-1]["reason"]
 
@@ -524,6 +561,40 @@ def test_successor_says_why_it_is_not_on_the_file(bench: Bench, captured: LogCap
     begun = bench.begun("nonsense: 1")
     assert begun.choice == Choice(compiled, compiled, begun.choice.refused)
     bench.supervisor.shutdown(socket.SHUT_RDWR)
-    run(begun, log=bench.log)
+    run(begun, log=bench.log, logs=bench.logs)
     assert captured.entries[0]["event"] == "configuration refused, the last good one is used"
     assert "nonsense" in captured.entries[0]["problems"]
+
+
+def test_what_a_worker_finds_wrong_is_told_beside_its_events(bench: Bench) -> None:
+    """A notice is in the journal by the time the process ends at the latest."""
+
+    async def conversation(bench: Bench, supervisor: Peer) -> None:
+        worker = await bench.worker()
+        await worker.hear(Configure)
+        worker.say(Health((DeploymentHealth("first", "open", 5, 9.0, 0.0, 0, 8),)))
+        await worker.ask(CALLER)
+        end()
+
+    converse(bench, conversation)
+    batch: Batch[Exchange | Notice] = SegmentReader(bench.directory / "data" / "events").read_as(
+        ALL_EVENTS, Checkpoint(), 10
+    )
+    assert [(event.event, event.subject) for event in batch.events if isinstance(event, Notice)] == [
+        ("circuit.opened", "first")
+    ]
+
+
+def test_log_follows_the_configuration(bench: Bench) -> None:
+    """A reload changes from which level on lines are written."""
+
+    async def conversation(bench: Bench, supervisor: Peer) -> None:
+        worker = await bench.worker()
+        await worker.hear(Configure)
+        bench.write(MINIMAL + "log: {level: error}\n")
+        supervisor.writer.write(line(Reload()))
+        await worker.hear(Configure)
+        assert bench.logs.levels()["sluicegate"] == "error"
+        end()
+
+    converse(bench, conversation)

@@ -123,6 +123,17 @@ def test_tokens_go_when_their_time_is_over(kept: Kept, captured: LogCapture) -> 
     )
 
 
+def test_tokens_about_to_end_are_looked_for(vault: Vault, log: FilteringBoundLogger) -> None:
+    """In every round, once the rest is done."""
+    rounds: list[str] = []
+
+    async def warn() -> None:
+        rounds.append("looked")
+
+    vault.run(Upkeep(vault.tenancy, KeyUses(), retention=lambda: RETENTION, log=log, warn=warn).look(between=0))
+    assert rounds == ["looked"]
+
+
 def test_nothing_to_do_leaves_no_trace(kept: Kept, captured: LogCapture) -> None:
     """A round that finds nothing logs nothing, and writes nothing into the audit log."""
     kept.look()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from sluicegate.control.workers import Told, Workers, WorkerState
-from sluicegate.wire.link import DeploymentHealth
+from sluicegate.wire.link import CircuitState, DeploymentHealth
 
 
 def test_worker_comes_and_goes(now: Callable[[], datetime]) -> None:
@@ -47,6 +47,48 @@ def test_health_is_what_each_worker_said_last() -> None:
     ]
     assert [told.pid for told in workers.health_of("b")] == [21]
     assert workers.health_of("c") == []
+
+
+def test_circuit_is_told_by_the_first_and_by_the_last(now: Callable[[], datetime]) -> None:
+    """It is left alone once one worker does so, and works again once all of them ask it; to try it is neither."""
+    seen: list[tuple[int, str, bool]] = []
+
+    def observe(worker: int, health: DeploymentHealth, *, is_open: bool) -> None:
+        seen.append((worker, health.id, is_open))
+
+    workers = Workers(now=now, observe=observe)
+    for worker, pid in ((0, 10), (1, 11)):
+        workers.joined(worker, pid)
+
+    def say(pid: int, state: CircuitState) -> None:
+        workers.told(pid, [DeploymentHealth("a", state, 1, 1.0, 0.0, 0, 1)])
+
+    say(10, "closed")
+    say(11, "open")
+    say(10, "open")
+    say(11, "half_open")
+    say(11, "open")
+    say(11, "closed")
+    assert seen == [(1, "a", True)]
+    say(10, "closed")
+    assert seen == [(1, "a", True), (0, "a", False)]
+
+
+def test_circuit_of_a_worker_that_is_gone_is_forgotten(now: Callable[[], datetime]) -> None:
+    """Nothing is told of it; when its successor leaves the deployment alone, that is news."""
+    seen: list[bool] = []
+
+    def observe(worker: int, health: DeploymentHealth, *, is_open: bool) -> None:
+        seen.append(is_open)
+
+    workers = Workers(now=now, observe=observe)
+    for pid in (10, 11):
+        workers.joined(0, pid)
+        workers.told(pid, [DeploymentHealth("a", "open", 1, 1.0, 0.0, 0, 1)])
+        workers.left(pid)
+    assert seen == [True, True]
+    workers.told(12, [DeploymentHealth("a", "open", 1, 1.0, 0.0, 0, 1)])
+    assert seen == [True, True]
 
 
 def test_health_goes_with_its_worker_and_its_deployment(now: Callable[[], datetime]) -> None:

@@ -7,7 +7,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from sluicegate.domain.events import Exchange, Line, Metadata, Pending
+from sluicegate.domain.events import Exchange, Line, Metadata, Notice, NoticeName, Pending
 from sluicegate.domain.usage import Usage, UsageSource
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "events.md"
@@ -77,7 +77,7 @@ def json_type(annotation: msgspec.inspect.Type) -> str:
             return "number"
         case msgspec.inspect.BoolType():
             return "boolean"
-        case msgspec.inspect.StructType():
+        case msgspec.inspect.StructType() | msgspec.inspect.DictType():
             return "object"
         case msgspec.inspect.VarTupleType(item_type=msgspec.inspect.StructType()):
             return "array of arrays"
@@ -91,7 +91,13 @@ def json_type(annotation: msgspec.inspect.Type) -> str:
 
 @pytest.mark.parametrize(
     ("heading", "record"),
-    [("The exchange", Exchange), ("`metadata`", Metadata), ("`usage`", Usage), ("The pending line", Pending)],
+    [
+        ("The exchange", Exchange),
+        ("`metadata`", Metadata),
+        ("`usage`", Usage),
+        ("The pending line", Pending),
+        ("Notices", Notice),
+    ],
 )
 def test_reference_page_is_complete(heading: str, record: type[msgspec.Struct]) -> None:
     """Every field is on the page, in the record's order, with its type, its default and a meaning; nothing else is."""
@@ -114,7 +120,21 @@ def test_reference_page_names_every_source_of_usage() -> None:
 
 
 def test_example_of_the_reference_page_is_an_event() -> None:
-    """The line shown is one this version could have written."""
-    [example] = re.findall(r"```json\n(.*?)```", REFERENCE.read_text(), flags=re.DOTALL)
-    line = msgspec.json.decode(example, type=Line)
-    assert msgspec.json.decode(msgspec.json.encode(line)) == msgspec.json.decode(example)
+    """The lines shown are such as this version could have written."""
+    examples = re.findall(r"```json\n(.*?)```", REFERENCE.read_text(), flags=re.DOTALL)
+    lines = [example for example in examples if '"kind":' in example]
+    assert [msgspec.json.decode(line)["kind"] for line in lines] == ["exchange", "notice"]
+    for line in lines:
+        event: object = msgspec.json.decode(line, type=Line)
+        assert msgspec.json.decode(msgspec.json.encode(event)) == msgspec.json.decode(line)
+
+
+def test_reference_page_tells_every_kind_of_notice() -> None:
+    """Whoever filters by `event` finds all its values."""
+    page = REFERENCE.read_text()
+    assert [name for name in get_args(NoticeName) if f"`{name}`" not in page] == []
+
+
+def test_notice_is_known_by_its_id() -> None:
+    """Readers ask every line for one and the same."""
+    assert Notice("ntc_1", "now", "circuit.opened", "openai").request_id == "ntc_1"

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from sluicegate.domain.segments import (
     boot_id,
+    control_incarnation_name,
     incarnation_name,
     parsed_segment_name,
     segment_name,
@@ -38,6 +39,21 @@ def test_refuses_names_that_cannot_be_read_back(worker: int, boot: str) -> None:
     """An id that would break the file's name is an error at once."""
     with pytest.raises(ValueError, match="no name for worker"):
         incarnation_name(worker, boot)
+
+
+@given(st.integers(0, 2**47), st.integers(0, 2**32 - 1), st.integers(1, 10**10))
+def test_name_of_control_is_read_back(milliseconds: int, salt: int, number: int) -> None:
+    """Its segments are recognised like a worker's, and are nobody else's."""
+    incarnation = control_incarnation_name(boot_id(milliseconds, salt))
+    assert incarnation.startswith("control-")
+    assert parsed_segment_name(segment_name(incarnation, number)) == (incarnation, number)
+
+
+@pytest.mark.parametrize("boot", ["", "a-b", "A", "../a"])
+def test_refuses_starts_of_control_that_cannot_be_read_back(boot: str) -> None:
+    """As with workers."""
+    with pytest.raises(ValueError, match="no name for a start"):
+        control_incarnation_name(boot)
 
 
 def test_unfinished_segment_is_no_segment() -> None:

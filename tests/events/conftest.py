@@ -7,6 +7,9 @@ from typing import BinaryIO
 
 import msgspec
 import pytest
+import structlog
+from structlog.testing import LogCapture
+from structlog.typing import FilteringBoundLogger
 
 from sluicegate.domain.events import Exchange, Metadata, Pending
 
@@ -59,3 +62,18 @@ def shelf(tmp_path: Path) -> Iterator[Shelf]:
     shelf = Shelf(tmp_path)
     yield shelf
     shelf.die()
+
+
+@pytest.fixture
+def captured() -> LogCapture:
+    """What was logged."""
+    return LogCapture()
+
+
+@pytest.fixture
+def log(captured: LogCapture) -> FilteringBoundLogger:
+    """A log that is captured."""
+    logger: FilteringBoundLogger = structlog.wrap_logger(
+        None, processors=[captured], wrapper_class=structlog.make_filtering_bound_logger(0)
+    )
+    return logger

@@ -115,7 +115,7 @@ class Writer:
         for line in self.lines:
             if isinstance(line, Pending):
                 guesses[line.request_id] = line.exchange
-            else:
+            elif isinstance(line, Exchange):
                 guesses.pop(line.request_id, None)
                 events.append(line)
         return events if self.is_alive else events + list(guesses.values())

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import msgspec
 import pytest
 
+from sluicegate.domain.events import Exchange, Notice
 from sluicegate.events.checkpoint import Progress, Waiting
 from sluicegate.events.segments import is_abandoned
-from sluicegate.events.tail import EXCHANGES, Damage, Tail, withheld_id
-
-if TYPE_CHECKING:
-    from sluicegate.domain.events import Exchange
+from sluicegate.events.tail import ALL_EVENTS, EXCHANGES, Damage, Tail, withheld_id
 
 Probe = Callable[[Path, str, int], bool]
 
@@ -280,3 +279,26 @@ def test_pending_is_told_by_a_glance(shelf: Any) -> None:
     assert withheld_id(shelf.pending("req_1").rstrip()) == "req_1"
     assert withheld_id(shelf.line("req_1").rstrip()) == ""
     assert withheld_id(shelf.pending("req_1")[:50]) == ""
+
+
+def test_notice_is_passed_over_where_nobody_wants_it(shelf: Any) -> None:
+    """It is no damage to who reads exchanges, nor is it reported to them; half of one is damage."""
+    line = b'{"kind":"notice","id":"ntc_1","timestamp":"now","event":"circuit.opened","subject":"openai"}'
+    shelf.live()
+    shelf.add(shelf.line("a") + line + b"\n" + shelf.line("b") + line[:-1] + b"\n")
+    read = Read(shelf)
+    assert read.names == ["a", "b"]
+    assert [damage.length for damage in read.damages] == [len(line) - 1]
+
+
+def test_notice_is_an_event_where_it_is_wanted(shelf: Any) -> None:
+    """Its id is what it is known by; a pending line is withheld as ever."""
+    shelf.live()
+    notice = Notice("ntc_1", "now", "circuit.opened", "openai", facts={"worker": 0})
+    shelf.add(shelf.pending("p") + msgspec.json.encode(notice) + b"\n" + shelf.line("a"))
+    events: list[Exchange | Notice] = []
+    tail: Tail[Exchange | Notice] = Tail(shelf.directory, "000-a", (1,), None, ALL_EVENTS, is_abandoned=is_abandoned)
+    tail.read(events, 10)
+    tail.close()
+    assert events == [notice, shelf.exchange("a")]
+    assert [waiting.request_id for waiting in tail.progress.waiting] == ["p"]

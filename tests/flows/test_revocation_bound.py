@@ -20,11 +20,10 @@ import pytest
 import structlog
 
 from sluicegate.control.resolution.resolution import Resolution
-from sluicegate.control.resolution.uses import Uses
+from sluicegate.control.resolution.uses import Uses, counter
 from sluicegate.domain.errors import GatewayError
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Change
-from sluicegate.events.checkpoint import CheckpointFile
 from sluicegate.events.reader import SegmentReader
 from sluicegate.gateway.principals import Principals
 from sluicegate.gateway.services import NOBODY
@@ -195,11 +194,11 @@ class Control:
             declared=(),
             query=world.database.query,
             changes=world.database,
-            uses=lambda announce: Uses(
+            uses=lambda announce: counter(
+                Uses(add=cast("Any", None), announce=announce),
                 SegmentReader(world.directory),
-                CheckpointFile(world.directory / "c"),
-                add=cast("Any", None),
-                announce=announce,
+                world.directory / "c",
+                clock=lambda: world.now,
                 log=LOG,
             ),
             is_shared=world.is_shared,

@@ -2,7 +2,7 @@
 
 from sluicegate.gateway.health import Health
 from sluicegate.wire.link import DeploymentHealth
-from tests.gateway.node import Node, a_provider, a_snapshot
+from tests.gateway.node import Node, a_provider, a_request, a_snapshot, an_answer
 
 
 class Listening:
@@ -54,6 +54,20 @@ def test_a_change_is_told_once(node: Node) -> None:
     assert listening.take() == [DeploymentHealth("openai/us", "closed", 0, 0.0, 3.0, 0, 16_384)]
     health.sweep(111.0)
     assert listening.take() == [DeploymentHealth("openai/us", "closed", 0, 0.0, 0.0, 0, 16_384)]
+
+
+def test_requests_under_way_are_told_when_their_number_has_changed(node: Node) -> None:
+    """At a sweep: so it costs the same however many begin and end, and however often somebody asks."""
+    listening = Listening()
+    health = Health(node.services.providers, listening)
+    client = node.client().says(a_request())
+    health.sweep(1.0)
+    health.sweep(1.5)
+    assert [(one.id, one.busy) for one in listening.take()] == [("openai", 1)]
+    node.provider.says(an_answer())
+    assert client.hears()
+    health.sweep(2.0)
+    assert [(one.id, one.busy) for one in listening.take()] == [("openai", 0)]
 
 
 def test_what_could_not_be_told_is_told_later(node: Node) -> None:

@@ -268,6 +268,27 @@ def test_purging_goes_in_steps(place: Place) -> None:
     place.run(use)
 
 
+def test_those_that_end_in_a_while_are_found(place: Place) -> None:
+    """Active ones, in order of their end, a page at a time, also where several end at the same moment."""
+    ends = {1: 300, 2: 100, 3: 200, 4: 200, 5: 200, 6: 301}
+
+    async def use(database: Database) -> None:
+        async with database.writing() as session:
+            tokens = session.tokens
+            await tokens.add_all([records.a_token(number, expires_at=end) for number, end in ends.items()])
+            await tokens.add_all([records.a_token(7), records.a_token(8, expires_at=200, status="suspended")])
+            found: list[str] = []
+            after, last = 100, None
+            while page := await tokens.ending(after, last, 300, 2):
+                found += [token.id for token in page]
+                after, last = page[-1].expires_at or 0, page[-1].id
+            assert found == ["tok_00003", "tok_00004", "tok_00005", "tok_00001"]
+            assert [token.id for token in await tokens.ending(99, None, 100, 10)] == ["tok_00002"]
+            assert await tokens.ending(301, None, 1_000, 10) == []
+
+    place.run(use)
+
+
 def test_a_changed_end_counts(place: Place) -> None:
     """What a change makes end, or not end, is purged, or not."""
 

@@ -15,6 +15,7 @@ orders = st.builds(
     workers=st.none() | st.integers(1, 64),
     data_dir=text,
     drain_seconds=st.none() | st.floats(0, 1e6),
+    file_event_log=text,
     demo=st.booleans(),
     daemon=st.booleans(),
     pid_file=text,

@@ -1,4 +1,4 @@
-"""`sluicegate events`: print what the workers accounted for, one JSON object a line."""
+"""`sluicegate events`: print what the workers accounted for, and notices, one JSON object a line."""
 
 import time
 from pathlib import Path
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from sluicegate.domain.events import Exchange, Notice
     from sluicegate.events.checkpoint import Checkpoint
-    from sluicegate.events.reader import SegmentReader
+    from sluicegate.events.reader import Batch, SegmentReader
 
 app = typer.Typer(no_args_is_help=True, help="Print the events of requests as JSON lines.")
 
@@ -63,8 +64,11 @@ def _print_from(reader: "SegmentReader", checkpoint: "Checkpoint") -> "Checkpoin
     """Print all there is after `checkpoint`; return where that ends."""
     import msgspec
 
+    from sluicegate.events.tail import ALL_EVENTS
+
+    batch: Batch[Exchange | Notice]
     while True:
-        batch = reader.read(checkpoint, _BATCH)
+        batch = reader.read_as(ALL_EVENTS, checkpoint, _BATCH)
         checkpoint = batch.checkpoint
         for damage in batch.damages:
             typer.echo(f"{damage.segment}: byte {damage.offset}: {damage.reason}", err=True)

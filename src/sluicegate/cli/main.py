@@ -32,6 +32,7 @@ COMMANDS = (
     Command("db", "sluicegate.cli.db:app", "Upgrade, back up and restore the database."),
     Command("audit", "sluicegate.cli.audit:app", "Show and verify the audit log."),
     Command("events", "sluicegate.cli.events:app", "Print the events of requests as JSON lines."),
+    Command("dispatcher", "sluicegate.cli.dispatcher:app", "Feed a sink from a process of its own."),
     Command("prices", "sluicegate.cli.prices:app", "Show what models cost, and find those without a price."),
     Command("mock", "sluicegate.cli.mock:mock", "Start a mock provider, to try things without a key."),
     Command("benchmark", "sluicegate.cli.benchmark:benchmark", "Measure latency and throughput of a gateway."),

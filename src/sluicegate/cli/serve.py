@@ -19,6 +19,7 @@ _Port = Annotated[int | None, typer.Option(min=0, max=65_535, help="Port to list
 _Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes.")]
 _DataDir = Annotated[Path | None, typer.Option(help="Directory for everything the gateway keeps.")]
 _Drain = Annotated[float | None, typer.Option(min=0, help="Seconds for requests under way when it is stopped.")]
+_EventLog = Annotated[Path | None, typer.Option(help="Append every event to this file too, as JSON lines.")]
 _Demo = Annotated[bool, typer.Option("--demo", help="Use a built-in mock provider: needs no key and no file.")]
 _Daemon = Annotated[bool, typer.Option("--daemon", help="Run in the background; return once it is ready.")]
 _PidFile = Annotated[Path | None, typer.Option(help="Another file for the process id, beside DATA_DIR/run.")]
@@ -36,6 +37,7 @@ def serve(
     workers: _Workers = None,
     data_dir: _DataDir = None,
     drain_seconds: _Drain = None,
+    file_event_log: _EventLog = None,
     demo: _Demo = False,
     daemon: _Daemon = False,
     pid_file: _PidFile = None,
@@ -53,6 +55,7 @@ def serve(
         workers=workers,
         data_dir=_text(data_dir),
         drain_seconds=drain_seconds,
+        file_event_log=_text(file_event_log),
         demo=demo,
         daemon=daemon,
         pid_file=_text(pid_file),

@@ -10,6 +10,7 @@ master_keys   how keys that encrypt secrets are written
 draft         values by location, each with the place it came from
 layers        what environment and flags lay over the file
 inheritance   what sections leave to a preset, to their deployments or to `resilience`
+sinks         the sinks in a draft: their types, in `sink_kinds`, and what each of these needs
 schema        every setting, declared once; `fields` holds the kinds of values, `addresses` reads URLs
 validate      draft → settings, or every problem at once; `checks` holds the rules between settings, and
               `model_checks` those on models

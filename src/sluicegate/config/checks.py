@@ -17,6 +17,7 @@ from sluicegate.config.model_checks import (
     provider_names,
 )
 from sluicegate.config.problem import Location, nearest
+from sluicegate.config.sinks import check_sinks
 
 Check = Callable[[Draft, frozenset[str]], None]
 """Reports into the draft what it finds, given the names of the dialects there are."""
@@ -58,7 +59,7 @@ def check_names(draft: Draft, dialects: frozenset[str]) -> None:
 def check_secrets(draft: Draft, dialects: frozenset[str]) -> None:
     """No two tokens share a secret, and none manages: a credential must mean one thing. No key is given twice."""
     del dialects
-    management = [*draft.find("management_token")]
+    management = [*draft.find("management_token"), *draft.find("metrics", "token")]
     tokens = [*draft.find("tokens", ..., "token")]
     _report_repeated(draft, management + tokens, "has the same secret as an earlier one")
     for provider, _ in draft.find("providers", ...):
@@ -86,6 +87,7 @@ CHECKS: tuple[Check, ...] = (
     check_names,
     check_secrets,
     check_headers,
+    check_sinks,
 )
 
 

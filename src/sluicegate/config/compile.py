@@ -41,7 +41,8 @@ class Compiled:
     """A configuration ready to run. Only digests of tokens are in it; providers' credentials are, in `snapshot`.
 
     `tokens` maps the SHA-256 digest of a declared token to whom it stands for. `management_digest` is that of the
-    management token, `admin_digest` that of `user:password` of the configured administrator; each None without one.
+    management token, `admin_digest` that of `user:password` of the configured administrator, `metrics_digest` that of
+    the token that reads the metrics; each None without one.
     `limit_defaults` bound whoever has no other limits; those of declared tokens have them already.
     """
 
@@ -52,6 +53,7 @@ class Compiled:
     management_digest: bytes | None
     limit_defaults: Defaults = field(default_factory=Defaults)
     admin_digest: bytes | None = None
+    metrics_digest: bytes | None = None
 
     @property
     def is_managed(self) -> bool:
@@ -105,6 +107,7 @@ def compile_settings(
         limit_defaults=default_limits,
         management_digest=_digest(management) if management else None,
         admin_digest=_admin_digest(settings.admin) if settings.admin else None,
+        metrics_digest=_digest(settings.metrics.token) if settings.metrics.token else None,
     )
 
 

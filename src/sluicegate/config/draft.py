@@ -84,6 +84,33 @@ class Draft:
             self._places[(key, len(self.data[key]))] = place
             self.data[key].append(value)
 
+    def name_entries(self, key: str) -> None:
+        """Turn a list under a top-level key, whose entries have names, into a mapping by these.
+
+        What has no name, or that of an earlier one, is reported and left out.
+        """
+        entries = self.data.get(key)
+        if not isinstance(entries, list):
+            return
+        named: dict[str, Any] = {}
+        for index, entry in enumerate(entries):
+            name = entry.get("name") if isinstance(entry, dict) else None
+            if not isinstance(name, str):
+                self.report((key, index, "name"), "is required, as text")
+            elif name in named:
+                self.report((key, index, "name"), "has the name of an earlier one")
+            else:
+                named[name] = {field: value for field, value in entry.items() if field != "name"}
+                self._move((key, index), (key, name))
+        self.data[key] = named
+
+    def _move(self, old: Location, new: Location) -> None:
+        """Everything at or below `old` is now at or below `new`."""
+        length = len(old)
+        moved = {location: place for location, place in self._places.items() if location[:length] == old}
+        self._places |= {(*new, *location[length:]): place for location, place in moved.items()}
+        self._excused |= {(*new, *location[length:]) for location in self._excused if location[:length] == old}
+
     def excuse(self, location: Location) -> None:
         """Report nothing more about the value at `location`: what is wrong with it is another's fault, and reported."""
         self._excused.add(location)

@@ -23,6 +23,10 @@ from sluicegate.config.problem import Problem
 
 ENVIRONMENT = "environment"
 COMMAND_LINE = "command line"
+EVENT_LOG_VARIABLE = "SLUICEGATE_FILE_EVENT_LOG"
+"""Variable that alone declares a file of events."""
+EVENT_LOG_SINK = "file-event-log"
+"""What that sink is called."""
 
 _LAN_PROVIDERS = tuple(known for known in KNOWN_PROVIDERS if known.name in {"openai", "anthropic"})
 _LAN_BASE_URLS = ("OPENAI_BASE_URL", "ANTHROPIC_BASE_URL")
@@ -51,6 +55,7 @@ class Overrides:
     workers: int | None = None
     data_dir: Path | None = None
     drain_seconds: float | None = None
+    file_event_log: Path | None = None
     demo: Demo | None = None
 
 
@@ -119,6 +124,16 @@ def add_overrides(draft: Draft, overrides: Overrides) -> None:
     for flag, location, value in flags:
         if value is not None:
             draft.put(location, value, Place(COMMAND_LINE, name=flag))
+
+
+def add_file_event_log(draft: Draft, environment: Mapping[str, str], overrides: Overrides) -> None:
+    """Declare the sink that the command line or the environment asks for. Sinks are a mapping already."""
+    path, place = overrides.file_event_log, Place(COMMAND_LINE, name="--file-event-log")
+    if path is None and environment.get(EVENT_LOG_VARIABLE):
+        path, place = Path(environment[EVENT_LOG_VARIABLE]), Place(ENVIRONMENT, name=EVENT_LOG_VARIABLE)
+    if path is not None:
+        draft.put(("sinks", EVENT_LOG_SINK, "type"), "file", place)
+        draft.put(("sinks", EVENT_LOG_SINK, "path"), str(path), place)
 
 
 def add_demo(draft: Draft, demo: Demo) -> None:

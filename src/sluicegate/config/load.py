@@ -18,6 +18,7 @@ from sluicegate.config.layers import ENVIRONMENT, Demo, Overrides
 from sluicegate.config.problem import ConfigurationError, Location, Problem
 from sluicegate.config.proxies import ProxyVariableError, proxy_for
 from sluicegate.config.schema import Settings
+from sluicegate.config.sinks import add_sinks
 from sluicegate.config.source import named_file
 from sluicegate.config.validate import validate
 from sluicegate.dialects.base import Dialect
@@ -93,6 +94,8 @@ def _draft(path: Path | None, environment: Mapping[str, str], overrides: Overrid
     layers.add_overrides(draft, overrides)
     add_presets(draft)
     add_resilience(draft)
+    add_sinks(draft, environment)
+    layers.add_file_event_log(draft, environment, overrides)
     return draft
 
 

@@ -140,7 +140,8 @@ def _with_references(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     widened = {key: _with_references(value) for key, value in schema.items()}
-    if schema.get("type") not in {"integer", "number", "boolean"}:
+    # A setting may be called `type`, too.
+    if schema.get("type") not in ("integer", "number", "boolean"):
         return widened
     about = {key: widened.pop(key) for key in ("title", "description", "default") if key in widened}
     return about | {"anyOf": [widened, {"type": "string", "pattern": r"\$\{.+\}"}]}

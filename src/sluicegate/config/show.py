@@ -22,6 +22,7 @@ _SHOWN_HEADERS = frozenset(
 _RESTART = (
     *("server.host", "server.port", "server.workers", "server.tls"),
     *("data_dir", "database", "redis", "master_key", "key_file", "key_file_model"),
+    "request_log.enabled",
 )
 
 

@@ -20,6 +20,8 @@ storage         the database, the key ring and the ledger, opened
 tenants         what managers do to organisations, projects, users and tokens
 secrets         sealing what the database keeps of secrets, and the keys to it
 key_file        tokens declared in a JSON file that people edit
+metrics         what is counted of events, and the rest of what Prometheus is shown
+consumers       what reads the journal here, and how it fares;  usage_log   writing it into the database
 retention       deleting old events;  upkeep   deleting what the database need not keep
 counting        counting tokens for exchanges whose provider did not
 counting_queue  one count after the other, beside the event loop
@@ -28,5 +30,6 @@ application     the management API: `routes` lists it, `access` guards it, `prob
                 `problem_answers` words them
 context         what its routes can reach;  openapi   its description;  passwords   managers' passwords
 web             serving it on a Unix socket
-logs            log lines: their form, and that no secret is in them
+logs            log lines: their form, which are written, and that no secret is in them;  log_sample  of many alike
+notices         what people may want to be warned of, written beside the workers' events
 """

@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+import time
 from types import ModuleType
 from typing import cast
 
@@ -20,7 +21,10 @@ def main() -> int:
     # Only now: it takes as long as the workers take to start, and they are being started meanwhile.
     logs = importlib.import_module("sluicegate.control.logs")
     service = importlib.import_module("sluicegate.control.service")
-    status: int = service.run(begun, log=logs.configured(sys.stderr, process="control"))
+    settings = begun.choice.current.settings.log
+    log = logs.Logs(sys.stderr, process="control", clock=time.monotonic, settings=settings)
+    log.install()
+    status: int = service.run(begun, log=log.logger, logs=log)
     return status
 
 

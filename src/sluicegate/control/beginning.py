@@ -55,6 +55,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--workers", type=int)
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--drain-seconds", type=float)
+    parser.add_argument("--file-event-log", type=Path)
     parser.add_argument("--demo-url")
     parser.add_argument("--channel", type=int, required=True)
     parser.add_argument("--last-good", type=int, required=True)
@@ -121,6 +122,7 @@ def _sources(flags: argparse.Namespace, environment: Mapping[str, str], dialects
         workers=flags.workers,
         data_dir=flags.data_dir,
         drain_seconds=flags.drain_seconds,
+        file_event_log=flags.file_event_log,
         demo=demo,
     )
     return Sources(flags.config, environment, overrides, dialects)

@@ -7,6 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from sluicegate.control.configuration import Configuration
+from sluicegate.control.consumers import Consumers
+from sluicegate.control.logs import Logs
+from sluicegate.control.metrics.sources import Sources
 from sluicegate.control.offers import Offers
 from sluicegate.control.passwords import Passwords
 from sluicegate.control.tenants.key_uses import KeyUses
@@ -25,6 +28,7 @@ class Context:
 
     configuration: Configuration
     workers: Workers
+    consumers: Consumers
     source: str
     tenancy: Tenancy
     passwords: Passwords
@@ -32,6 +36,8 @@ class Context:
     key_uses: KeyUses
     ledger: Ledger
     offers: Offers
+    logs: Logs
+    metrics: Sources
 
 
 def context_of(request: Request) -> Context:

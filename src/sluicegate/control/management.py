@@ -8,7 +8,10 @@ from collections.abc import Callable, Sequence
 
 from sluicegate.control.application import create_application
 from sluicegate.control.configuration import Configuration
+from sluicegate.control.consumers import Consumers
 from sluicegate.control.context import Context
+from sluicegate.control.logs import Logs
+from sluicegate.control.metrics.sources import Sources
 from sluicegate.control.offers import Offers
 from sluicegate.control.passwords import Passwords
 from sluicegate.control.tenants.key_uses import KeyUses
@@ -23,18 +26,22 @@ def management(
     *,
     configuration: Configuration,
     workers: Workers,
+    consumers: Consumers,
     source: str,
     tenancy: Tenancy,
     declared: Sequence[Declared],
     key_uses: KeyUses,
     ledger: Ledger,
     offers: Offers,
+    logs: Logs,
+    metrics: Sources,
     started: Callable[[], None],
 ) -> WebServer:
     """The server, to be run. `started` is called once it accepts connections."""
     context = Context(
         configuration=configuration,
         workers=workers,
+        consumers=consumers,
         source=source,
         tenancy=tenancy,
         passwords=Passwords(key=secrets.token_bytes(32)),
@@ -42,5 +49,7 @@ def management(
         key_uses=key_uses,
         ledger=ledger,
         offers=offers,
+        logs=logs,
+        metrics=metrics,
     )
     return WebServer(create_application(context), started=started)

@@ -1,7 +1,7 @@
 """Keeping the journal within its bounds while the node runs, and saying loudly what was lost by it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.config.schema import Events
 from sluicegate.domain.segments import segment_name
-from sluicegate.events.checkpoint import kept_checkpoints
+from sluicegate.events.checkpoint import Checkpoint, kept_checkpoints
 from sluicegate.events.disposal import Disposal
 from sluicegate.events.retention import Bounds, Doomed, Stored
 
@@ -28,8 +28,13 @@ class Retention:
         settings: Callable[[], Events],
         now: Callable[[], datetime],
         log: FilteringBoundLogger,
+        checkpoints: Callable[[], Collection[Checkpoint]] = tuple,
     ) -> None:
-        """`settings` gives those in force; consumers' checkpoints are in `checkpoints/` beside `events/`."""
+        """`settings` gives those in force; consumers' checkpoints are in `checkpoints/` beside `events/`.
+
+        `checkpoints` gives those of this process's own consumers, some of which are kept elsewhere.
+        """
+        self._current = checkpoints
         self._checkpoints = data_dir / "checkpoints"
         self._disposal = Disposal(data_dir / "events")
         self._settings = settings
@@ -53,7 +58,7 @@ class Retention:
         bounds = Bounds(settings.retention_bytes, settings.retention_seconds)
         try:
             # In a thread: the disk may be slow, and the workers' questions must not wait for it.
-            deleted = await asyncio.to_thread(self._dispose, bounds)
+            deleted = await asyncio.to_thread(self._dispose, bounds, self._current())
         except OSError as error:
             if str(error) != self._trouble:
                 self._trouble = str(error)
@@ -62,8 +67,9 @@ class Retention:
         self._trouble = ""
         self._tell(deleted, bounds)
 
-    def _dispose(self, bounds: Bounds) -> Doomed:
-        return self._disposal.dispose(kept_checkpoints(self._checkpoints), bounds, now=self._now().timestamp())
+    def _dispose(self, bounds: Bounds, current: Collection[Checkpoint]) -> Doomed:
+        checkpoints = (*kept_checkpoints(self._checkpoints), *current)
+        return self._disposal.dispose(checkpoints, bounds, now=self._now().timestamp())
 
     def _tell(self, deleted: Doomed, bounds: Bounds) -> None:
         if deleted.passed:

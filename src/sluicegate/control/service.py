@@ -22,6 +22,7 @@ from sluicegate.config.schema import Settings
 from sluicegate.control.beginning import Begun
 from sluicegate.control.channel import DrainChanged, Serving, WorkerReady
 from sluicegate.control.configuration import Configuration
+from sluicegate.control.consumers import Consumers
 from sluicegate.control.counting import Counter
 from sluicegate.control.counting_queue import CountingQueue
 from sluicegate.control.key_file.declared import DeclaredKeys
@@ -30,6 +31,11 @@ from sluicegate.control.limits.limits import Limits
 from sluicegate.control.limits.opening import check
 from sluicegate.control.limits.teller import Teller
 from sluicegate.control.link_server import LinkServer
+from sluicegate.control.logs import Logs
+from sluicegate.control.metrics.counting import metrics_consumer
+from sluicegate.control.metrics.sources import Sources
+from sluicegate.control.metrics.tally import Tally
+from sluicegate.control.notices.warnings import Warnings
 from sluicegate.control.offers import Offers
 from sluicegate.control.prices.catalogue import bundled
 from sluicegate.control.prices.directory import PriceDirectory, StoredOverrides
@@ -39,15 +45,18 @@ from sluicegate.control.resolution.stored import stored_resolution
 from sluicegate.control.resolution.uses import Used
 from sluicegate.control.retention import Retention
 from sluicegate.control.secrets.key_ring import SealError
+from sluicegate.control.sinks import Sinks
 from sluicegate.control.storage import Storage, opened, tenancy
 from sluicegate.control.supervision import Supervision
 from sluicegate.control.tenants.credentials import credentials_of
 from sluicegate.control.tenants.key_uses import KeyUses
 from sluicegate.control.token_directory import Declared, DeclaredTokens, declared_with_id
 from sluicegate.control.upkeep import Upkeep
+from sluicegate.control.usage_log.keeping import UsageLog
 from sluicegate.control.watch import Watcher, fingerprint, watch
 from sluicegate.control.workers import Workers
 from sluicegate.domain.default_limits import Defaults
+from sluicegate.domain.segments import boot_id
 from sluicegate.ledger.interface import LedgerUnavailableError, UnsuitableServerError
 from sluicegate.store.address import PostgreSQLAddress
 from sluicegate.store.errors import StoreError
@@ -79,6 +88,7 @@ class Service:
         *,
         executor: ThreadPoolExecutor,
         log: FilteringBoundLogger,
+        logs: Logs,
         loaded: Callable[[], None] = lambda: None,
     ) -> None:
         """Put the parts together; nothing runs yet. `executor` has one thread, for counting.
@@ -89,12 +99,16 @@ class Service:
         """
         self._begun = begun
         self._log = log
+        self._logs = logs
         self._loaded = loaded
         self._loop = asyncio.get_running_loop()
         self._end = asyncio.Event()
         self._tasks = asyncio.TaskGroup()
         choice = begun.choice
-        self._workers = Workers(now=_now)
+        node = node_id(choice.started.server.data_dir, random=secrets.token_bytes)
+        self._warnings = self._warning(storage, node)
+        self._workers = Workers(now=_now, observe=self._warnings.circuits.changed)
+        self._consumers = Consumers()
         self._configuration = self._configuring(begun)
         self._tokens = DeclaredTokens(choice.current.tokens)
         self._configuration.follow(self._on_change)
@@ -105,14 +119,20 @@ class Service:
             declared.append(self._keys)
         self._resolution = self._resolving(storage, declared)
         self._teller = Teller(storage.ledger, log=log)
-        self._limits = Limits(
-            self._teller,
-            node=node_id(data_dir, random=secrets.token_bytes),
-            data_dir=data_dir,
+        self._limits = self._limiting(node)
+        self._sinks = self._feeding(data_dir)
+        self._usage_log = UsageLog(
+            storage.database,
+            data_dir,
+            self._consumers,
+            node=node,
+            settings=lambda: self._configuration.current.settings.request_log,
             clock=time.monotonic,
             now=_unix_milliseconds,
             log=log,
         )
+        self._consumers.add(self._resolution.uses)
+        self._consumers.add(self._limits.settlement)
         self._prices = self._pricing(storage)
         self._links = self._linking(executor)
         self._resolution.speak_through(self._links)
@@ -123,7 +143,11 @@ class Service:
             settings=lambda: self._configuration.current.settings.events,
             now=_now,
             log=log,
+            checkpoints=self._consumers.checkpoints,
         )
+        self._tally = Tally()
+        self._counting = metrics_consumer(self._tally, data_dir, clock=time.monotonic, log=log)
+        self._consumers.add(self._counting)
         self._declared = declared
         self._key_uses = KeyUses()
         self._tenancy = tenancy(
@@ -133,17 +157,46 @@ class Service:
             announcing=self._resolution.announcing,
             declared=partial(declared_with_id, declared),
         )
-        self._upkeep = Upkeep(
-            self._tenancy,
-            self._key_uses,
-            retention=lambda: self._configuration.current.settings.issuing.retention_seconds,
-            log=log,
-        )
+        self._upkeep = self._tidying()
         self._web: WebServer | None = None
 
     def __repr__(self) -> str:
         """Tell what is configured and who is there."""
         return f"<Service {self._configuration!r} {self._workers!r}>"
+
+    def _warning(self, storage: Storage, node: str) -> Warnings:
+        """What people are warned of."""
+        return Warnings(
+            self._begun.choice.started.server.data_dir,
+            storage.database,
+            node=node,
+            boot=boot_id(_unix_milliseconds(), secrets.randbits(32)),
+            current=lambda: self._configuration.current,
+            now=_unix_milliseconds,
+            log=self._log,
+        )
+
+    def _limiting(self, node: str) -> Limits:
+        """What lends workers what limits allow, and settles what they used."""
+        return Limits(
+            self._teller,
+            node=node,
+            data_dir=self._begun.choice.started.server.data_dir,
+            clock=time.monotonic,
+            now=_unix_milliseconds,
+            log=self._log,
+            observing=self._warnings.budgets,
+        )
+
+    def _tidying(self) -> Upkeep:
+        """What looks after the database."""
+        return Upkeep(
+            self._tenancy,
+            self._key_uses,
+            retention=lambda: self._configuration.current.settings.issuing.retention_seconds,
+            log=self._log,
+            warn=self._warnings.withering.look,
+        )
 
     def _configuring(self, begun: Begun) -> Configuration:
         """The configuration in force, with the rates of its targets where a model asks for them."""
@@ -198,7 +251,7 @@ class Service:
             clock=time.monotonic,
             now=_unix_milliseconds,
             log=log,
-            observe=self._count_keys,
+            observe=self._observe,
             defaults=self._limit_defaults,
         )
 
@@ -209,13 +262,40 @@ class Service:
         return make(
             configuration=self._configuration,
             workers=self._workers,
+            consumers=self._consumers,
             source=self._begun.sources.described,
             tenancy=self._tenancy,
             declared=self._declared,
             key_uses=self._key_uses,
             ledger=self._teller,
             offers=Offers(bundled),
+            logs=self._logs,
+            metrics=self._measuring(),
             started=lambda: self._supervision.tell(Serving()),
+        )
+
+    def _feeding(self, data_dir: Path) -> Sinks:
+        """What sends events to other systems."""
+        return Sinks(
+            data_dir,
+            self._consumers,
+            current=lambda: self._configuration.current,
+            clock=time.monotonic,
+            now=_unix,
+            chance=secrets.SystemRandom().random,
+            log=self._log,
+        )
+
+    def _measuring(self) -> Sources:
+        """What the metrics are read from."""
+        return Sources(
+            self._tally,
+            self._workers,
+            self._configuration,
+            self._teller,
+            self._consumers,
+            self._begun.choice.started.server.data_dir / "events",
+            sinks=self._sinks.counts,
         )
 
     def forget_prices(self) -> None:
@@ -256,7 +336,8 @@ class Service:
     def _lasting(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on until the end."""
         tasks = [self._watch(), self._retention.run(), self._resolution.run(), self._upkeep.run(), self._limits.run()]
-        tasks.append(self._prices.run())
+        tasks += [self._prices.run(), self._counting.run(), self._usage_log.run(), self._warnings.notices.run()]
+        tasks.append(self._sinks.run())
         if self._keys is not None:
             tasks += [self._keys.follow(), self._keys.keep_written()]
         return tasks
@@ -268,8 +349,9 @@ class Service:
         """The key file was edited."""
         self._resolution.announce(digests)
 
-    def _count_keys(self, events: Sequence[Used]) -> None:
-        """Note the uses of the key file's tokens."""
+    def _observe(self, events: Sequence[Used]) -> None:
+        """Note the uses of the key file's tokens, and what was admitted without the ledger."""
+        self._warnings.degraded.observe(events)
         if self._keys is not None:
             for event in events:
                 self._keys.record(event.token, event.metadata.total_tokens, _unix())
@@ -293,8 +375,10 @@ class Service:
         self._tasks.create_task(self._reload("SIGHUP"))
 
     def _on_change(self, old: Compiled, new: Compiled) -> None:
+        self._logs.apply(new.settings.log)
         forgotten = self._tokens.replace(new.tokens)
         self._links.change(new.snapshot, ())
+        self._sinks.change()
         self._workers.keep(provider.id for provider in new.snapshot.providers)
         self._links.forget_prices()
         self._resolution.announce(forgotten if new.limit_defaults == old.limit_defaults else None)
@@ -316,17 +400,17 @@ class Service:
         self._end.set()
 
 
-def run(begun: Begun, *, log: FilteringBoundLogger) -> int:
+def run(begun: Begun, *, log: FilteringBoundLogger, logs: Logs) -> int:
     """Run until told to end; the exit status. What keeps it from starting is told in one line, without a traceback."""
     try:
-        asyncio.run(_run(begun, log))
+        asyncio.run(_run(begun, log, logs))
     except _REASONS as error:
         log.error("control cannot start", reason=str(error))
         return 2
     return 0
 
 
-async def _run(begun: Begun, log: FilteringBoundLogger) -> None:
+async def _run(begun: Begun, log: FilteringBoundLogger, logs: Logs) -> None:
     choice = begun.choice
     if choice.refused is not None:
         log.error("configuration refused, the last good one is used", problems=str(choice.refused))
@@ -334,7 +418,7 @@ async def _run(begun: Begun, log: FilteringBoundLogger) -> None:
     try:
         async with opened(choice.started, now=_unix) as storage:
             await check(storage.ledger, log=log)
-            await Service(begun, storage, executor=executor, log=log, loaded=_freeze).run()
+            await Service(begun, storage, executor=executor, log=log, logs=logs, loaded=_freeze).run()
     finally:
         executor.shutdown(cancel_futures=True)
 

@@ -45,12 +45,19 @@ class Upkeep:
     """Looks after one database."""
 
     def __init__(
-        self, tenancy: Tenancy, key_uses: KeyUses, *, retention: Callable[[], float], log: FilteringBoundLogger
+        self,
+        tenancy: Tenancy,
+        key_uses: KeyUses,
+        *,
+        retention: Callable[[], float],
+        log: FilteringBoundLogger,
+        warn: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`retention` gives the seconds for which tokens that ended are kept."""
+        """`retention` gives the seconds for which tokens that ended are kept; `warn` looks for those about to end."""
         self._tenancy = tenancy
         self._key_uses = key_uses
         self._retention = retention
+        self._warn = warn
         self._log = log
         self._trouble = Trouble("the database cannot be tidied", log)
 
@@ -88,6 +95,8 @@ class Upkeep:
         purged = await _repeated(lambda: self._purge_tokens(due.tokens), between)
         if purged:
             self._log.info("tokens that ended long ago removed", tokens=purged)
+        if self._warn is not None:
+            await self._warn()
 
     async def _prune_answers(self, before: int) -> int:
         async with self._tenancy.database.writing() as session:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -27,12 +28,21 @@ class Told(Struct, frozen=True):
     health: DeploymentHealth
 
 
+class Observe(Protocol):
+    """Who learns that a deployment is left alone by the first worker, or by none any more."""
+
+    def __call__(self, worker: int, health: DeploymentHealth, *, is_open: bool) -> None:
+        """Take what the worker said by which this is so."""
+        ...
+
+
 class Workers:
     """The workers whose link stands."""
 
-    def __init__(self, *, now: Callable[[], datetime]) -> None:
-        """There are none yet."""
+    def __init__(self, *, now: Callable[[], datetime], observe: Observe | None = None) -> None:
+        """There are none yet. `observe` learns when a deployment is left alone, and when it is so no more."""
         self._now = now
+        self._observe = observe
         self._states: dict[int, WorkerState] = {}
         self._health: dict[int, dict[str, tuple[datetime, DeploymentHealth]]] = {}
 
@@ -55,7 +65,13 @@ class Workers:
     def told(self, pid: int, deployments: Iterable[DeploymentHealth]) -> None:
         """A worker has said how these deployments fare."""
         now = self._now()
-        self._health.setdefault(pid, {}).update({one.id: (now, one) for one in deployments})
+        said = self._health.setdefault(pid, {})
+        for one in deployments:
+            was_open = self._is_open(one.id)
+            said[one.id] = (now, one)
+            is_open = self._is_open(one.id)
+            if is_open != was_open and self._observe is not None and pid in self._states:
+                self._observe(self._states[pid].worker, one, is_open=is_open)
 
     def left(self, pid: int) -> None:
         """A link is gone, and what was said on it."""
@@ -77,6 +93,11 @@ class Workers:
             if health is not None:
                 found.append(Told(state.worker, state.pid, _aged(health, (now - at).total_seconds())))
         return found
+
+    def _is_open(self, deployment: str) -> bool:
+        """Whether any worker leaves it alone, or only tries it."""
+        told = (said[deployment][1] for said in self._health.values() if deployment in said)
+        return any(health.state != "closed" for health in told)
 
     def listed(self) -> list[WorkerState]:
         """All of them by number; of one that is being replaced, both."""

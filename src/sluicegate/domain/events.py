@@ -1,12 +1,16 @@
-"""The one record an exchange leaves behind, and the lines of a journal that carry it.
+"""The one record an exchange leaves behind, what people should know of beside, and the lines that carry both.
 
 A line is one JSON object. Most exchanges are one `Exchange` line. Where usage must still be counted, a `Pending` line
 is written at once, before the client has its last byte, so that a crash loses nothing; the `Exchange` line with the
 same `request_id` follows when the count is in. A reader reports the later one; the earlier one only if its writer died
 before the count came.
+
+A `Notice` is of no exchange: control writes it, into segments of its own.
 """
 
-from msgspec import Struct
+from typing import Literal
+
+from msgspec import Struct, field
 
 from sluicegate.domain.errors import Source
 from sluicegate.domain.usage import Usage, UsageSource
@@ -110,5 +114,29 @@ class Pending(Struct, frozen=True, tag_field="kind", tag="pending"):
     exchange: Exchange
 
 
-Line = Exchange | Pending
+NoticeName = Literal["budget.threshold", "circuit.opened", "circuit.closed", "token.withering", "request.degraded"]
+Fact = str | int | float | bool | None
+
+
+class Notice(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="notice"):
+    """Something that somebody may want to be warned of. The same thing has the same `id`, whichever node tells of it.
+
+    `subject` is the id of what it is about: a limit's owner, a deployment, a token, an organisation. `facts` say the
+    rest, by names that belong to `event`; none of them is a secret.
+    """
+
+    id: str
+    timestamp: str
+    event: NoticeName
+    subject: str
+    organization_id: str = ""
+    facts: dict[str, Fact] = field(default_factory=dict)
+
+    @property
+    def request_id(self) -> str:
+        """By which a line is known among others, as an exchange's is."""
+        return self.id
+
+
+Line = Exchange | Pending | Notice
 """What a journal's line decodes to."""

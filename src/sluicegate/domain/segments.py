@@ -2,12 +2,12 @@
 
 `000-0193a5b0c0de1f2e3d4c-00000001.jsonl`: the worker's index, the id of this start of the worker, the segment's number.
 The first two are an incarnation: one run of one worker. A restarted worker is a new incarnation and never appends to an
-old file.
+old file. The control process writes too, but seldom: its segments have `control` in place of an index.
 """
 
 import re
 
-_NAME = re.compile(r"(\d{3,}-[0-9a-z]+)-(\d{8,})\.jsonl")
+_NAME = re.compile(r"((?:\d{3,}|control)-[0-9a-z]+)-(\d{8,})\.jsonl")
 _BOOT_ID = re.compile(r"[0-9a-z]+")
 
 
@@ -21,6 +21,13 @@ def incarnation_name(worker: int, boot: str) -> str:
     if worker < 0 or not _BOOT_ID.fullmatch(boot):
         raise ValueError(f"no name for worker {worker!r} started as {boot!r}: digits and small letters only")
     return f"{worker:03d}-{boot}"
+
+
+def control_incarnation_name(boot: str) -> str:
+    """Name one run of the control process. Raises ValueError where `boot` could not be read back from a file's name."""
+    if not _BOOT_ID.fullmatch(boot):
+        raise ValueError(f"no name for a start {boot!r}: digits and small letters only")
+    return f"control-{boot}"
 
 
 def segment_name(incarnation: str, number: int) -> str:

@@ -5,8 +5,13 @@ checkpoint  how far one consumer has read, and a file to keep that in
 underway    what a dead writer had sent and not recorded
 tail        the lines of one incarnation, in order
 reader      all incarnations together: read, delete what everyone has passed
+consumer    reading for one purpose for ever;  checkpoint_store   where it keeps how far it is
 retention   which segments are beyond what is kept
 disposal    deleting these
+notices     segments that control writes
+redis_stream  events in a Redis stream;  redis_client connects to it, redis_reader is one of those that share it
+dispatcher  feeding one sink from a process of its own
+sinks/      sending events to other systems
 
 Workers write the segments (`gateway/journal.py`), which are named in `domain/segments.py`; what their lines hold is
 told in `domain/events.py`.

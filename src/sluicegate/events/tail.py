@@ -6,17 +6,18 @@ Rules
 2. A pending line is withheld until the exchange with its `request_id` comes. When the writer is gone and every line is
    read, what is still withheld is reported as it was guessed, in the order it was written.
 3. Damage is passed over and told, never silently lost.
+4. A notice is reported to whose `lines` know notices, and passed over for everybody else.
 """
 
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
-from sluicegate.domain.events import Exchange
+from sluicegate.domain.events import Exchange, Notice
 from sluicegate.domain.segments import segment_name
 from sluicegate.events.checkpoint import Progress, Waiting
 from sluicegate.events.segments import segment_path
@@ -58,7 +59,19 @@ Lines = msgspec.json.Decoder[EventT | Withheld]
 EXCHANGES: Lines[Exchange] = msgspec.json.Decoder(Exchange | Withheld)
 """Reads everything of an exchange."""
 
+ALL_EVENTS: Lines[Exchange | Notice] = msgspec.json.Decoder(Exchange | Notice | Withheld)
+"""Reads notices too."""
+
 _guesses = msgspec.json.Decoder(_Guess)
+
+
+class _Passed(Struct, frozen=True):
+    """What is needed of `domain.events.Notice` where nobody wants it."""
+
+    kind: Literal["notice"]
+
+
+_passed = msgspec.json.Decoder(_Passed)
 
 _PENDING: Final = b'{"kind":"pending","request_id":"'
 """How its writer begins a pending line."""
@@ -74,6 +87,15 @@ def withheld_id(line: bytes) -> str:
     raw = line[len(_PENDING) : line.find(b'"', len(_PENDING))]
     # What is escaped, was written by somebody else or was cut off is no case for a short cut.
     return raw.decode("ascii") if raw.isascii() and b"\\" not in raw and line.endswith(b"}}") else ""
+
+
+def is_notice(line: bytes) -> bool:
+    """Whether a line that is no event holds a notice, whole. It is asked only then: there are few."""
+    try:
+        _passed.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return True
 
 
 class Damage(Struct, frozen=True):
@@ -175,7 +197,8 @@ class Tail(Generic[EventT]):
                     # One call for each line: `decode_lines` would not mind where a line ends, and to check costs more.
                     event = decode(line)
                 except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                    self._tell(begin, len(line), f"not an event: {error}")
+                    if not is_notice(line):
+                        self._tell(begin, len(line), f"not an event: {error}")
                     continue
                 if not isinstance(event, Withheld):
                     if waiting:

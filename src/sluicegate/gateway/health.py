@@ -5,8 +5,9 @@ from typing import Protocol
 from sluicegate.gateway.providers import ProviderRuntime, Providers
 from sluicegate.wire.link import DeploymentHealth
 
-State = tuple[str, bool, int, int]
-"""What is told at once when it changes: the circuit, whether it rests, failures in a row, the limit of its requests."""
+State = tuple[str, bool, int, int, int]
+"""What is told when it has changed at a sweep: the circuit, whether it rests, failures in a row, its requests under way
+and the limit of these. So whoever asks control, however often, costs no worker anything."""
 
 
 class Told(Protocol):
@@ -50,11 +51,11 @@ class Health:
 
 def _state(runtime: ProviderRuntime, now: float) -> State:
     breaker = runtime.breaker
-    return breaker.state, breaker.rests_until > now, breaker.in_a_row, runtime.pool.limit.limit
+    return breaker.state, breaker.rests_until > now, breaker.in_a_row, runtime.pool.busy, runtime.pool.limit.limit
 
 
 def _well(runtime: ProviderRuntime) -> State:
-    return "closed", False, 0, runtime.provider.max_connections
+    return "closed", False, 0, 0, runtime.provider.max_connections
 
 
 def _health(runtime: ProviderRuntime, now: float) -> DeploymentHealth:

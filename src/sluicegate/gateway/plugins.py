@@ -299,7 +299,8 @@ class EditedRecord:
     def _line(self, line: Line) -> Line:
         if isinstance(line, Pending):
             return Pending(line.request_id, self._edited(line.exchange))
-        return self._edited(line)
+        # A worker writes no notices.
+        return self._edited(line) if isinstance(line, Event) else line
 
 
 def request_of(exchange: "Exchange") -> Request:

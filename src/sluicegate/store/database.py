@@ -15,6 +15,7 @@ from sluicegate.store.address import Address, SQLiteAddress, parse
 from sluicegate.store.admin_keys import AdminKeys
 from sluicegate.store.audit import Audit
 from sluicegate.store.changes import Changes
+from sluicegate.store.consumer_checkpoints import ConsumerCheckpoints
 from sluicegate.store.credentials import Credentials
 from sluicegate.store.errors import StoreUnavailableError
 from sluicegate.store.idempotency import Idempotency
@@ -22,6 +23,8 @@ from sluicegate.store.limits import Limits
 from sluicegate.store.organizations import Organizations
 from sluicegate.store.price_overrides import PriceOverrides
 from sluicegate.store.projects import Projects
+from sluicegate.store.request_log import RequestLog
+from sluicegate.store.rollups import Rollups
 from sluicegate.store.tokens import Tokens
 from sluicegate.store.users import Users
 from sluicegate.store.version import check
@@ -50,6 +53,9 @@ class Session:
         self.accounts = Accounts(connection)
         self.audit = Audit(connection)
         self.idempotency = Idempotency(connection)
+        self.request_log = RequestLog(connection)
+        self.rollups = Rollups(connection)
+        self.consumer_checkpoints = ConsumerCheckpoints(connection)
 
     def __repr__(self) -> str:
         """Tell what it is."""

@@ -344,6 +344,85 @@ ledger_leases = Table(
     Index("ix_ledger_leases_holder", "holder", "account"),
 )
 
+_FOUND_BY = ("organization_id", "project_id", "user_id", "token_id", "provider", "model", "error")
+
+request_log = Table(
+    "request_log",
+    METADATA,
+    Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("organization_id", String(64), nullable=False),
+    Column("project_id", String(64), nullable=False),
+    Column("user_id", String(64), nullable=False),
+    Column("token_id", String(64), nullable=False),
+    Column("provider", String(200), nullable=False),
+    Column("model", String(256), nullable=False),
+    Column("status_class", Integer, nullable=False),
+    Column("status_code", Integer, nullable=False),
+    Column("error", String(64), nullable=False),
+    Column("method", String(32), nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("duration_us", BigInteger, nullable=False),
+    Column("first_byte_us", BigInteger),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger),
+    Column("is_stream", Boolean, nullable=False),
+    Column("details", Text, nullable=False),
+    Index("ix_request_log_at", "at", "sequence"),
+    Index("ix_request_log_request_id", "request_id"),
+    # What is asked for by its code is looked for among those of its class, without a look at their rows.
+    Index("ix_request_log_status", "status_class", "at", "sequence", "status_code"),
+    *(Index(f"ix_request_log_{name}", name, "at", "sequence") for name in _FOUND_BY),
+)
+"""Recent requests: `domain.usage_rows.RequestRow`. They belong to nothing here: what was done stays done when who did
+it is gone."""
+
+request_tags = Table(
+    "request_tags",
+    METADATA,
+    Column("tag", String(128), primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Index("ix_request_tags_sequence", "sequence"),
+    sqlite_with_rowid=False,
+)
+"""Which requests have a tag: `sequence` is that of the request log."""
+
+rollups = Table(
+    "rollups",
+    METADATA,
+    Column("grain", String(8), primary_key=True),
+    Column("scope", String(16), primary_key=True),
+    Column("start", BigInteger, primary_key=True),
+    Column("scope_id", String(128), primary_key=True),
+    Column("organization_id", String(64), primary_key=True),
+    Column("provider", String(200), primary_key=True),
+    Column("model", String(256), primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("unpriced", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cache_read_tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+    Column("duration_us", BigInteger, nullable=False),
+    Index("ix_rollups_subject", "grain", "scope", "scope_id", "start"),
+    sqlite_with_rowid=False,
+)
+"""What requests add up to: `domain.usage_rows.RollupKey` and `Sums`. The key is in the order of time, so that what is
+written at the same time is in the same place."""
+
+consumer_checkpoints = Table(
+    "consumer_checkpoints",
+    METADATA,
+    Column("name", String(128), primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+"""How far consumers of events have come, in the transaction of what they made of them."""
+
 
 def is_in(dialect: str, item: SchemaItem) -> bool:
     """Whether databases of this dialect have this table, column or index, and have it from here."""

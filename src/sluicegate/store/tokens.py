@@ -213,6 +213,20 @@ class Tokens(Repository[Token]):
         await self._changes.append([row.digest for row in gone])
         return len(gone)
 
+    async def ending(self, after: int, after_id: str | None, until: int, limit: int) -> list[Token]:
+        """At most `limit` active tokens that end after `after` and not after `until`, in order of end and id.
+
+        With `after_id` also those that end just then and have a greater id: that is how to read on. Moments are Unix
+        milliseconds.
+        """
+        columns = tokens.c
+        later = columns.dead_at > after
+        if after_id is not None:
+            later = (columns.dead_at >= after) & (later | (columns.id > after_id))
+        chosen = select(tokens).where(later, columns.dead_at <= until, columns.status == "active")
+        rows = await self._connection.execute(chosen.order_by(columns.dead_at, columns.id).limit(limit))
+        return [self._record(row) for row in rows]
+
     def _values(self, record: Token) -> dict[str, Any]:
         return {**super()._values(record), "dead_at": dead_at(record)}
 

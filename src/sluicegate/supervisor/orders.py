@@ -15,6 +15,7 @@ class Orders:
     workers: int | None = None
     data_dir: str | None = None
     drain_seconds: float | None = None
+    file_event_log: str | None = None
     demo: bool = False
     daemon: bool = False
     pid_file: str | None = None
@@ -31,6 +32,7 @@ def parse(arguments: Sequence[str]) -> Orders:
     parser.add_argument("--workers", type=int)
     parser.add_argument("--data-dir")
     parser.add_argument("--drain-seconds", type=float)
+    parser.add_argument("--file-event-log")
     parser.add_argument("--demo", action="store_true")
     parser.add_argument("--daemon", action="store_true")
     parser.add_argument("--pid-file")
@@ -57,6 +59,7 @@ def configuration_flags(orders: Orders) -> list[str]:
         ("--workers", orders.workers),
         ("--data-dir", orders.data_dir),
         ("--drain-seconds", orders.drain_seconds),
+        ("--file-event-log", orders.file_event_log),
     )
 
 

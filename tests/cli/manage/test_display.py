@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sluicegate.cli.manage.display import Display, Form
-from sluicegate.cli.manage.kinds import TOKEN
+from sluicegate.cli.manage.kinds import TOKEN, USED
 
 LONG = "tok_" + "0" * 200
 ROW: dict[str, Any] = {
@@ -104,3 +104,27 @@ def test_remarks_are_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         Display(form).remark("by the way")
     assert capsys.readouterr() == ("", "by the way\n")
     assert repr(Display(Form.JSON)) == "<Display json>"
+
+
+GROUPS: dict[str, Any] = {
+    "data": [{"key": "gpt\x1b", "requests": 2, "failed": 1}, {"key": "", "requests": 1, "failed": 0}],
+    "has_more": False,
+    "total": {"requests": 3, "failed": 1},
+}
+
+
+def test_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each group and one for the total; JSON as it came; or their keys alone."""
+    Display(Form.TABLE).groups(USED, GROUPS)
+    lines = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [["KEY", "REQUESTS", "FAILED"], ["gpt\ufffd", "2", "1"], ["-", "1", "0"], ["total", "3", "1"]]
+    Display(Form.JSON).groups(USED, GROUPS)
+    assert json.loads(capsys.readouterr().out) == GROUPS
+    Display(Form.IDS).groups(USED, GROUPS)
+    assert capsys.readouterr().out == "gpt\ufffd\n\n"
+
+
+def test_more_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is said beside the table."""
+    Display(Form.TABLE).groups(USED, GROUPS | {"has_more": True})
+    assert "There are more" in capsys.readouterr().err

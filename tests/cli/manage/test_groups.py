@@ -9,6 +9,8 @@ import pytest
 from tests.cli.manage.gateway import manage
 
 KINDS = ("organization", "project", "user", "token", "limit", "admin-key")
+LOOKED_AT = ("request",)
+"""What nobody makes or changes here."""
 VERBS = ("create", "list", "show", "update", "delete")
 HELP_SECONDS = 0.15
 _QUICKLY = (
@@ -26,6 +28,14 @@ def test_every_verb_for_every_kind(kind: str, verb: str) -> None:
     assert done.exit_code == 0
     assert "--manage-api-base-url" in done.stdout
     assert "--json" in done.stdout
+
+
+@pytest.mark.parametrize("kind", LOOKED_AT)
+@pytest.mark.parametrize("verb", ["list", "show"])
+def test_what_is_looked_at(kind: str, verb: str) -> None:
+    """It can be listed and shown."""
+    done = manage(kind, verb, "--help")
+    assert (done.exit_code, "--manage-api-base-url" in done.stdout) == (0, True)
 
 
 @pytest.mark.parametrize("words", [(), *((kind,) for kind in KINDS)])

@@ -2,13 +2,26 @@
 
 import pytest
 
-from sluicegate.cli.manage.kinds import ADMIN_KEY, LIMIT, ORGANIZATION, PROJECT, PROVIDER_KEY, TOKEN, USER, Kind
+from sluicegate.cli.manage.kinds import (
+    ADMIN_KEY,
+    LIMIT,
+    ORGANIZATION,
+    PROJECT,
+    PROVIDER_KEY,
+    REQUEST,
+    TOKEN,
+    USED,
+    USER,
+    Kind,
+)
 from sluicegate.control.routes.admin_keys import AdminKeyShown
 from sluicegate.control.routes.body import Shown
+from sluicegate.control.routes.consumption import GroupShown
 from sluicegate.control.routes.credentials import CredentialShown
 from sluicegate.control.routes.limits import LimitShown
 from sluicegate.control.routes.organizations import OrganizationShown
 from sluicegate.control.routes.projects import ProjectShown
+from sluicegate.control.routes.request_rows import RequestShown
 from sluicegate.control.routes.table import ROUTES
 from sluicegate.control.routes.tokens import TokenShown
 from sluicegate.control.routes.users import UserShown
@@ -22,9 +35,10 @@ KINDS = [
     (ADMIN_KEY, AdminKeyShown),
     (PROVIDER_KEY, CredentialShown),
 ]
+LOOKED_AT = [(REQUEST, RequestShown), (USED, GroupShown)]
 
 
-@pytest.mark.parametrize(("kind", "shown"), KINDS)
+@pytest.mark.parametrize(("kind", "shown"), KINDS + LOOKED_AT)
 def test_fields_are_those_of_the_api(kind: Kind, shown: type[Shown]) -> None:
     """Every field that a table shows, and the id, is one that the API sends."""
     assert {*kind.columns, kind.id_field, kind.shown_once or kind.id_field} <= set(shown.model_fields)
@@ -36,3 +50,10 @@ def test_paths_are_those_of_the_api(kind: Kind, shown: type[Shown]) -> None:
     """Every kind can be listed and made at its path."""
     del shown
     assert {("GET", kind.path), ("POST", kind.path)} <= {(route.method, route.path) for route in ROUTES}
+
+
+@pytest.mark.parametrize(("kind", "shown"), LOOKED_AT)
+def test_paths_of_what_is_looked_at(kind: Kind, shown: type[Shown]) -> None:
+    """It can be asked for at its path."""
+    del shown
+    assert ("GET", kind.path) in {(route.method, route.path) for route in ROUTES}

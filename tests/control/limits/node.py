@@ -8,6 +8,7 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.limits.limits import Limits
+from sluicegate.control.limits.observing import Observing
 from sluicegate.control.limits.teller import Teller
 from sluicegate.domain.leases import Balance, Held, Operation, Outcome
 from sluicegate.ledger.interface import LedgerUnavailableError
@@ -93,6 +94,7 @@ class Node:
         self.ledger = FailingLedger(self.clock.unix)
         self.log = log
         self.recalled = Recalled()
+        self.observing: Observing | None = None
         self.limits: Limits
         self.teller: Teller
         self._running: asyncio.Task[None] | None = None
@@ -122,6 +124,7 @@ class Node:
             clock=self.clock.monotonic,
             now=self.clock.unix,
             log=self.log,
+            observing=self.observing,
         )
         self.limits.speak_through(self.recalled)
         self._running = asyncio.ensure_future(self.limits.run(pause=pause or _for_ever))

@@ -13,6 +13,7 @@ from sluicegate.control.limits.ledger_time import LedgerTime
 from sluicegate.control.limits.settlement import Settlement
 from sluicegate.domain.leases import Settle
 from sluicegate.events.checkpoint import CheckpointFile, Progress
+from sluicegate.events.consumer import Standing
 from sluicegate.ledger.memory import MemoryLedger
 from tests.control.limits.journals import Writer, charge, exchange
 from tests.control.limits.node import NODE, Clock, Node, told
@@ -160,6 +161,40 @@ def test_somebody_elses_settling_is_trouble(tmp_path: Path, log: FilteringBoundL
 
     told(tmp_path, log, story)
     assert captured.entries[-1]["reason"] == "another process settles the journal of this node"
+
+
+def test_how_it_stands(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """As any consumer of the journal: how much it has not settled, for how long at most, and what is wrong."""
+
+    async def story(node: Node) -> None:
+        writer = Writer(node.events, "000-a")
+        settling = node.limits.settlement
+        writer.end("1", charge(ONE, 1))
+        size = writer.path.stat().st_size
+        assert settling.standing() == Standing("limits", size, None, 0, 0, 0, 0, None, is_optional=False)
+        await node.look()
+        assert settling.standing() == Standing("limits", 0, 0.0, 1, 0, 0, 0, None, is_optional=False)
+        node.clock.seconds += 0.5
+        await node.limits.look()
+        writer.write(b"nonsense\n")
+        node.clock.seconds += 0.25
+        assert settling.standing().lag_seconds == 0.25
+        await node.look()
+        writer.end("2", charge(ONE, 1))
+        node.ledger.fault = lambda: "before"
+        await node.look()
+        standing = settling.standing()
+        assert (standing.backlog_bytes, standing.errors_total, standing.damages_total) == (size, 1, 1)
+        assert standing.last_error == "LedgerUnavailableError"
+        node.ledger.fault = lambda: ""
+        await node.look()
+        assert (settling.standing().last_error, settling.standing().events_total) == (None, 2)
+        node.clock.seconds += settlement.STORE_SECONDS
+        await node.look()
+        assert settling.checkpoint.incarnations == checkpoint(node)
+        writer.die()
+
+    told(tmp_path, log, story)
 
 
 def test_damage_is_logged(tmp_path: Path, log: FilteringBoundLogger, captured: LogCapture) -> None:

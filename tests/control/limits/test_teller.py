@@ -92,10 +92,10 @@ def test_failure_is_everybodys_and_a_probe_ends_it(log: FilteringBoundLogger, ca
                 await attempt
         for _ in range(3):
             await ledger.probed()
-        assert (teller.absences, len(ledger.batches)) == (1, 1)
+        assert (teller.is_away, teller.absences, len(ledger.batches)) == (True, 1, 1)
         ledger.holds, ledger.fails = False, None
         await ledger.probed()
-        assert repr(teller) == "<Teller waiting=0 well>"
+        assert (teller.is_away, repr(teller)) == (False, "<Teller waiting=0 well>")
         assert [each.account for each in await teller.apply(resets("d"))] == [named("d")]
         assert [each.account for each in await teller.look(["d"])] == ["d"]
         assert await teller.held("n") == []

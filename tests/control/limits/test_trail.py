@@ -219,3 +219,12 @@ def test_time_that_is_none_is_the_present(text: str) -> None:
 def test_time_is_read() -> None:
     """To the millisecond."""
     assert began_at("1970-01-02T00:00:00.007Z") == 86_400_007
+
+
+def test_notices_charge_nothing(writer: Writer) -> None:
+    """They are passed over, as no damage."""
+    writer.write(b'{"kind":"notice","id":"ntc_1","timestamp":"now","event":"circuit.opened","subject":"openai"}\n')
+    end = writer.end("1", ONE)
+    road = trail(writer)
+    assert places(read(road, writer)) == [(place_of(1, end), (1,))]
+    assert road.damages == []

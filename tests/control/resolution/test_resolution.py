@@ -9,13 +9,12 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.resolution.declared import nothing_said
 from sluicegate.control.resolution.resolution import LARGEST_NAMED, SHARED_LEASE, Resolution
-from sluicegate.control.resolution.uses import Uses
+from sluicegate.control.resolution.uses import Uses, counter
 from sluicegate.control.tenants.declared import Said
 from sluicegate.control.token_directory import DeclaredTokens
 from sluicegate.domain.owner_marks import mark_of
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Change
-from sluicegate.events.checkpoint import CheckpointFile
 from sluicegate.events.reader import SegmentReader
 from sluicegate.wire.link import Feed
 
@@ -33,11 +32,11 @@ class Scene:
             declared=[DeclaredTokens({b"declared": Principal("tok_d")})],
             query=self.query,
             changes=self,
-            uses=lambda announce: Uses(
+            uses=lambda announce: counter(
+                Uses(add=self.add, announce=announce),
                 SegmentReader(directory / "events"),
-                CheckpointFile(directory / "uses.json"),
-                add=self.add,
-                announce=announce,
+                directory / "uses.json",
+                clock=lambda: self.clock,
                 log=log,
             ),
             is_shared=is_shared,

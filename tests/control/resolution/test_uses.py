@@ -10,12 +10,11 @@ from msgspec.structs import replace
 from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
-from sluicegate.control.resolution.uses import LARGEST_BATCH, Spent, Use, Used, Uses, summed
+from sluicegate.control.resolution.uses import Spent, Use, Used, Uses, counter, summed
 from sluicegate.domain.events import Charge, Exchange, Metadata
 from sluicegate.domain.segments import segment_name
-from sluicegate.events.checkpoint import Checkpoint, CheckpointFile
-from sluicegate.events.reader import Batch, SegmentReader
-from sluicegate.events.tail import EventT, Lines
+from sluicegate.events.consumer import Consumer
+from sluicegate.events.reader import SegmentReader
 
 INCARNATION = "000-0193a5b0c0de"
 
@@ -50,16 +49,21 @@ class Bench:
         self.spent: list[bytes] = []
         self.announced: list[list[bytes]] = []
         self.trouble: Exception | None = None
+        self.observed: list[str] = []
         self.reader = SegmentReader(directory / "events")
         self.uses = self.counter()
 
-    def counter(self) -> Uses:
+    def counter(self) -> Consumer[Used]:
         """The counter of a new control process."""
-        return Uses(
+        return counter(
+            Uses(
+                add=self.add,
+                announce=lambda digests: self.announced.append(list(digests)),
+                observe=lambda events: self.observed.extend(event.token for event in events),
+            ),
             self.reader,
-            CheckpointFile(self.directory / "token-uses.json"),
-            add=self.add,
-            announce=lambda digests: self.announced.append(list(digests)),
+            self.directory / "token-uses.json",
+            clock=lambda: 0.0,
             log=self.log,
         )
 
@@ -79,7 +83,7 @@ class Bench:
     def count(self) -> list[Use]:
         """Count once; what was added by it."""
         self.added.clear()
-        asyncio.run(self.uses.count())
+        asyncio.run(self.uses.look())
         return list(self.added)
 
 
@@ -98,7 +102,14 @@ def test_what_is_read_of_an_exchange() -> None:
     """As much as uses and the key file's counts need, under the names that `Exchange` has for it."""
     exchange = replace(an_exchange(), metadata=Metadata(total_tokens=25), limit="l", charges=(Charge("l", 1, 1),))
     assert used(exchange) == Used(
-        "req_1", exchange.timestamp, "tok_1", 0.0, Spent(25), charges=msgspec.Raw(b'[["l",1,1]]'), limit="l"
+        request_id="req_1",
+        timestamp=exchange.timestamp,
+        token="tok_1",
+        duration_ms=0.0,
+        metadata=Spent(25),
+        charges=msgspec.Raw(b'[["l",1,1]]'),
+        limit="l",
+        organization_id="org_1",
     )
 
 
@@ -136,12 +147,13 @@ def test_what_a_database_refused_is_counted_later(bench: Bench, captured: LogCap
     bench.write(an_exchange())
     bench.trouble = OSError("locked")
     assert bench.count() == bench.count() == []
-    assert "locked" in repr(bench.uses)
+    assert bench.observed == []
     bench.trouble = None
     assert bench.count() == [("tok_1", AT, 1)]
-    assert [entry["event"] for entry in captured.entries] == [
-        "the uses of tokens cannot be counted",
-        "over: the uses of tokens cannot be counted",
+    assert bench.observed == ["tok_1"]
+    assert [(entry["event"], entry["consumer"]) for entry in captured.entries] == [
+        ("events cannot be consumed", "token-uses"),
+        ("over: events cannot be consumed", "token-uses"),
     ]
 
 
@@ -156,13 +168,12 @@ def test_spent_tokens_are_announced(bench: Bench) -> None:
     assert bench.announced == [[b"digest"]]
 
 
-def test_a_checkpoint_that_cannot_be_written_counts_nothing_twice(bench: Bench) -> None:
-    """As long as the process lives it knows what it has counted."""
-    (bench.directory / ".token-uses.json.new").mkdir()
-    bench.write(an_exchange())
-    assert bench.count() == [("tok_1", AT, 1)]
+def test_those_of_nobody_are_seen_too(bench: Bench) -> None:
+    """Though nothing is stored: the key file has counts of its own."""
+    bench.write(an_exchange(""))
     assert bench.count() == []
-    assert "well" in repr(bench.uses)
+    assert bench.observed == [""]
+    assert repr(Uses(add=bench.add, announce=lambda _digests: None)) == "<Uses>"
 
 
 def test_a_damaged_checkpoint_is_told(bench: Bench, captured: LogCapture) -> None:
@@ -170,47 +181,4 @@ def test_a_damaged_checkpoint_is_told(bench: Bench, captured: LogCapture) -> Non
     (bench.directory / "token-uses.json").write_text("nonsense")
     bench.write(an_exchange())
     assert bench.count() == [("tok_1", AT, 1)]
-    assert captured.entries[0]["event"] == "uses of tokens are counted from the oldest event on"
-
-
-def test_a_long_journal_is_counted_in_batches(bench: Bench) -> None:
-    """All of it in one go, each batch in a transaction of its own."""
-    bench.write(*[an_exchange()] * (LARGEST_BATCH + 1))
-    assert [requests for _, _, requests in bench.count()] == [LARGEST_BATCH, 1]
-
-
-def test_it_counts_for_ever(bench: Bench) -> None:
-    """With a pause between two looks."""
-
-    class EnoughError(Exception):
-        """The end of the test."""
-
-    async def pause() -> None:
-        if bench.added:
-            raise EnoughError
-        bench.write(an_exchange())
-
-    with pytest.raises(EnoughError):
-        asyncio.run(bench.uses.run(pause=pause))
-    assert bench.added == [("tok_1", AT, 1)]
-
-
-def test_a_journal_at_rest_is_not_read(bench: Bench) -> None:
-    """It is looked at, though: what is added is counted."""
-
-    class Unread(SegmentReader):
-        """A reader that is not to be used."""
-
-        def read_as(self, lines: Lines[EventT], checkpoint: Checkpoint, max_events: int) -> Batch[EventT]:
-            raise AssertionError
-
-    bench.write(an_exchange())
-    for _ in range(4):
-        bench.count()
-    bench.uses._reader = Unread(bench.directory / "events")
-    assert bench.count() == []
-    bench.write(an_exchange(second=1))
-    with pytest.raises(AssertionError):
-        bench.count()
-    bench.uses._reader = bench.reader
-    assert bench.count() == [("tok_1", AT + 1_000, 1)]
+    assert captured.entries[0]["event"] == "a consumer begins again with the oldest event"

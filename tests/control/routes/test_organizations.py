@@ -96,6 +96,8 @@ def test_usage_says_what_is_known(api: Api) -> None:
         "request_count": 0,
         "api_key_count": 0,
         "last_used_at": None,
+        "by_day": [],
+        "by_model": [],
     }
     unbounded = api.ask("GET", "/admin/organizations/org_default/usage").json
     assert (unbounded["usage_usd"], unbounded["limit_usd"], unbounded["remaining_usd"]) == (None, None, None)

@@ -155,8 +155,11 @@ def test_no_row_is_there_twice() -> None:
 
 
 def test_only_these_rows_are_open() -> None:
-    """Without a credential there are the front page and the documentation; a caller gets at its own token alone."""
-    assert [route.path for route in ROUTES if route.least == "anyone"] == ["/", "/openapi.json", "/docs"]
+    """Without a credential there are the front page and the documentation; a caller gets at its own token alone.
+
+    Who reads the metrics is decided by themselves: there is one more credential for them.
+    """
+    assert [route.path for route in ROUTES if route.least == "anyone"] == ["/", "/openapi.json", "/docs", "/metrics"]
     assert [route.path for route in ROUTES if route.least == "caller"] == [
         "/v1/key",
         "/v1/key/usage",

@@ -122,6 +122,8 @@ def test_usage_says_what_is_known(api: Api) -> None:
         "request_count": 3,
         "api_key_count": 1,
         "last_used_at": "2026-11-21T12:00:00Z",
+        "by_day": [],
+        "by_model": [],
     }
     assert api.ask("GET", "/admin/users/usr_own/usage").json == expected
     answer = api.ask("POST", "/admin/users/usr_own/reset-quota")

@@ -72,6 +72,18 @@ class Display:
         if cursor is not None:
             self.remark(f"There are more: --after {printable(str(cursor))}, or --all")
 
+    def groups(self, kind: Kind, shown: Mapping[str, Any]) -> None:
+        """Show groups of `data`, and what they come to together as the last line of the table."""
+        if self.form is Form.JSON:
+            self._json(shown)
+        elif self.form is Form.IDS:
+            for group in shown["data"]:
+                typer.echo(printable(group[kind.id_field]))
+        else:
+            self._rows(kind.columns, [*shown["data"], {**shown["total"], kind.id_field: "total"}])
+            if shown["has_more"]:
+                self.remark("There are more: the total is of all of them")
+
     def done(self, kind: Kind, identifier: str, what: str) -> None:
         """Say that something has happened to an object that is answered with no more than that."""
         if self.form is Form.IDS:

@@ -1,10 +1,11 @@
 """The commands of `sluicegate manage`, one group for each kind of object."""
 
-from sluicegate.cli.manage import admin_keys, limits, organizations, projects, tokens, users
+from sluicegate.cli.manage import admin_keys, limits, organizations, projects, requests, tokens, users
 from sluicegate.cli.manage.options import group
 
 app = group(
-    "Manage organisations, projects, users, tokens, limits and admin keys of a running gateway."
+    "Manage organisations, projects, users, tokens, limits and admin keys of a running gateway,"
+    " and look at its requests."
     " Exit status: 0 done, 2 wrong usage, 3 not found, 4 refused, 5 not reachable, 6 conflict, 1 anything else."
 )
 app.add_typer(organizations.app, name="organization")
@@ -13,3 +14,4 @@ app.add_typer(users.app, name="user")
 app.add_typer(tokens.app, name="token")
 app.add_typer(limits.app, name="limit")
 app.add_typer(admin_keys.app, name="admin-key")
+app.add_typer(requests.app, name="request")

@@ -62,3 +62,15 @@ PROVIDER_KEY = Kind(
     "provider",
     ("provider", "last_four", "created_at", "updated_at"),
 )
+REQUEST = Kind(
+    "request",
+    "/admin/requests",
+    "request_id",
+    ("request_id", "at", "token_id", "provider", "model", "status_code", "error", "duration_ms", "cost_usd"),
+)
+USED = Kind(
+    "usage",
+    "/admin/usage",
+    "key",
+    ("key", "requests", "failed", "input_tokens", "output_tokens", "cost_usd", "average_duration_ms"),
+)

@@ -10,11 +10,18 @@ prices      what models cost
 resilience  timeouts, retries, circuits, concurrency
 providers   providers and their deployments
 models      model names of our own
+sinks       where events are sent to
+metrics     who may read them
+notices     what people are warned of
+logs        what the control process logs
 settings    declared tokens, and the file as a whole
 """
 
 from sluicegate.config.schema.limits import MOST_COUNTED, LimitDefaults, LimitSettings, LimitsSettings, Redis
+from sluicegate.config.schema.logs import LogSample, LogSettings
+from sluicegate.config.schema.metrics import Metrics
 from sluicegate.config.schema.models import ModelSettings, ModelTarget, StickyHeader
+from sluicegate.config.schema.notices import NoticeSettings
 from sluicegate.config.schema.prices import PriceSettings, PriceTier, RateSettings
 from sluicegate.config.schema.providers import AllowEntry, DeploymentSettings, ProviderSettings
 from sluicegate.config.schema.resilience import (
@@ -25,35 +32,45 @@ from sluicegate.config.schema.resilience import (
     RetriesSettings,
 )
 from sluicegate.config.schema.section import Section
-from sluicegate.config.schema.server import Admin, Events, Issuing, Limits, Server, Tls
+from sluicegate.config.schema.server import Admin, Events, Issuing, Limits, RequestLogSettings, Server, Tls
 from sluicegate.config.schema.settings import Settings, TokenSettings
+from sluicegate.config.schema.sinks import BatchSettings, FilterSettings, SinkRetries, SinkSettings
 
 __all__ = [
     "MOST_COUNTED",
     "Admin",
     "AllowEntry",
+    "BatchSettings",
     "CircuitSettings",
     "ConcurrencySettings",
     "DeploymentSettings",
     "Events",
+    "FilterSettings",
     "Issuing",
     "LimitDefaults",
     "LimitSettings",
     "Limits",
     "LimitsSettings",
+    "LogSample",
+    "LogSettings",
+    "Metrics",
     "ModelSettings",
     "ModelTarget",
+    "NoticeSettings",
     "PriceSettings",
     "PriceTier",
     "ProviderSettings",
     "ProviderTimeouts",
     "RateSettings",
     "Redis",
+    "RequestLogSettings",
     "Resilience",
     "RetriesSettings",
     "Section",
     "Server",
     "Settings",
+    "SinkRetries",
+    "SinkSettings",
     "StickyHeader",
     "Tls",
     "TokenSettings",

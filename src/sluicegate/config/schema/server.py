@@ -92,6 +92,23 @@ class Events(Section):
     the size alone decides."""
 
 
+class RequestLogSettings(Section):
+    """What the database keeps of requests."""
+
+    enabled: bool = False
+    """Whether requests are recorded in the database: each one, and what they add up to. It takes more processor time
+    for a request than all the rest of the gateway, though no request waits for it: turn it on where few are made, or
+    there is a core to spare."""
+    retention_seconds: fields.Seconds = 2_592_000.0
+    """How long each request is kept. What they add up to is kept longer."""
+    rows: fields.Count = 10_000_000
+    """Most requests that are kept; beyond it the oldest go."""
+    hourly_retention_seconds: fields.Seconds = 7_776_000.0
+    """How long sums by the hour are kept."""
+    daily_retention_seconds: fields.Seconds = 69_120_000.0
+    """How long sums by the day are kept."""
+
+
 class Issuing(Section):
     """How tokens are made that the gateway issues."""
 

@@ -2,12 +2,16 @@
 
 from sluicegate.config import fields
 from sluicegate.config.schema.limits import LimitSettings, LimitsSettings, Redis
+from sluicegate.config.schema.logs import LogSettings
+from sluicegate.config.schema.metrics import Metrics
 from sluicegate.config.schema.models import ModelSettings
+from sluicegate.config.schema.notices import NoticeSettings
 from sluicegate.config.schema.prices import PriceSettings
 from sluicegate.config.schema.providers import ProviderSettings
 from sluicegate.config.schema.resilience import Resilience
 from sluicegate.config.schema.section import Section
-from sluicegate.config.schema.server import Admin, Events, Issuing, Server
+from sluicegate.config.schema.server import Admin, Events, Issuing, RequestLogSettings, Server
+from sluicegate.config.schema.sinks import SinkName, SinkSettings
 from sluicegate.domain.snapshot import Snapshot
 
 _SNAPSHOT = Snapshot(version=0)
@@ -63,6 +67,16 @@ class Settings(Section):
     """How tokens are made that the gateway issues."""
     events: Events = Events()
     """How long events are kept."""
+    request_log: RequestLogSettings = RequestLogSettings()
+    """What the database keeps of requests."""
+    sinks: dict[SinkName, SinkSettings] = {}
+    """Where events are sent to, by names of your own; a list whose entries have a `name` will do as well."""
+    metrics: Metrics = Metrics()
+    """Who may read the metrics."""
+    notices: NoticeSettings = NoticeSettings()
+    """What people are warned of."""
+    log: LogSettings = LogSettings()
+    """What the control process logs."""
     limits: LimitsSettings = LimitsSettings()
     """What bounds callers."""
     redis: Redis | None = None

@@ -12,6 +12,7 @@ trail       one incarnation's charges, each with its place;  unsettled   those o
 charges     many charges made into few operations
 settlement  settling the journal
 estates     closing the accounts of holders that are gone
+observing   who is shown what is used on the way
 
 What an operation means is in `domain/leases.py`. A worker never tells what it spent: only its journal does, so a crash
 of either side at any moment is nothing special.

@@ -17,6 +17,7 @@ from sluicegate.control.limits.allowance import Allowance
 from sluicegate.control.limits.charges import window_of_account
 from sluicegate.control.limits.identity import holder_of
 from sluicegate.control.limits.ledger_time import VALIDITY, LedgerTime, valid_until
+from sluicegate.control.limits.observing import Nobody, Observing
 from sluicegate.control.limits.recalls import Recalls, is_short
 from sluicegate.control.limits.teller import LARGEST_BATCH
 from sluicegate.domain.fallback import is_fallback
@@ -56,8 +57,10 @@ class Lender:
         time: LedgerTime,
         clock: Callable[[], float],
         log: FilteringBoundLogger,
+        observing: Observing | None = None,
     ) -> None:
         """`node` is this node's name; `clock` gives monotonic seconds."""
+        self._observing = observing or Nobody()
         self._ledger = ledger
         self._node = node
         self._allowance = allowance
@@ -156,6 +159,7 @@ class Lender:
                 loans.append(await self._allowance.lend(lend.holder, ask))
             else:
                 got = next(answers)
+                self._observing.asked(ask.account, ask.maximum, ask.organization, got.used)
                 loans.append(Loan(got.account, got.granted, got.used, got.leased, got.frees_at))
         return Lent(lend.number, tuple(loans), until)
 

@@ -12,6 +12,7 @@ from sluicegate.control.limits.allowance import Allowance
 from sluicegate.control.limits.estates import Estates
 from sluicegate.control.limits.ledger_time import LedgerTime
 from sluicegate.control.limits.lender import Lender, Recalling
+from sluicegate.control.limits.observing import Nobody, Observing
 from sluicegate.control.limits.settlement import Settlement
 from sluicegate.control.limits.teller import Teller
 from sluicegate.wire.link import Lend, Lent
@@ -34,9 +35,11 @@ class Limits:
         clock: Callable[[], float],
         now: Callable[[], int],
         log: FilteringBoundLogger,
+        observing: Observing | None = None,
     ) -> None:
         """`node` is this node's name; `clock` is monotonic seconds, `now` Unix milliseconds."""
         self._teller = teller
+        observing = observing or Nobody()
         time = LedgerTime(clock, now)
         self._lender = Lender(
             teller,
@@ -45,8 +48,9 @@ class Limits:
             time=time,
             clock=clock,
             log=log,
+            observing=observing,
         )
-        self._settlement = Settlement(
+        self.settlement = Settlement(
             data_dir / "events",
             data_dir / "checkpoints" / settlement.FILE,
             teller,
@@ -54,15 +58,16 @@ class Limits:
             time=time,
             clock=clock,
             log=log,
+            observing=observing,
         )
         self._estates = Estates(
-            teller, self._settlement, node=node, bury=self._lender.bury, now=time.now, clock=clock, log=log
+            teller, self.settlement, node=node, bury=self._lender.bury, now=time.now, clock=clock, log=log
         )
         self._turn = asyncio.Lock()
 
     def __repr__(self) -> str:
         """Tell the state of its parts."""
-        return f"<Limits {self._teller!r} {self._lender!r} {self._settlement!r} {self._estates!r}>"
+        return f"<Limits {self._teller!r} {self._lender!r} {self.settlement!r} {self._estates!r}>"
 
     def speak_through(self, voice: Recalling) -> None:
         """Reach the workers through this from now on."""
@@ -80,12 +85,12 @@ class Limits:
                 tasks.create_task(self._lender.run())
                 tasks.create_task(self._settle(pause))
         finally:
-            self._settlement.close()
+            self.settlement.close()
 
     async def look(self, *, closely: bool = False) -> None:
         """Settle what there is, and close who is gone. `closely`: even where the journal seems unchanged."""
         async with self._turn:
-            await self._settlement.look(closely=closely)
+            await self.settlement.look(closely=closely)
             await self._estates.look()
 
     async def finish(self) -> None:
@@ -93,7 +98,7 @@ class Limits:
         try:
             async with asyncio.timeout(_FINISH_SECONDS):
                 await self.look(closely=True)
-                await self._settlement.secure()
+                await self.settlement.secure()
         except (TimeoutError, OSError):
             # The next control process begins with it; what kept us is logged.
             return

@@ -19,16 +19,20 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.control.limits.charges import settles
 from sluicegate.control.limits.identity import holder_of, sync_directory
 from sluicegate.control.limits.ledger_time import LedgerTime
+from sluicegate.control.limits.observing import Nobody, Observing
 from sluicegate.control.limits.teller import LARGEST_BATCH
 from sluicegate.control.limits.trail import Spent
 from sluicegate.control.limits.unsettled import Reading, Unsettled
 from sluicegate.control.resolution.trouble import Trouble
 from sluicegate.domain.leases import Settle
 from sluicegate.events.checkpoint import Checkpoint, CheckpointDamagedError, CheckpointFile
+from sluicegate.events.consumer import Standing
+from sluicegate.events.reader import SegmentReader
 from sluicegate.events.tail import Damage
 from sluicegate.ledger.interface import Ledger, LedgerUnavailableError
 
-FILE = "limits.json"
+NAME = "limits"
+FILE = f"{NAME}.json"
 
 LARGEST_READING: Final = 5_000
 """Lines of one look: some 10 ms of reading."""
@@ -60,9 +64,11 @@ class Settlement:
         clock: Callable[[], float],
         log: FilteringBoundLogger,
         most_positions: int = MOST_POSITIONS,
+        observing: Observing | None = None,
     ) -> None:
         """The journal is in `directory`, the checkpoint kept at `path`; `clock` gives monotonic seconds."""
         self._most_positions = most_positions
+        self._observing = observing or Nobody()
         self._directory = directory
         self._path = path
         self._ledger = ledger
@@ -80,6 +86,10 @@ class Settlement:
         self._traces: tuple[int, ...] | None = None
         self._due = 0.0
         self._read_at = 0.0
+        self._settled_at: float | None = None
+        self._exchanges = self._errors = self._damages = 0
+        self._last_error: str | None = None
+        self.name = NAME
         self.over: frozenset[str] = frozenset()
         """Incarnations whose writer is gone and all of whose charges are settled."""
         self.found: frozenset[str] | None = None
@@ -94,6 +104,7 @@ class Settlement:
 
         `closely`: read the journal even where it seems unchanged.
         """
+        began = self._clock()
         try:
             unsettled = self._unsettled
             if unsettled is None:
@@ -101,12 +112,40 @@ class Settlement:
             if self._reading is not None or closely or self._is_worth_reading(unsettled):
                 while await self._settle_reading(unsettled):
                     pass
+                self._settled_at = began
+            elif began >= self._due:
+                # Not for rest, but because there is nothing.
+                self._settled_at = began
             if self._checkpoint != self._stored and self._clock() - self._stored_at >= STORE_SECONDS:
                 await asyncio.to_thread(self._store)
         except (LedgerUnavailableError, OSError) as error:
             self._trouble.began(error)
+            self._errors += 1
+            self._last_error = type(error).__name__
         else:
             self._trouble.ended()
+            self._last_error = None
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """How far the disk knows it to be settled."""
+        return self._stored
+
+    def standing(self) -> Standing:
+        """How it fares: its events are exchanges that charge something. Looks at the disk. Raises OSError."""
+        backlog = SegmentReader(self._directory).unread_bytes(self._checkpoint)
+        lag = None if self._settled_at is None else self._clock() - self._settled_at if backlog else 0.0
+        return Standing(
+            name=self.name,
+            backlog_bytes=backlog,
+            lag_seconds=lag,
+            events_total=self._exchanges,
+            errors_total=self._errors,
+            damages_total=self._damages,
+            set_aside_total=0,
+            last_error=self._last_error,
+            is_optional=False,
+        )
 
     async def secure(self) -> None:
         """Have the disk know how far is settled. Raises OSError."""
@@ -140,6 +179,7 @@ class Settlement:
         reading = self._reading
         await self._settle(reading.spent)
         self._reading = None
+        self._exchanges += _size(reading)
         self._checkpoint = reading.checkpoint
         self.found, self.over = reading.found, reading.over
         self._forget()
@@ -169,6 +209,7 @@ class Settlement:
         outcomes = await self._ledger.apply(operations)
         for settle, outcome in zip(operations, outcomes, strict=True):
             self._positions.setdefault(settle.holder, {})[settle.account] = outcome.position
+            self._observing.used(settle.account, outcome.used)
         return not all(outcome.is_applied for outcome in outcomes)
 
     def _forget(self) -> None:
@@ -180,6 +221,7 @@ class Settlement:
 
     def _tell(self, damages: Iterable[Damage]) -> None:
         for damage in damages:
+            self._damages += 1
             self._log.error(
                 "a part of the journal is damaged, what it charged is lost",
                 segment=damage.segment,

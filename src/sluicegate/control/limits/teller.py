@@ -66,6 +66,11 @@ class Teller:
         """Tell how much waits, and what is wrong, if anything."""
         return f"<Teller waiting={len(self._queue)} {self._trouble}>"
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the ledger cannot be asked."""
+        return bool(self._away)
+
     async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
         """As the ledger does, in a batch with others. Raises LedgerUnavailableError, WindowError."""
         self._need_ledger()

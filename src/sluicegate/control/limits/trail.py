@@ -6,7 +6,7 @@ Rules
    read, what is still withheld was spent as far as anybody knows: it is told as it was guessed, in the order in which
    it was written, and lies behind all lines.
 3. To read again from `restart` finds everything that was not told, and maybe something that was.
-4. Only whole lines count; damage is passed over, and told.
+4. Only whole lines count; damage is passed over, and told. Notices charge nothing.
 
 It reads the same lines as `events/tail.py`, but only what settling needs of them, and never twice.
 """
@@ -25,7 +25,7 @@ from sluicegate.domain.segments import segment_name
 from sluicegate.events import segments
 from sluicegate.events.checkpoint import Progress
 from sluicegate.events.segments import segment_path, segment_size
-from sluicegate.events.tail import Damage, withheld_id
+from sluicegate.events.tail import Damage, is_notice, withheld_id
 
 _CHUNK_BYTES: Final = 256 * 1024
 """Read at once: some 300 lines. A longer line is read in one piece all the same."""
@@ -204,7 +204,8 @@ class Trail:
             try:
                 event = decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-                self._tell(begin, len(line), f"not an event: {error}")
+                if not is_notice(line):
+                    self._tell(begin, len(line), f"not an event: {error}")
                 continue
             waiting.pop(event.request_id, None)
             if type(event) is _Pending:

@@ -10,10 +10,11 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.control.resolution.changes import ChangeFeed, ChangeLog
 from sluicegate.control.resolution.declared import AskOwners, BoundTokens, nothing_said
 from sluicegate.control.resolution.lookup import Query, StoredTokens
-from sluicegate.control.resolution.uses import Uses
+from sluicegate.control.resolution.uses import Used
 from sluicegate.control.token_directory import Declared, Directory
 from sluicegate.domain.owner_marks import owners_marked
 from sluicegate.domain.principal import Principal
+from sluicegate.events.consumer import Consumer
 from sluicegate.wire.link import Feed
 
 SHARED_LEASE: Final = 0.8
@@ -50,7 +51,7 @@ class Resolution:
         declared: Sequence[Declared],
         query: Query,
         changes: ChangeLog,
-        uses: Callable[[Callable[[Sequence[bytes]], None]], Uses],
+        uses: Callable[[Callable[[Sequence[bytes]], None]], Consumer[Used]],
         is_shared: bool,
         clock: Callable[[], float],
         now: Callable[[], int],
@@ -73,11 +74,12 @@ class Resolution:
         self._changes = ChangeFeed(
             changes, announce=self.announce, true_as_of=self._feed_true, clock=clock, now=now, log=log
         )
-        self._uses = uses(self.announce)
+        self.uses = uses(self.announce)
+        """What counts how often tokens are used; `run` runs it."""
 
     def __repr__(self) -> str:
         """Tell the state of its parts."""
-        return f"<Resolution {self._stored!r} {self._changes!r} {self._uses!r}>"
+        return f"<Resolution {self._stored!r} {self._changes!r} {self.uses!r}>"
 
     def speak_through(self, voice: Voice) -> None:
         """Reach the workers through this from now on."""
@@ -126,7 +128,7 @@ class Resolution:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._stored.run())
             tasks.create_task(self._changes.run(pause=lambda: pause(look_pause)))
-            tasks.create_task(self._uses.run())
+            tasks.create_task(self.uses.run())
 
     async def _look_up(self, digests: Sequence[bytes]) -> Mapping[bytes, Principal]:
         """See `lookup.Query`: all kinds of tokens."""

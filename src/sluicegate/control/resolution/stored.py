@@ -7,14 +7,13 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.resolution.judgement import principal_of
 from sluicegate.control.resolution.resolution import Resolution
-from sluicegate.control.resolution.uses import Use, Used, Uses
+from sluicegate.control.resolution.uses import NAME, Use, Used, Uses, counter
 from sluicegate.control.tenants import bounds
 from sluicegate.control.tenants.declared import Said, said_of
 from sluicegate.control.token_directory import Declared
 from sluicegate.domain.default_limits import Defaults
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Change
-from sluicegate.events.checkpoint import CheckpointFile
 from sluicegate.events.reader import SegmentReader
 from sluicegate.store.address import SQLiteAddress
 from sluicegate.store.data_version import DataVersion
@@ -42,15 +41,15 @@ def stored_resolution(
     `clock` is monotonic seconds, `now` Unix milliseconds. Raises OSError.
     """
     reader = SegmentReader(data_dir / "events")
-    checkpoints = data_dir / "checkpoints"
-    checkpoints.mkdir(mode=0o700, exist_ok=True)
-    file = CheckpointFile(checkpoints / "token-uses.json")
+    path = data_dir / "checkpoints" / f"{NAME}.json"
     stored = Stored(database, credentials=credentials, now=now, defaults=defaults)
     return Resolution(
         declared=declared,
         query=stored.principals,
         changes=stored,
-        uses=lambda announce: Uses(reader, file, add=stored.add_uses, announce=announce, log=log, observe=observe),
+        uses=lambda announce: counter(
+            Uses(add=stored.add_uses, announce=announce, observe=observe), reader, path, clock=clock, log=log
+        ),
         is_shared=is_shared,
         clock=clock,
         now=now,

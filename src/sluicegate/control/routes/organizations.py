@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from sluicegate.control.access import Acting
 from sluicegate.control.context import Reached
 from sluicegate.control.routes.body import Body, Metadata, Name, Shown, moment
+from sluicegate.control.routes.consumption import DayShown, ModelShown, days_shown, models_shown
 from sluicegate.control.routes.entity_tags import matching, tagged
 from sluicegate.control.routes.money import Usd, shown_dollars
 from sluicegate.control.routes.paging import Listing, Paged, Search, cursor_page
@@ -88,6 +89,11 @@ class OrganizationUsage(Shown):
     """Requests that the organisation's keys were used for, since they were made or their count was reset."""
     api_key_count: int
     last_used_at: datetime | None
+    by_day: list[DayShown]
+    """What all its requests came to in the last 30 days (UTC), bounded or not, oldest first; days without any are left
+    out."""
+    by_model: list[ModelShown]
+    """The same by model, those with most requests first."""
 
 
 def shown(organization: Organization) -> OrganizationShown:
@@ -163,6 +169,8 @@ async def show_usage_of_organization(org_id: str, actor: Acting, context: Reache
         request_count=used.totals.requests,
         api_key_count=used.totals.tokens,
         last_used_at=moment(used.totals.last_used_at),
+        by_day=days_shown(used.lately),
+        by_model=models_shown(used.lately),
     )
 
 

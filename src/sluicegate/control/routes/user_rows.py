@@ -2,22 +2,19 @@
 
 Rule 1. A row takes at most 64 KiB, wherever its lines end, so that no file takes more memory than that.
 Rule 2. Files are UTF-8; a byte order mark is not part of the first field.
-Rule 3. A cell that a spreadsheet would take for a formula is written behind an apostrophe, and read without it (OWASP,
-        "CSV Injection"); what is written is read as it was.
-Rule 4. What an export writes, an import accepts; of a new user, id and times are our own.
+Rule 3. What an export writes, an import accepts; of a new user, id and times are our own.
 """
 
 import csv
 import io
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 from pydantic import ValidationError
 
+from sluicegate.control.routes.cells import cell_of, text_of
 from sluicegate.control.routes.users import UserCreate, UserShown, fields_of
 from sluicegate.control.tenants.user_import import Faulty, Row, Rows
 
@@ -39,9 +36,6 @@ COLUMNS = (
 
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
-# Full-width forms too: some spreadsheets take them for the ASCII ones.
-_FORMULA = re.compile(r"'*(\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
-
 
 _Input = TypeVar("_Input")
 
@@ -113,7 +107,7 @@ def write_rows(users: Iterable[UserShown], form: Form) -> bytes:
     writer = csv.writer(text)
     for user in users:
         shown = user.model_dump(mode="json")
-        writer.writerow([_written(shown[column]) for column in COLUMNS])
+        writer.writerow([cell_of(shown[column]) for column in COLUMNS])
     return text.getvalue().encode()
 
 
@@ -158,7 +152,7 @@ def _csv_row(number: int, columns: list[str], cells: list[str]) -> Row | Faulty:
     if len(cells) != len(columns):
         return Faulty(number, [{"path": "", "message": f"has {len(cells)} cells, not {len(columns)}"}])
     # An empty cell says nothing: the field is as though its column were not there.
-    given: dict[str, Any] = {column: _read(cell) for column, cell in zip(columns, cells, strict=True) if cell}
+    given: dict[str, Any] = {column: text_of(cell) for column, cell in zip(columns, cells, strict=True) if cell}
     if "metadata" in given:
         try:
             given["metadata"] = json.loads(given["metadata"])
@@ -188,16 +182,3 @@ def _row(number: int, read: Callable[[_Input], UserRow], given: _Input) -> Row |
         ]
         return Faulty(number, errors)
     return Row(number, row.org_id, fields_of(row))
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, dict):
-        value = json.dumps(value, ensure_ascii=False)
-    elif isinstance(value, float):
-        value = f"{Decimal(repr(value)):f}"
-    text = "" if value is None else str(value)
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _read(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

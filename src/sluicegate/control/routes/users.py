@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from sluicegate.control.access import Acting
 from sluicegate.control.context import Context, Reached
 from sluicegate.control.routes.body import Body, Identifier, Metadata, Shown, Text, moment
+from sluicegate.control.routes.consumption import DayShown, ModelShown, days_shown, models_shown
 from sluicegate.control.routes.entity_tags import matching, tagged
 from sluicegate.control.routes.money import Usd, shown_dollars
 from sluicegate.control.routes.paging import IdentifierFilter, Listing, Paged, Search, cursor_page
@@ -90,6 +91,11 @@ class UserUsage(Shown):
     """Requests that the user's keys were used for, since they were made or their count was reset."""
     api_key_count: int
     last_used_at: datetime | None
+    by_day: list[DayShown]
+    """What all their requests came to in the last 30 days (UTC), bounded or not, oldest first; days without any are
+    left out."""
+    by_model: list[ModelShown]
+    """The same by model, those with most requests first."""
 
 
 def shown(user: User) -> UserShown:
@@ -186,6 +192,8 @@ def _usage(used: Used, user_id: str) -> UserUsage:
         request_count=used.totals.requests,
         api_key_count=used.totals.tokens,
         last_used_at=moment(used.totals.last_used_at),
+        by_day=days_shown(used.lately),
+        by_model=models_shown(used.lately),
     )
 
 

@@ -7,6 +7,7 @@ from msgspec import Struct
 from sluicegate.control.tenants import bounds
 from sluicegate.control.tenants.actor import Actor
 from sluicegate.control.tenants.affected import MANY
+from sluicegate.control.tenants.consumption import Recent, recent
 from sluicegate.control.tenants.limits import amount_of, measured
 from sluicegate.control.tenants.organizations import visible as visible_organization
 from sluicegate.control.tenants.tenancy import Tenancy
@@ -26,12 +27,14 @@ class Used(Struct, frozen=True):
     """What all tokens of a user or an organisation were used for together.
 
     `limit` and `spent` are nano-dollars of a calendar month; None where no limit bounds what is spent in it.
+    `lately` is what it was in the last days, bounded or not.
     """
 
     organization_id: str
     limit: int | None
     spent: int | None
     totals: TokenTotals
+    lately: Recent
 
     @property
     def remaining(self) -> int | None:
@@ -45,7 +48,8 @@ async def of_user(tenancy: Tenancy, ledger: Ledger, actor: Actor, user_id: str, 
         user = await visible_user(session, actor, user_id)
         limits = await _limits_of_user(session, user, defaults)
         totals = await session.tokens.totals(user_id=user_id)
-    return await _used(ledger, user.organization_id, limits, totals)
+        lately = await recent(session, "user", user_id, now=tenancy.now())
+    return await _used(ledger, user.organization_id, limits, totals, lately)
 
 
 async def of_organization(
@@ -56,6 +60,7 @@ async def of_organization(
         organization = await visible_organization(session, actor, organization_id)
         explicit = await bounds.explicit_of_scopes(session, [organization_id])
         totals = await session.tokens.totals(organization_id=organization_id)
+        lately = await recent(session, "organization", organization_id, now=tenancy.now())
     limits = bounds.organization_limits(
         organization_id,
         organization.monthly_budget,
@@ -63,7 +68,7 @@ async def of_organization(
         explicit=explicit,
         defaults=defaults,
     )
-    return await _used(ledger, organization_id, limits, totals)
+    return await _used(ledger, organization_id, limits, totals, lately)
 
 
 async def reset_of_user(tenancy: Tenancy, ledger: Ledger, actor: Actor, user_id: str, defaults: Defaults) -> Used:
@@ -82,6 +87,7 @@ async def reset_of_user(tenancy: Tenancy, ledger: Ledger, actor: Actor, user_id:
         digests = await change.session.tokens.reset_requests(user_id=user_id)
         await change.forget(None if len(digests) > MANY else digests)
         after = await change.session.tokens.totals(user_id=user_id)
+        lately = await recent(change.session, "user", user_id, now=tenancy.now())
         used = {
             limit.account: amount_of(limit.metric, balance.used)
             for limit, balance in zip(limits, balances, strict=True)
@@ -96,7 +102,7 @@ async def reset_of_user(tenancy: Tenancy, ledger: Ledger, actor: Actor, user_id:
         )
     # Behind the transaction: on SQLite the ledger writes the same file.
     await _forget(ledger, [*(limit.account for limit in limits), *accounts])
-    return await _used(ledger, user.organization_id, limits, after)
+    return await _used(ledger, user.organization_id, limits, after, lately)
 
 
 async def _forget(ledger: Ledger, accounts: Sequence[str]) -> None:
@@ -119,9 +125,11 @@ async def _limits_of_user(session: Session, user: User, defaults: Defaults) -> t
     return bounds.user_limits(user.id, user.monthly_limit, time_zone, explicit=explicit, defaults=defaults)
 
 
-async def _used(ledger: Ledger, organization_id: str, limits: Sequence[Limit], totals: TokenTotals) -> Used:
+async def _used(
+    ledger: Ledger, organization_id: str, limits: Sequence[Limit], totals: TokenTotals, lately: Recent
+) -> Used:
     budget = bounds.monthly_budget_of(limits)
     if budget is None:
-        return Used(organization_id, None, None, totals)
+        return Used(organization_id, None, None, totals, lately)
     (found,) = await measured(ledger, [budget])
-    return Used(organization_id, budget.maximum, found.balance.used, totals)
+    return Used(organization_id, budget.maximum, found.balance.used, totals, lately)

@@ -1,0 +1,55 @@
+"""What reads the journal of this node."""
+
+from sluicegate.control.context import Reached
+from sluicegate.control.routes.body import Shown
+from sluicegate.control.routes.route import Route
+
+
+class ConsumerShown(Shown):
+    """How one fares. Totals are since the control process began.
+
+    `backlog_bytes` are in the journal and not read; `lag_seconds` is the most that an event waits by now, null before
+    it has caught up once; `last_error` is the kind of failure that it is in, null where it works. Damages are parts of
+    the journal that hold no event. An optional one gives way before the disk fills: what it has set aside is in its
+    file of dead letters.
+    """
+
+    name: str
+    is_optional: bool
+    backlog_bytes: int
+    lag_seconds: float | None
+    events_total: int
+    errors_total: int
+    damages_total: int
+    set_aside_total: int
+    last_error: str | None
+
+
+class ConsumersShown(Shown):
+    """Those of this node's control process, by name."""
+
+    data: list[ConsumerShown]
+
+
+async def list_consumers(context: Reached) -> ConsumersShown:
+    """How each consumer of this node's events fares."""
+    standings = await context.consumers.standings()
+    return ConsumersShown(
+        data=[
+            ConsumerShown(
+                name=standing.name,
+                is_optional=standing.is_optional,
+                backlog_bytes=standing.backlog_bytes,
+                lag_seconds=standing.lag_seconds,
+                events_total=standing.events_total,
+                errors_total=standing.errors_total,
+                damages_total=standing.damages_total,
+                set_aside_total=standing.set_aside_total,
+                last_error=standing.last_error,
+            )
+            for standing in standings
+        ]
+    )
+
+
+ROUTES = (Route("GET", "/admin/consumers", "viewer", list_consumers, 200, ConsumersShown),)

@@ -1,0 +1,196 @@
+"""Feeding the configured sinks while the node runs: for each a consumer of the journal, begun and ended on a reload."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from structlog.typing import FilteringBoundLogger
+
+from sluicegate.config.compile import Compiled
+from sluicegate.config.schema import SinkSettings
+from sluicegate.control.consumers import Consumers
+from sluicegate.control.metrics.sources import SinkCounts
+from sluicegate.domain.events import Exchange, Notice
+from sluicegate.domain.snapshot import Snapshot
+from sluicegate.events.checkpoint import Checkpoint
+from sluicegate.events.checkpoint_store import FileStore
+from sluicegate.events.consumer import Consumer, Yielding
+from sluicegate.events.reader import Batch, SegmentReader
+from sluicegate.events.segments import is_abandoned
+from sluicegate.events.sinks.base import Surroundings
+from sluicegate.events.sinks.engine import Engine
+from sluicegate.events.sinks.table import opened
+from sluicegate.events.tail import ALL_EVENTS
+
+PREFIX: Final = "sink-"
+"""Begins the names of the consumers that feed sinks."""
+_GIVES_WAY: Final = 0.75
+"""Of the journal's bound: beyond it a sink that stands still has its oldest events set aside."""
+_LARGEST: Final = 1000
+"""Events that are made ready at once: some ten milliseconds, for which nobody else is served."""
+
+Told = Exchange | Notice
+
+
+@dataclass(frozen=True, slots=True)
+class _Fed:
+    """A sink that is being fed, by a task that ends only when it is cancelled."""
+
+    settings: SinkSettings
+    engine: Engine
+    task: asyncio.Task[None]
+
+
+class Sinks:
+    """Those of the configuration in force that the gateway itself runs."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        consumers: Consumers,
+        *,
+        current: Callable[[], Compiled],
+        clock: Callable[[], float],
+        now: Callable[[], float],
+        chance: Callable[[], float],
+        log: FilteringBoundLogger,
+        open_sink: Callable[..., Engine] = opened,
+    ) -> None:
+        """`clock` gives monotonic seconds, `now` Unix seconds, `chance` a number in [0, 1). Nothing runs yet."""
+        self._open_sink = open_sink
+        self._data_dir = data_dir
+        self._consumers = consumers
+        self._current = current
+        self._clock = clock
+        self._now = now
+        self._chance = chance
+        self._log = log
+        self._changed = asyncio.Event()
+        self._is_new = True
+        self._fed: dict[str, _Fed] = {}
+
+    def __repr__(self) -> str:
+        """Tell which are fed."""
+        return f"<Sinks {sorted(self._fed)}>"
+
+    def change(self) -> None:
+        """Another configuration is in force."""
+        self._changed.set()
+
+    def counts(self) -> tuple[SinkCounts, ...]:
+        """What became of each sink's events."""
+        return tuple(_counted(name, fed.engine) for name, fed in sorted(self._fed.items()))
+
+    async def run(self) -> None:
+        """Feed for ever."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    self._changed.clear()
+                    await self._follow(tasks)
+                    self._is_new = False
+                    await self._changed.wait()
+        finally:
+            for name in [*self._fed]:
+                await self._end(name)
+
+    async def _follow(self, tasks: asyncio.TaskGroup) -> None:
+        """End what is configured no more, or otherwise, and begin what is not there yet."""
+        compiled = self._current()
+        wanted = {name: one for name, one in compiled.settings.sinks.items() if one.run_by == "gateway"}
+        for name, fed in [*self._fed.items()]:
+            if wanted.get(name) != fed.settings:
+                await self._end(name)
+        for name, settings in wanted.items():
+            if name not in self._fed:
+                await self._begin(name, settings, tasks)
+        await asyncio.to_thread(self._forget, frozenset(compiled.settings.sinks))
+
+    async def _begin(self, name: str, settings: SinkSettings, tasks: asyncio.TaskGroup) -> None:
+        compiled = self._current()
+        surroundings = Surroundings(self._now, dict(_servers(compiled.snapshot)))
+        open_it = partial(
+            self._open_sink,
+            name,
+            settings,
+            data_dir=self._data_dir,
+            surroundings=surroundings,
+            chance=self._chance,
+            log=self._log,
+        )
+        try:
+            # In a thread: what it loads takes long.
+            engine = await asyncio.to_thread(open_it)
+        except OSError as error:
+            self._log.error("a sink cannot be used", sink=name, reason=str(error))
+            return
+        consumer = self._consumer(name, settings, engine)
+        self._consumers.add(consumer)
+        self._fed[name] = _Fed(settings, engine, tasks.create_task(consumer.run(), name=consumer.name))
+
+    async def _end(self, name: str) -> None:
+        fed = self._fed.pop(name)
+        fed.task.cancel()
+        await asyncio.wait((fed.task,))
+        self._consumers.remove(PREFIX + name)
+        await fed.engine.close()
+
+    def _consumer(self, name: str, settings: SinkSettings, engine: Engine) -> Consumer[Told]:
+        async def deliver(batch: Batch[Told]) -> None:
+            await engine.deliver([msgspec.to_builtins(event) for event in batch.events])
+
+        async def set_aside(batch: Batch[Told]) -> None:
+            await engine.set_aside([msgspec.to_builtins(event) for event in batch.events])
+
+        directory = self._data_dir / "events"
+        reader = SegmentReader(directory)
+        beginning = partial(left_by_others, directory, reader) if self._is_new else reader.end
+        return Consumer(
+            PREFIX + name,
+            reader,
+            ALL_EVENTS,
+            deliver,
+            FileStore(checkpoint_path(self._data_dir, name), log=self._log, beginning=beginning),
+            clock=self._clock,
+            log=self._log,
+            largest_batch=min(_LARGEST, max(100, settings.batch.count * settings.concurrency)),
+            interval=settings.batch.seconds,
+            yielding=Yielding(lambda: int(self._current().settings.events.retention_bytes * _GIVES_WAY), set_aside),
+        )
+
+    def _forget(self, configured: frozenset[str]) -> None:
+        """Let go of what sinks that are no more had not read: it would be kept for nobody."""
+        for path in (self._data_dir / "checkpoints").glob(f"{PREFIX}*.json"):
+            if path.stem.removeprefix(PREFIX) not in configured:
+                path.unlink(missing_ok=True)
+                self._log.info("a sink is configured no more", sink=path.stem.removeprefix(PREFIX))
+
+
+def checkpoint_path(data_dir: Path, sink: str) -> Path:
+    """Where it is kept how far a sink has come, whoever feeds it."""
+    return data_dir / "checkpoints" / f"{PREFIX}{sink}.json"
+
+
+def left_by_others(directory: Path, reader: SegmentReader) -> Checkpoint:
+    """Behind everything but what workers wrote that live: where a sink begins that the node knows from its start.
+
+    What they wrote before anybody looked is of this start, too. Raises OSError.
+    """
+    ends = reader.end().incarnations
+    gone = {name: end for name, end in ends.items() if is_abandoned(directory, name, end.number)}
+    return Checkpoint(gone)
+
+
+def _servers(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+    """The hosts of providers; of several deployments, the last."""
+    for provider in snapshot.providers:
+        yield provider.name, provider.origin.host
+
+
+def _counted(name: str, engine: Engine) -> SinkCounts:
+    counts = engine.counts
+    return SinkCounts(name, queued=counts.queued, sent=counts.sent, dropped=counts.dropped, dead=counts.dead)

@@ -1,0 +1,109 @@
+"""Writing exchanges into the database, each exactly once.
+
+Rule 1. The rows of a batch, what they add up to, and the checkpoint behind them are one transaction.
+Rule 2. A transaction that finds another checkpoint than the one its batch began at changes nothing: somebody else has
+        been here, or the last transaction counts although its connection was lost in the commit. To load it tells.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from structlog.typing import FilteringBoundLogger
+
+from sluicegate.domain.usage_rows import Entry, Logged, RollupKey, Sums, entry_of, sums_of
+from sluicegate.events.checkpoint import Checkpoint, decoded, encoded
+from sluicegate.events.consumer import Consumer
+from sluicegate.events.reader import Batch, SegmentReader
+from sluicegate.events.tail import Lines, Withheld
+from sluicegate.store.address import SQLiteAddress
+from sluicegate.store.database import Database, Session
+
+NAME: Final = "request-log"
+BREATH: Final = 0.12
+"""Seconds after a transaction in which others get in, on SQLite: who waits there looks every 0.1 s whether it is its
+turn, and the ledger, which may be in the same file, must not wait long."""
+
+LINES: Lines[Logged] = msgspec.json.Decoder(Logged | Withheld)
+
+
+class OvertakenError(Exception):
+    """Somebody else has written behind the same checkpoint: another control process of this node."""
+
+
+class Recording:
+    """What the consumer of one node does with its batches, and where it keeps its checkpoint."""
+
+    is_transactional = True
+
+    def __init__(self, database: Database, *, node: str, breath: float = 0.0) -> None:
+        """Nodes that share a database have a checkpoint each. `breath` are seconds to wait after a transaction.
+
+        Nothing is read yet.
+        """
+        self._database = database
+        self._breath = breath
+        self._name = f"{node}/{NAME}"
+        self._stored: bytes | None = None
+
+    def __repr__(self) -> str:
+        """Tell under which name its checkpoint is."""
+        return f"<Recording {self._name}>"
+
+    async def load(self) -> Checkpoint:
+        """How far the database has it. Raises StoreUnavailableError, and CheckpointDamagedError.
+
+        To go on without it would record everything twice, so it does not.
+        """
+        async with self._database.reading() as session:
+            stored = await session.consumer_checkpoints.get(self._name)
+        self._stored = stored
+        return Checkpoint() if stored is None else decoded(stored)
+
+    async def handle(self, batch: Batch[Logged]) -> None:
+        """Record it. Raises StoreUnavailableError, OvertakenError; then it must be loaded again what counts."""
+        # In a thread: it takes some 10 us for each event, and the workers' questions must not wait for it.
+        entries, sums = await asyncio.to_thread(_prepared, batch.events)
+        data = encoded(batch.checkpoint)
+        async with self._database.writing() as session:
+            await self._claim(session, data)
+            await session.request_log.add(entries)
+            await session.rollups.add(sums)
+        self._stored = data
+        await asyncio.sleep(self._breath)
+
+    async def store(self, checkpoint: Checkpoint) -> None:
+        """Keep it where `handle` has not: what was passed held no event. Raises what `handle` raises."""
+        data = encoded(checkpoint)
+        if data != self._stored:
+            async with self._database.writing() as session:
+                await self._claim(session, data)
+            self._stored = data
+
+    async def _claim(self, session: Session, data: bytes) -> None:
+        """Put the checkpoint in the place of the one that was loaded or put last."""
+        if await session.consumer_checkpoints.get(self._name) != self._stored:
+            raise OvertakenError(f"{self._name} was written by somebody else")
+        await session.consumer_checkpoints.put(self._name, data)
+
+
+def recorder(
+    database: Database,
+    data_dir: Path,
+    *,
+    node: str,
+    clock: Callable[[], float],
+    log: FilteringBoundLogger,
+) -> Consumer[Logged]:
+    """The consumer that writes a node's journal into the database. `clock` gives monotonic seconds. Raises OSError."""
+    breath = BREATH if isinstance(database.address, SQLiteAddress) else 0.0
+    recording = Recording(database, node=node, breath=breath)
+    reader = SegmentReader(data_dir / "events")
+    return Consumer(NAME, reader, LINES, recording.handle, recording, clock=clock, log=log)
+
+
+def _prepared(events: Sequence[Logged]) -> tuple[list[Entry], dict[RollupKey, Sums]]:
+    """What is to be written."""
+    return [entry_of(event) for event in events], sums_of(events)

@@ -1,0 +1,43 @@
+"""A connection to a Redis or Valkey server, or to a cluster, that leaves all repetition to whoever uses it."""
+
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisClusterException, RedisError
+
+from sluicegate.config.redis_address import RedisAddress
+
+FAILURES = (RedisError, RedisClusterException, OSError)
+"""What a server that is away, busy or of another mind raises; a reply that is late is an OSError."""
+
+
+def connected(address: RedisAddress, *, timeout: float) -> "Redis | RedisCluster":
+    """A client that speaks bytes. Nothing is connected before the first command; each ends within `timeout` seconds."""
+    options: dict[str, Any] = {
+        "username": address.username,
+        "password": address.password,
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if address.is_tls:
+        options |= {
+            "ssl": True,
+            "ssl_ca_certs": address.tls_authorities,
+            "ssl_certfile": address.tls_certificate,
+            "ssl_keyfile": address.tls_key,
+        }
+    if address.is_cluster:
+        return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in address.hosts], **options)
+    if address.path:
+        return Redis(unix_socket_path=address.path, db=address.database, **options)
+    host, port = address.hosts[0]
+    return Redis(host=host, port=port, db=address.database, **options)
+
+
+def told(error: BaseException) -> str:
+    """An error in one line, for people."""
+    return str(error).partition("\n")[0] or type(error).__name__

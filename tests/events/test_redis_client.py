@@ -1,0 +1,66 @@
+"""How each form of an address becomes a client; nothing is connected."""
+
+import asyncio
+
+import pytest
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import RedisError
+
+from sluicegate.config.redis_address import parse
+from sluicegate.events.redis_client import connected, told
+
+
+def options(url: str) -> dict[str, object]:
+    """What a client of one server connects with."""
+
+    async def made() -> dict[str, object]:
+        client = connected(parse(url), timeout=3)
+        assert isinstance(client, Redis)
+        try:
+            return dict(client.connection_pool.connection_kwargs)
+        finally:
+            await client.aclose()
+
+    return asyncio.run(made())
+
+
+def test_a_server() -> None:
+    """Its host, port, database, user and password, and never longer than told."""
+    found = options("redis://user:pass@example.org:7000/3")
+    wanted = {"host": "example.org", "port": 7000, "db": 3, "username": "user", "password": "pass"}
+    assert wanted.items() <= found.items()
+    assert (found["socket_timeout"], found["socket_connect_timeout"]) == (3, 3)
+
+
+def test_a_socket() -> None:
+    """Its path and database."""
+    found = options("unix:///run/valkey.sock?db=2")
+    assert (found["path"], found["db"]) == ("/run/valkey.sock", 2)
+
+
+def test_tls() -> None:
+    """The authorities to trust and the certificate to show."""
+    found = options("rediss://example.org?ca=/ca.pem&cert=/me.pem&key=/me.key")
+    wanted = {"ssl_ca_certs": "/ca.pem", "ssl_certfile": "/me.pem", "ssl_keyfile": "/me.key"}
+    assert wanted.items() <= found.items()
+
+
+def test_a_cluster() -> None:
+    """All nodes that are named may be asked for the others."""
+
+    async def made() -> None:
+        client = connected(parse("redis+cluster://a.example:1,b.example:2"), timeout=3)
+        assert isinstance(client, RedisCluster)
+        assert sorted(client.nodes_manager.startup_nodes) == ["a.example:1", "b.example:2"]
+        await client.aclose()
+
+    asyncio.run(made())
+
+
+@pytest.mark.parametrize(
+    ("error", "text"), [(RedisError("first\nsecond"), "first"), (TimeoutError(), "TimeoutError")], ids=["two lines", ""]
+)
+def test_told(error: Exception, text: str) -> None:
+    """An error is one line, and never none."""
+    assert told(error) == text

@@ -1,0 +1,33 @@
+"""The request log: what an upgrade makes, and what going back leaves."""
+
+import asyncio
+
+from sluicegate.domain.usage_rows import entry_of, sums_of
+from sluicegate.store.database import Database
+from sluicegate.store.request_search import RequestFilter
+from sluicegate.store.upgrade import downgrade, upgrade
+from tests.store.events import an_event
+from tests.store.place import Place
+
+MADE = ("request_log", "request_tags", "rollups", "consumer_checkpoints")
+
+
+async def _use(database: Database) -> None:
+    event = an_event(tags=("a",))
+    async with database.writing() as session:
+        assert await session.request_log.search(RequestFilter(), limit=5) == []
+        await session.request_log.add([entry_of(event)])
+        await session.rollups.add(sums_of([event]))
+        await session.consumer_checkpoints.put("name", b"{}")
+
+
+def test_it_goes_and_comes_back_empty(place: Place) -> None:
+    """Going back removes all of it; after the next upgrade it is there again, empty, from the first number on."""
+    place.run(_use)
+    while asyncio.run(downgrade(place.url, place.directory)).found != "0007":
+        pass
+    assert place.execute("SELECT name FROM heads WHERE name = 'request_log'") == []
+    asyncio.run(upgrade(place.url, place.directory))
+    assert [place.execute(f"SELECT count(*) FROM {name}") for name in MADE] == [[(0,)]] * len(MADE)
+    place.run(_use)
+    assert place.execute("SELECT sequence FROM request_log") == [(1,)]

@@ -159,7 +159,7 @@ def keys_alone(checkout: Checkout, internet: Internet, serve: str) -> None:
     """With keys in the environment and no file, both providers are known."""
     with checkout.gateway(serve, {**KEYS, **internet.variables}) as gateway:
         assert gateway.announced("configuration") == "environment only, no file"
-        assert (gateway.status("/v1/models", TOKEN), gateway.status("/v1/models")) == (200, 401)
+        assert (gateway.status("/v1/files", TOKEN), gateway.status("/v1/files")) == (200, 401)
         assert gateway.status("/anthropic/v1/models", TOKEN) == 200
     assert [host for host, _ in internet.asked] == ["api.openai.com:443", "api.anthropic.com:443"]
     assert field(internet.asked[0][1], b"authorization") == b"Bearer sk-openai-0123456789"
@@ -180,14 +180,15 @@ def configuration(checkout: Checkout, internet: Internet, check: str, serve: str
         expected = [("api.anthropic.com:443", b"POST /v1/messages"), ("api.openai.com:443", b"GET /v1/models")]
         assert [(host, head.partition(b" HTTP")[0]) for host, head in internet.asked] == expected
         sdks(gateway.port)
-        assert [(host, head.partition(b" HTTP")[0]) for host, head in internet.asked[2:]] == expected[::-1]
+        asked = [("api.openai.com:443", b"GET /v1/files"), ("api.anthropic.com:443", b"POST /v1/messages")]
+        assert [(host, head.partition(b" HTTP")[0]) for host, head in internet.asked[2:]] == asked
         assert {posted(gateway, "/v1/chat/completions", "smart") for _ in range(8)} == {200}
     chosen = [(host, json.loads(head.partition(b"\r\n\r\n")[2])["model"]) for host, head in internet.asked[4:]]
     assert set(chosen) <= {("api.openai.com:443", "gpt-4.1"), ("api.openai.com:443", "gpt-4.1-mini")}
     assert not [head for _, head in internet.asked if TOKEN.encode() in head]
 
 
-def issuing(checkout: Checkout, internet: Internet, create: str, show: str, limit: str) -> None:
+def issuing(checkout: Checkout, internet: Internet, create: str, show: str, limit: str, explain: str) -> None:
     """A token that was issued is served, listed without its secret, and told of its project's limit."""
     manager = {"MANAGEMENT_TOKEN": "a-management-token"}
     with checkout.gateway("sluicegate serve", {**KEYS, **internet.variables, **manager}) as gateway:
@@ -205,6 +206,8 @@ def issuing(checkout: Checkout, internet: Internet, create: str, show: str, limi
         usage = checkout.run(f"curl -sS {address} -H 'Authorization: Bearer {token}'")
         [told] = json.loads(usage.stdout)["data"]
         assert (told["scope"], told["metric"], told["window"], told["maximum"]) == ("project", "usd", "month", 100)
+        explained = checkout.run(explain, manager)
+        assert (explained.returncode, "openai" in explained.stdout) == (0, True), explained.stderr
         assert checkout.run(show).returncode == 2
 
 
@@ -225,7 +228,8 @@ def sdks(port: int) -> None:
         settings[f"{name}_BASE_URL"].replace("127.0.0.1:8080", f"127.0.0.1:{port}") for name in ("OPENAI", "ANTHROPIC")
     )
     with openai.OpenAI(base_url=first, api_key=TOKEN) as client:
-        assert list(client.models.list()) == []
+        assert next(iter(client.models.list())).id == "smart"
+        assert list(client.files.list()) == []
     with anthropic.Anthropic(base_url=second, api_key=TOKEN) as claude:
         claude.messages.create(model="m", max_tokens=1, messages=[{"role": "user", "content": "Hello"}])
 
@@ -296,6 +300,7 @@ SCENES: dict[Callable[..., None], tuple[str, ...]] = {
         "sluicegate manage token list",
         "sluicegate manage limit create --scope project --scope-id prj_default --metric usd --window month"
         " --maximum 100",
+        "sluicegate route explain smart",
     ),
     background: ("sluicegate serve --daemon", "sluicegate stop", "sluicegate health"),
     load: ("sluicegate mock", "sluicegate benchmark"),

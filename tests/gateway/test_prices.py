@@ -9,6 +9,7 @@ from sluicegate.domain.errors import ControlUnavailableError
 from sluicegate.domain.pricing import Price, Rates
 from sluicegate.gateway.prices import ASK_SECONDS, LARGEST_ASKED, LARGEST_KNOWN, Prices
 from sluicegate.wire.link import Priced
+from tests.gateway.node import Node, a_request, an_answer, parts
 
 KEY = ("openai", "gpt", "org_a")
 PRICE = Price("v1", Rates(1, 2))
@@ -119,3 +120,17 @@ def test_both_sides_are_bounded(desk: Desk) -> None:
         desk.answers(PRICE)
     assert desk.prices.wait_for(("openai", "n1", "org_a")) is None
     assert desk.prices.wait_for(("openai", "n0", "org_a")) is not None
+
+
+def test_at_the_end_nobody_waits(node: Node) -> None:
+    """Whoever asked for a price goes on without: an event that waits for it is written."""
+    client = node.client().says(a_request("/v1/files", b"", method="GET"))
+    node.provider.says(an_answer())
+    client.hears()
+    node.link.is_silent = True
+    client.says(a_request())
+    node.provider.says(an_answer(b'{"usage":{"prompt_tokens":1,"completion_tokens":1}}'))
+    assert parts(client.hears())[0] == 200
+    assert len(node.events()) == 1
+    node.services.prices.close()
+    assert [event.cost for event in node.events()] == [None, None]

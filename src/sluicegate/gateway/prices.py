@@ -108,7 +108,14 @@ class Prices:
 
     def sweep(self, now: float) -> None:
         """Give up on questions that were not answered in time."""
-        for key in [key for key, (since, _) in self._asked.items() if now - since > ASK_SECONDS]:
+        self._give_up([key for key, (since, _) in self._asked.items() if now - since > ASK_SECONDS])
+
+    def close(self) -> None:
+        """Nobody will answer any more: whoever waits goes on without."""
+        self._give_up(list(self._asked))
+
+    def _give_up(self, keys: list[Key]) -> None:
+        for key in keys:
             future = self._asked.pop(key)[1]
             if not future.done():
                 future.set_exception(

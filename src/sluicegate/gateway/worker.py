@@ -127,6 +127,9 @@ class Worker:
         self._services.is_draining = True
         await self._listener.drain(self._services.snapshot.drain_seconds, wait=asyncio.sleep)
         self._sweep.stop()
+        self._services.prices.close()
+        # One turn, in which the events that waited for a price are written without.
+        await asyncio.sleep(0)
         self._services.link.close()
         self._connector.close()
         self._journal.close()

@@ -142,6 +142,8 @@ def write_segments(directory: Path, count: int, began: datetime) -> list[Path]:
 def launch_of(directory: Path, port: int) -> Launch:
     """A node of one worker, everything on that is on by default."""
     configuration = {
+        # All of them, also those that are off unless they are asked for.
+        "request_log": {"enabled": True},
         "server": {"host": "127.0.0.1", "port": port, "workers": 1},
         "data_dir": str(directory / "data"),
         "management_token": _MANAGER,

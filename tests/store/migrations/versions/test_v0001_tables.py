@@ -101,7 +101,10 @@ def test_nothing_of_a_saved_database_is_lost(saved: Place) -> None:
     before = _rows(saved, columns)
     assert all(before.values())
     assert asyncio.run(upgrade(saved.url, saved.directory)) == State("0001")
-    assert _rows(saved, columns) == before
+    after = _rows(saved, columns)
+    # A later version has a head of its own.
+    after["heads"] = [row for row in after["heads"] if row[0] != "request_log"]
+    assert after == before
     saved.run(_use)
 
 

@@ -279,6 +279,27 @@ def test_a_failed_attempt_costs_what_it_reported(node: Node, *, is_limited: bool
     nothing_is_left(node)
 
 
+@pytest.mark.parametrize("is_limited", [True, False])
+def test_a_failure_that_is_passed_on_costs_what_it_reported_once(node: Node, *, is_limited: bool) -> None:
+    """Nothing comes after it: it is the answer, and metered as one."""
+    two(node, Retries(attempts=2))
+    if is_limited:
+        funded(node, 10**12)
+    client = ask(node)
+    failure = b'{"error":{"message":"x"},"usage":{"prompt_tokens":3,"completion_tokens":4}}'
+    node.provider.says(an_answer(failure, status="500 X"))
+    node.passes(0.05)
+    node.provider.says(an_answer(failure, status="500 X"))
+    assert parts(client.hears())[2] == failure
+    event = counted(node)
+    assert event.usage is not None
+    assert (event.usage.input_tokens, event.usage.output_tokens) == (6, 8)
+    if is_limited:
+        assert event.cost == 11 * (3 * 1000 + 4 * 2000)
+        assert [charge.amount for charge in event.charges] == [event.cost]
+    nothing_is_left(node)
+
+
 def test_a_dearer_fallback_is_reserved_for(node: Node) -> None:
     """The difference is set aside before it is sent, and what is over comes back; the price is the one that answers."""
     two(node, Retries(attempts=2))

@@ -16,8 +16,9 @@ def main() -> int:
     begun = begin(sys.argv[1:], process_environment(), dialects=DIALECTS)
     if begun is None:
         return 2
-    # structlog would load rich for tracebacks in colour, which a log has not: 5 MB, and a part of the start.
-    sys.modules.setdefault("rich", cast("ModuleType", None))
+    # structlog and alembic would load these to colour tracebacks, as a log does not: 10 MB, and a part of the start.
+    for painter in ("rich", "pygments"):
+        sys.modules.setdefault(painter, cast("ModuleType", None))
     # Only now: it takes as long as the workers take to start, and they are being started meanwhile.
     logs = importlib.import_module("sluicegate.control.logs")
     service = importlib.import_module("sluicegate.control.service")

@@ -105,8 +105,14 @@ def _is_dropped(exchange: "Exchange", selector: Selector, status: int, head: Ans
     verdicts.answered_badly(exchange, selector, exchange.runtime, status, wait or drained_for(head.lines, wall))
     if status not in selector.retries.statuses or not _may_repeat(exchange):
         return False
+    retrial = retrial_of(exchange)
+    before = retrial.usage, retrial.cost
     _note_usage(exchange, exchange.price or exchange.services.prices.get(exchange.price_key), head, data)
-    return _again(exchange, selector, FailedAttempt(exchange.runtime.id, exchange.model, status), wait)
+    if _again(exchange, selector, FailedAttempt(exchange.runtime.id, exchange.model, status), wait):
+        return True
+    # The client gets this answer, so that it is metered like any other: not twice.
+    retrial.usage, retrial.cost = before
+    return False
 
 
 def _note_usage(exchange: "Exchange", price: Price | None, head: AnswerHead, data: bytes) -> None:

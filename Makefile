@@ -23,7 +23,7 @@ run: .venv/project.stamp ## set up and start a demo: needs no provider and no ke
 
 test: .venv/test.stamp ## set up and run everything that CI runs: linters, types, all tests, coverage
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile --cov --cov-report= --cov-fail-under=90
+	$(BIN)/pytest --numprocesses=3 --dist=loadfile --cov --cov-report= --cov-fail-under=90
 
 check: .venv/test.stamp ## set up and run what takes seconds: linters, types, import rules, budgets
 	@$(MAKE) --no-print-directory lint

@@ -1,10 +1,14 @@
 """`sluicegate dispatcher` as a program: what it refuses, that it delivers, and that replicas stand in for others."""
 
 import json
+import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from sluicegate.domain.events import Exchange, Metadata
 from sluicegate.gateway.journal import Journal
 from tests.e2e.polling import eventually
 from tests.e2e.program import environment
+from tests.e2e.scripted import ScriptedProvider, sized
 from tests.ledger.valkey import Server
 
 PROGRAM = (sys.executable, "-P", "-m", "sluicegate", "dispatcher")
@@ -248,3 +253,86 @@ def test_replicas(place: Path, server: Server, start: Start) -> None:
     (group,) = server.call("XINFO GROUPS", "events")
     assert (group["name"], group["lag"]) == ("out", 0)
     assert len(server.call("XINFO CONSUMERS", "events", "out")) <= 1
+
+
+def only_holder(server: Server) -> str:
+    """The name of the replica that has messages, where it is the only one and nobody is to take any; else empty."""
+    (group,) = server.call("XINFO GROUPS", "events")
+    holders = [each["name"] for each in server.call("XINFO CONSUMERS", "events", "out") if each["pending"]]
+    return str(holders[0]) if len(holders) == 1 and group["lag"] == 0 else ""
+
+
+def test_killed_in_the_middle_of_a_batch(place: Path, server: Server, start: Start) -> None:
+    """What a replica was sending when it was killed is sent by the other; nothing is lost, no message is left idle."""
+    taken: list[str] = []
+    is_let_go = threading.Event()
+
+    def answer(peer: socket.socket, request: bytes) -> None:
+        names = [event["request_id"] for event in json.loads(request.partition(b"\r\n\r\n")[2])["data"]]
+        if names[0] == "e00000" and not is_let_go.is_set():
+            # Whoever sends this never learns what became of it.
+            is_let_go.wait(30)
+            return
+        taken.extend(names)
+        peer.sendall(sized(b"{}"))
+
+    with ScriptedProvider(answer) as hook:
+        out = f"  out: {{type: webhook, url: 'http://127.0.0.1:{hook.port}/', run_by: dispatcher, timeout: 60}}\n"
+        (place / "sluicegate.yaml").write_text(REDIS.format(url=server.url) + out)
+        names = [f"e{number:05}" for number in range(1500)]
+        flags = ("--sink=out", "--from=redis", "--abandoned-after=1")
+        for _ in range(2):
+            start(*flags)
+        fill(server, names)
+        try:
+            # The one that sends the first of them has its share still, when the other has done all the rest.
+            holder = eventually(lambda: only_holder(server) if len(taken) >= 500 else "", 20)
+            os.kill(int(holder.split("-")[-2]), signal.SIGKILL)
+        finally:
+            is_let_go.set()
+        eventually(lambda: set(taken) == set(names), 30)
+        eventually(lambda: pending(server) == 0, 20)
+    assert "entries claimed that another reader has abandoned" in "".join(log.read_text() for log in place.glob("log*"))
+    (group,) = server.call("XINFO GROUPS", "events")
+    assert (group["lag"], group["pending"]) == (0, 0)
+
+
+def metrics_at(log: Path) -> dict[str, float]:
+    """A scrape of the dispatcher that logs there; values by series."""
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    port = next(line["port"] for line in lines if line["event"] == "metrics are served")
+    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/metrics")
+    body = connection.getresponse().read().decode()
+    connection.close()
+    rows = (line.rpartition(" ") for line in body.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, _, value in rows}
+
+
+def test_metrics_of_the_journal(place: Path, journal: Journal, start: Start) -> None:
+    """Prometheus can ask the dispatcher itself what it has sent and how far behind it is."""
+    journal.append(exchange("a"))
+    journal.flush()
+    start("--sink=out", "--metrics-port=0")
+    eventually(lambda: metrics_at(place / "log0")['sluicegate_events_sent_total{sink="out"}'] == 1, 20)
+    eventually(lambda: metrics_at(place / "log0")['sluicegate_consumer_backlog_bytes{consumer="sink-out"}'] == 0)
+
+
+def test_metrics_of_a_stream(place: Path, server: Server, start: Start) -> None:
+    """What waits in the stream is told, too."""
+    (place / "sluicegate.yaml").write_text(REDIS.format(url=server.url) + OUT)
+    fill(server, ["a", "b"])
+    start("--sink=out", "--from=redis", "--metrics-port=0")
+    eventually(lambda: metrics_at(place / "log0")['sluicegate_events_sent_total{sink="out"}'] == 2, 20)
+    eventually(lambda: metrics_at(place / "log0")['sluicegate_stream_pending_entries{sink="out"}'] == 0)
+    assert metrics_at(place / "log0")['sluicegate_stream_lag_entries{sink="out"}'] == 0
+
+
+def test_metrics_that_cannot_be_served(place: Path, journal: Journal) -> None:
+    """A port that somebody else has is named, with exit status 2."""
+    journal.flush()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        refused = run(place, "--sink=out", f"--metrics-port={port}")
+    assert refused.returncode == 2
+    assert f"metrics cannot be served at 127.0.0.1, port {port}: " in refused.stderr

@@ -102,13 +102,14 @@ def test_what_is_no_plain_data_is_reported(text: str, problem: str | None) -> No
         ("- a\n", "f:1: must be a mapping of settings"),
         ("just words\n", "f:1: must be a mapping of settings"),
         ("a: &a [*a]\n", "f:1: is nested too deeply, or an alias holds itself"),
-        ("a: " + "[" * 20_000, "f: is nested too deeply"),
+        ("a: " + "[" * 1_000, "f: is nested too deeply"),
     ],
 )
 def test_what_is_no_document_is_refused(text: str, message: str) -> None:
     """A file that cannot be read as one mapping is refused, with its line and without its content."""
-    assert refusal(text).startswith(message)
-    assert "hunter2" not in refusal(text)
+    refused = refusal(text)
+    assert refused.startswith(message)
+    assert "hunter2" not in refused
 
 
 def test_aliases_cannot_multiply_without_bound() -> None:

@@ -1,5 +1,6 @@
 """What several tests of the control process start from: a configuration file, a clock, and log lines to look at."""
 
+import os
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from sluicegate.control.loading import Sources
 from sluicegate.control.workers import Workers
 from sluicegate.dialects.table import DIALECTS
 from tests.control.api import Api, Lent, copied, migrated
+from tests.control.bench import Bench
 from tests.control.vault import Vault
 
 MINIMAL = """
@@ -117,3 +119,15 @@ def vault(template: Path, tmp_path: Path) -> Iterator[Vault]:
     made = Vault(copied(template, tmp_path / "database"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def bench(tmp_path: Path, write: WriteSources, log: FilteringBoundLogger, template: Path) -> Iterator[Bench]:
+    """Everything around a control process, on a database of its own."""
+    copied(template, tmp_path / "data")
+    bench = Bench(tmp_path, write, MINIMAL, log)
+    yield bench
+    bench.supervisor.close()
+    for listener in (bench.channel, *bench.listeners):
+        listener.close()
+    os.close(bench.memory)

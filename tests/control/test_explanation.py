@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sluicegate.control.explanation import CONVERSING, Asked, CandidateShown, Explanation, explain, way_of, worst
+from sluicegate.control.explanation import Asked, CandidateShown, Explanation, explain, way_of, worst
 from sluicegate.control.tenants.callers import Caller
 from sluicegate.control.workers import Told
 from sluicegate.dialects.table import DIALECTS
@@ -20,7 +20,6 @@ from sluicegate.domain.snapshot import (
     Target,
     Timeouts,
 )
-from sluicegate.gateway.stages import forward
 from sluicegate.wire.link import CircuitState, DeploymentHealth
 
 CHAT = "/v1/chat/completions"
@@ -261,8 +260,3 @@ def test_a_path_is_read_as_workers_read_it(path: str, dialect: str, default: str
     way = way_of(path, SNAPSHOT)
     assert way.dialect is DIALECTS[dialect]
     assert (way.default, way.rest) == (default, rest)
-
-
-def test_conversations_are_those_of_workers() -> None:
-    """What a caller's own model answers here, it answers there."""
-    assert vars(forward)["_CONVERSING"] == CONVERSING

@@ -54,7 +54,7 @@ def test_every_row_is_documented(api: Api) -> None:
 
 def test_headers_are_documented(api: Api) -> None:
     """Creations tell of the idempotency key, changes of If-Match."""
-    paths = api.application.state.openapi["paths"]
+    paths = api.application.state.openapi()["paths"]
     assert "Idempotency-Key" in {one["name"] for one in paths["/admin/tokens"]["post"]["parameters"]}
     for method in ("patch", "delete"):
         assert "If-Match" in {one["name"] for one in paths["/admin/tokens/{token_id}"][method]["parameters"]}
@@ -62,7 +62,7 @@ def test_headers_are_documented(api: Api) -> None:
 
 def test_both_forms_of_an_answer_are_documented(api: Api) -> None:
     """An answer that is JSON, or a stream of something else, is documented as either; one that is no JSON as that."""
-    paths = api.application.state.openapi["paths"]
+    paths = api.application.state.openapi()["paths"]
     imported = paths["/admin/users/import"]["post"]["responses"]["200"]["content"]
     assert set(imported) == {"application/json", "application/x-ndjson"}
     assert imported["application/json"]["schema"] == {"$ref": "#/components/schemas/Imported"}
@@ -72,13 +72,13 @@ def test_both_forms_of_an_answer_are_documented(api: Api) -> None:
 
 def test_refusals_are_documented_in_the_form_they_have(api: Api) -> None:
     """What SDKs ask for is refused as they expect it, everything else as a problem."""
-    paths = api.application.state.openapi["paths"]
+    paths = api.application.state.openapi()["paths"]
     for path, media in (("/v1/models", "application/json"), ("/v1/key", "application/problem+json")):
         assert set(paths[path]["get"]["responses"]["4XX"]["content"]) == {media}
 
 
 def test_metadata_refers_to_any_json(api: Api) -> None:
     """What metadata may hold is told once, to every depth."""
-    schemas = api.application.state.openapi["components"]["schemas"]
+    schemas = api.application.state.openapi()["components"]["schemas"]
     assert schemas["TokenCreate"]["properties"]["metadata"] == {"$ref": "#/components/schemas/JsonObject"}
     assert schemas["JsonObject"]["additionalProperties"] == {"$ref": "#/components/schemas/Json"}

@@ -1,224 +1,49 @@
 """A whole control process but for its own process: a scripted supervisor and scripted workers talk to it."""
 
 import asyncio
-import io
 import os
 import signal
-import socket
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 import pytest
 from structlog.testing import LogCapture
-from structlog.typing import FilteringBoundLogger
 
-from sluicegate.control.beginning import Begun, Choice, choose, listen
 from sluicegate.control.channel import (
     DrainChanged,
-    LineReader,
-    Message,
     Reload,
-    Serving,
     WorkerReady,
     line,
 )
-from sluicegate.control.last_good import LastGood
-from sluicegate.control.logs import Logs
-from sluicegate.control.service import Service, run
+from sluicegate.control.service import Service
 from sluicegate.control.storage import opened
-from sluicegate.control.watch import fingerprint
-from sluicegate.dialects.table import DIALECTS
 from sluicegate.domain.events import Exchange, Metadata, Notice
 from sluicegate.domain.leases import Balance
-from sluicegate.domain.principal import Principal
 from sluicegate.domain.segments import segment_name
 from sluicegate.domain.snapshot import Snapshot
-from sluicegate.domain.tenants import DEFAULT_ORGANIZATION, DEFAULT_PROJECT, Token
 from sluicegate.domain.tokens import digest
 from sluicegate.events.checkpoint import Checkpoint
 from sluicegate.events.reader import Batch, SegmentReader
 from sluicegate.events.tail import ALL_EVENTS
 from sluicegate.ledger.sql import SQLLedger
-from sluicegate.store.database import Database
 from sluicegate.wire.link import (
     AskLease,
     Configure,
     Count,
     Counted,
     DeploymentHealth,
-    Forget,
     ForgetPrices,
     Health,
-    Hello,
     Lend,
     Lent,
     Ready,
-    Resolve,
-    Resolved,
-    ToControl,
-    ToWorker,
-    frame,
-    to_worker,
 )
-from tests.control.api import copied
-from tests.control.conftest import MINIMAL, WriteSources
+from tests.control.bench import CALLER, CLOCKS, ISSUED, Bench, Peer, converse, end
+from tests.control.conftest import MINIMAL
 from tests.control.limits.journals import Writer, charge
-
-SaidT = TypeVar("SaidT", Configure, Resolved, Counted, Forget, ForgetPrices, Lent)
-
-CALLER = digest(b"caller-secret")
-ISSUED = digest(b"issued-secret")
-
-
-class Peer:
-    """The other end of a stream, supervisor's or worker's."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-        self._heard: list[ToWorker] = []
-
-    async def told(self) -> Message:
-        """The next line, as the supervisor hears it."""
-        [message] = LineReader().feed(await self.reader.readline())
-        return message
-
-    def say(self, *messages: ToControl) -> None:
-        """Send a frame, as a worker."""
-        self.writer.write(frame(list(messages)))
-
-    async def hear(self, kind: type[SaidT]) -> SaidT:
-        """The next message of this kind, as a worker hears it."""
-        while True:
-            while not self._heard:
-                size = int.from_bytes(await self.reader.readexactly(4), "big")
-                self._heard += to_worker(await self.reader.readexactly(size))
-            message = self._heard.pop(0)
-            if isinstance(message, kind):
-                return message
-
-    async def hear_names(self) -> set[bytes]:
-        """The digests that the next change names: one that is about all tokens says only that the feed begins."""
-        while not (digests := (await self.hear(Forget)).digests):
-            pass
-        return set(digests)
-
-    async def ask(self, digest: bytes) -> Principal | None:
-        """Whose token it is, asked as a worker."""
-        self.say(Resolve(1, digest))
-        return (await self.hear(Resolved)).principal
-
-
-class Bench:
-    """What a control process finds around it."""
-
-    def __init__(self, directory: Path, write: WriteSources, log: FilteringBoundLogger) -> None:
-        self.write = write
-        self.log = log
-        self.logs = Logs(io.StringIO(), process="control", clock=lambda: 0.0)
-        self.directory = directory
-        self.supervisor, self.channel = socket.socketpair()
-        self.memory = os.memfd_create("test")
-        self.last_good = LastGood(self.memory, dialects=DIALECTS)
-        self._peers: list[Peer] = []
-        self.listeners: list[socket.socket] = []
-
-    def begun(self, text: str = MINIMAL) -> Begun:
-        """The first part of the process, done."""
-        sources = self.write(text)
-        seen = fingerprint(self.directory / "sluicegate.yaml")
-        choice = choose(sources, self.last_good)
-        link, web = listen(self.directory / "l"), listen(self.directory / "h")
-        self.listeners += [link, web]
-        return Begun(sources, choice, seen, self.last_good, self.channel, link, web)
-
-    async def issue(self) -> Token:
-        """A token of the database."""
-        token = Token(
-            id="tok_issued",
-            digest=ISSUED,
-            prefix="sk-sg-",
-            last_four="cret",
-            organization_id=DEFAULT_ORGANIZATION,
-            project_id=DEFAULT_PROJECT,
-            created_at=1,
-            updated_at=1,
-        )
-        database = await Database.open("sqlite", self.directory / "data")
-        async with database.writing() as session:
-            await session.tokens.add(token)
-        await database.close()
-        return token
-
-    async def manage(self, method: str, path: str, credential: str) -> dict[str, Any]:
-        """Ask the management API on its own socket."""
-        client = await self.peer(asyncio.open_unix_connection(self.directory / "h"))
-        head = f"{method} {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {credential}\r\n"
-        client.writer.write(f"{head}content-length: 0\r\nconnection: close\r\n\r\n".encode())
-        answer: dict[str, Any] = msgspec.json.decode((await client.reader.read()).partition(b"\r\n\r\n")[2])
-        return answer
-
-    async def worker(self, pid: int = 10) -> Peer:
-        """A worker that has introduced itself."""
-        peer = await self.peer(asyncio.open_unix_connection(self.directory / "l"))
-        peer.say(Hello(0, pid))
-        return peer
-
-    async def peer(self, opening: Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> Peer:
-        """A connection that is closed at the end."""
-        peer = Peer(*await opening)
-        self._peers.append(peer)
-        return peer
-
-    async def close(self) -> None:
-        """Close the connections."""
-        for peer in self._peers:
-            peer.writer.close()
-            await asyncio.gather(peer.writer.wait_closed(), return_exceptions=True)
-
-
-@pytest.fixture
-def bench(tmp_path: Path, write: WriteSources, log: FilteringBoundLogger, template: Path) -> Iterator[Bench]:
-    """Everything around a control process, on a database of its own."""
-    copied(template, tmp_path / "data")
-    bench = Bench(tmp_path, write, log)
-    yield bench
-    bench.supervisor.close()
-    for listener in (bench.channel, *bench.listeners):
-        listener.close()
-    os.close(bench.memory)
-
-
-Conversation = Callable[[Bench, Peer], Awaitable[None]]
-
-
-def converse(bench: Bench, conversation: Conversation, begun: Begun | None = None) -> None:
-    """Run a service, talk to it, and see that it ends by itself."""
-    begun = begun or bench.begun()
-
-    async def main() -> None:
-        with ThreadPoolExecutor(1) as executor:
-            async with opened(begun.choice.started, now=lambda: 1.0) as storage:
-                service = Service(begun, storage, executor=executor, log=bench.log, logs=bench.logs)
-                assert repr(service).startswith("<Service <Configuration ")
-                serving = asyncio.ensure_future(service.run())
-                supervisor = await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
-                assert await supervisor.told() == Serving()
-                await conversation(bench, supervisor)
-                await serving
-            await bench.close()
-
-    asyncio.run(asyncio.wait_for(main(), 20))
-
-
-def end() -> None:
-    """Tell this process to end, as the supervisor does."""
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def test_worker_is_served(bench: Bench) -> None:
@@ -247,7 +72,7 @@ def test_end_before_it_can_be_managed(bench: Bench) -> None:
     async def main() -> None:
         with ThreadPoolExecutor(1) as executor:
             async with opened(begun.choice.started, now=lambda: 1.0) as storage:
-                service = Service(begun, storage, executor=executor, log=bench.log, logs=bench.logs)
+                service = Service(begun, storage, executor=executor, clocks=CLOCKS, log=bench.log, logs=bench.logs)
                 serving = asyncio.ensure_future(service.run())
                 await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
                 worker = await bench.worker()
@@ -302,7 +127,7 @@ def test_rates_follow_prices(bench: Bench, text: str) -> None:
     async def main() -> None:
         with ThreadPoolExecutor(1) as executor:
             async with opened(begun.choice.started, now=lambda: 1.0) as storage:
-                service = Service(begun, storage, executor=executor, log=bench.log, logs=bench.logs)
+                service = Service(begun, storage, executor=executor, clocks=CLOCKS, log=bench.log, logs=bench.logs)
                 serving = asyncio.ensure_future(service.run())
                 await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
                 worker = await bench.worker()
@@ -496,23 +321,6 @@ def test_worker_is_lent_and_what_it_leaves_is_settled(bench: Bench) -> None:
     assert (balance.used, balance.leased) == (3, 0)
 
 
-def test_node_without_a_name_does_not_start(bench: Bench, captured: LogCapture) -> None:
-    """Under another name it would leave what it holds behind."""
-    (bench.directory / "data" / "node.id").write_text("?")
-    assert run(bench.begun(), log=bench.log, logs=bench.logs) == 2
-    assert "does not hold a node's name" in captured.entries[-1]["reason"]
-
-
-def test_broken_key_file_refuses_the_start(bench: Bench, captured: LogCapture) -> None:
-    """Who declares keys in a file is not served without them."""
-    file = bench.directory / "keys.json"
-    file.write_text("{")
-    begun = bench.begun(f"{MINIMAL}key_file: {file}\n")
-    assert run(begun, log=bench.log, logs=bench.logs) == 2
-    assert captured.entries[-1]["event"] == "control cannot start"
-    assert "JSON" in captured.entries[-1]["reason"]
-
-
 def test_orphan_serves_workers_to_their_end(bench: Bench, captured: LogCapture) -> None:
     """Without a supervisor the process goes on until the draining workers are gone, and then ends by itself."""
 
@@ -552,18 +360,6 @@ def test_process_without_a_file_runs(bench: Bench) -> None:
         end()
 
     converse(bench, conversation, fileless)
-
-
-def test_successor_says_why_it_is_not_on_the_file(bench: Bench, captured: LogCapture) -> None:
-    """A process that begins with its predecessor's configuration logs what is wrong with the file, and ends with it."""
-    compiled = bench.write(MINIMAL).load(1)
-    bench.last_good.keep(compiled, compiled)
-    begun = bench.begun("nonsense: 1")
-    assert begun.choice == Choice(compiled, compiled, begun.choice.refused)
-    bench.supervisor.shutdown(socket.SHUT_RDWR)
-    run(begun, log=bench.log, logs=bench.logs)
-    assert captured.entries[0]["event"] == "configuration refused, the last good one is used"
-    assert "nonsense" in captured.entries[0]["problems"]
 
 
 def test_what_a_worker_finds_wrong_is_told_beside_its_events(bench: Bench) -> None:

@@ -15,9 +15,10 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.config.compile import Compiled
 from sluicegate.config.schema import SinkSettings
 from sluicegate.control.consumers import Consumers
-from sluicegate.control.sinks import Sinks, checkpoint_path
+from sluicegate.control.sinks import Sinks
 from sluicegate.domain.events import Exchange, Metadata, Notice
 from sluicegate.events.sinks.engine import Engine
+from sluicegate.events.sinks.feeding import checkpoint_path
 from sluicegate.events.sinks.table import opened
 from tests.control.conftest import MINIMAL, WriteSources
 from tests.events.sinks.contract import NOW, Scripted, answer, scripted
@@ -243,5 +244,22 @@ def test_a_sink_that_cannot_be_opened_is_told(house: House, captured: LogCapture
         assert errors == [
             {"event": "a sink cannot be used", "log_level": "error", "sink": "bad", "reason": "no such directory"}
         ]
+
+    told(story)
+
+
+def test_what_cannot_be_forgotten_stops_nobody(house: House, captured: LogCapture) -> None:
+    """A disk that refuses is told of; the sinks that there are go on."""
+
+    async def story() -> None:
+        (house.data_dir / "checkpoints" / "sink-gone.json").mkdir(parents=True)
+        async with scripted() as server:
+            house.configure(f"sinks: {{hook: {{type: webhook, url: '{server.url}', {FAST}}}}}")
+            async with house.running():
+                await until(lambda: any(entry["log_level"] == "error" for entry in captured.entries))
+                house.append(exchange(1))
+                await until(lambda: ids(server) == ["req_1"])
+        [error] = [entry for entry in captured.entries if entry["log_level"] == "error"]
+        assert (error["event"], error["sink"]) == ("a sink that is no more cannot be forgotten", "gone")
 
     told(story)

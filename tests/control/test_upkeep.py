@@ -34,21 +34,23 @@ class Kept:
     def add_tokens(self, count: int, **fields: Any) -> None:
         """Add tokens with these fields."""
 
+        values: dict[str, Any] = {"created_at": 1, "updated_at": 1, **fields}
+        tokens = [
+            Token(
+                id=name,
+                digest=name.encode().ljust(32)[-32:],
+                prefix="sk-sg-",
+                last_four="last",
+                organization_id="org_own",
+                project_id=OWN_PROJECT,
+                **values,
+            )
+            for name in (self.vault.tenancy.make_id("tok_") for _ in range(count))
+        ]
+
         async def add() -> None:
             async with self.vault.database.writing() as session:
-                for _ in range(count):
-                    name = self.vault.tenancy.make_id("tok_")
-                    values: dict[str, Any] = {"created_at": 1, "updated_at": 1, **fields}
-                    token = Token(
-                        id=name,
-                        digest=name.encode().ljust(32)[-32:],
-                        prefix="sk-sg-",
-                        last_four="last",
-                        organization_id="org_own",
-                        project_id=OWN_PROJECT,
-                        **values,
-                    )
-                    await session.tokens.add(token)
+                await session.tokens.add_all(tokens)
 
         self.vault.run(add())
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sluicegate.dialects.base import Dialect
+from sluicegate.dialects.base import CONVERSING, Dialect
 from sluicegate.dialects.table import DIALECTS
 from sluicegate.domain.errors import GatewayError, MethodForbiddenError, PathUnknownError, UpstreamBrokenError
 from sluicegate.domain.usage import Reading
@@ -140,3 +140,22 @@ def test_error_body_tells_the_request(dialect: Dialect) -> None:
     """An error's body tells the request id wherever the API's shape has a place for it."""
     body = dialect.error_body(UpstreamBrokenError("the provider closed the connection"), "req_9")
     assert (b"req_9" in body) is (dialect.name != "openai")
+
+
+@pytest.mark.parametrize(
+    ("dialect", "path", "is_conversation"),
+    [
+        ("openai", "chat/completions", True),
+        ("openai", "completions", True),
+        ("openai", "responses", True),
+        ("openai", "embeddings", False),
+        ("openai", "audio/speech", False),
+        ("anthropic", "messages", True),
+        ("anthropic", "messages/count_tokens", True),
+        ("gemini", "models/m:generateContent", True),
+        ("gemini", "models/m:embedContent", False),
+    ],
+)
+def test_conversations_are_told_from_all_else(dialect: str, path: str, *, is_conversation: bool) -> None:
+    """By the operation: a caller's own model answers these."""
+    assert (DIALECTS[dialect].operation(path) in CONVERSING) is is_conversation

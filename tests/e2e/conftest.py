@@ -26,7 +26,12 @@ def provider() -> Iterator[str]:
 @pytest.fixture
 def configuration(tmp_path: Path, provider: str) -> Path:
     """Write a configuration with one provider, one token and any free port."""
-    path = tmp_path / "gateway.yaml"
+    return written(tmp_path, provider)
+
+
+def written(directory: Path, provider: str) -> Path:
+    """The file of such a configuration, in this directory."""
+    path = directory / "gateway.yaml"
     path.write_text(
         "server: {port: 0, drain_seconds: 8}\n"
         f"providers: {{mock: {{dialect: openai, base_url: '{provider}', api_key: key, proxy: none}}}}\n"
@@ -38,12 +43,22 @@ def configuration(tmp_path: Path, provider: str) -> Path:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """Start gateways that end with the test."""
+    yield from _starting(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def start_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start gateways for tests that do not disturb each other: a start takes longer than most tests. Names differ."""
+    yield from _starting(tmp_path_factory.mktemp("once"))
+
+
+def _starting(directory: Path) -> Iterator[Start]:
     started: list[Gateway] = []
 
     def start(*flags: str, name: str = "node", **variables: str) -> Gateway:
-        directory = tmp_path / name
-        directory.mkdir(exist_ok=True)
-        started.append(Gateway(directory, *flags, variables=variables))
+        place = directory / name
+        place.mkdir(exist_ok=True)
+        started.append(Gateway(place, *flags, variables=variables))
         return started[-1]
 
     yield start

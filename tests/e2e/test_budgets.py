@@ -44,10 +44,10 @@ MAXIMA: dict[str, int | str] = {
 }
 
 
-@pytest.fixture
-def file(tmp_path: Path, provider: str) -> Path:
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory, provider: str) -> Path:
     """Write a configuration with one provider of a known price."""
-    path = tmp_path / "budgets.yaml"
+    path = tmp_path_factory.mktemp("budgets") / "budgets.yaml"
     path.write_text(
         "server: {port: 0, drain_seconds: 8}\n"
         f"providers: {{mock: {{dialect: openai, base_url: '{provider}', api_key: key, proxy: none}}}}\n"
@@ -59,6 +59,12 @@ def file(tmp_path: Path, provider: str) -> Path:
 def _node(start: Start, file: Path, workers: int = 4) -> Gateway:
     gateway = start(f"--config={file}", f"--workers={workers}", MANAGEMENT_TOKEN=MANAGEMENT_TOKEN)
     return gateway.until_ready()
+
+
+@pytest.fixture(scope="module")
+def node(start_once: Start, file: Path) -> Gateway:
+    """A node for tests that leave it as it was; each has a token of its own."""
+    return _node(start_once, file)
 
 
 def _limited(gateway: Gateway, metric: str) -> tuple[str, str]:
@@ -93,19 +99,16 @@ def _used(metric: str, exchanges: int) -> float:
 
 @pytest.mark.parametrize("question", [WHOLE, STREAMED], ids=["whole", "streamed"])
 @pytest.mark.parametrize("metric", ["requests", "tokens", "usd"])
-def test_exactly_what_fits_is_let_pass(
-    start: Start, file: Path, provider: str, metric: str, question: Question
-) -> None:
+def test_exactly_what_fits_is_let_pass(node: Gateway, provider: str, metric: str, question: Question) -> None:
     """Five hundred at once against what 137 of them use: none over, and none refused while something is left."""
-    gateway = _node(start, file)
-    token, _ = _limited(gateway, metric)
+    token, _ = _limited(node, metric)
     before = Provider(provider).served()
 
-    answered = statuses([gateway.port], question, token, ASKED)
+    answered = statuses([node.port], question, token, ASKED)
 
     assert answered == Counter({200: FITS, 429: ASKED - FITS})
     assert Provider(provider).served() - before == FITS
-    eventually(lambda: _usage(gateway, token)["used"] == _used(metric, FITS), 10)
+    eventually(lambda: _usage(node, token)["used"] == _used(metric, FITS), 10)
 
 
 def test_killed_processes_neither_overrun_nor_lose(start: Start, file: Path, provider: str) -> None:
@@ -134,13 +137,20 @@ def test_killed_processes_neither_overrun_nor_lose(start: Start, file: Path, pro
 
 
 @dataclass(frozen=True)
+class Servers:
+    """The database and the ledger that nodes share."""
+
+    database: postgresql.Server
+    ledger: valkey.Server
+
+
+@dataclass(frozen=True)
 class Nodes:
-    """Two nodes of two workers each, the database they share, and the ledger."""
+    """Two nodes of two workers each, and the servers behind them."""
 
     a: Gateway
     b: Gateway
-    database: postgresql.Server
-    ledger: valkey.Server
+    servers: Servers
     flags: tuple[str, ...]
     variables: dict[str, str]
 
@@ -150,29 +160,39 @@ class Nodes:
         return [self.a.port, self.b.port]
 
 
-@pytest.fixture
-def nodes(tmp_path: Path, provider: str, start: Start) -> Iterator[Nodes]:
-    """Start everything; the nodes last."""
-    database, ledger = postgresql.Server(), valkey.Server()
+@pytest.fixture(scope="module")
+def servers() -> Iterator[Servers]:
+    """Servers of these tests alone, which stop them."""
+    servers = Servers(postgresql.Server(), valkey.Server())
     try:
-        database.start()
-        ledger.start()
-        file = tmp_path / "shared.yaml"
-        file.write_text(
-            "server: {port: 0, drain_seconds: 8}\n"
-            f"providers: {{mock: {{dialect: openai, base_url: '{provider}', api_key: key, proxy: none}}}}\n"
-            f"prices: [{{model: gpt-4o-mini, input: {PRICE['input']}, output: {PRICE['output']}}}]\n"
-            f"management_token: {MANAGEMENT_TOKEN}\n"
-            f"database: '{database.url(database.create())}'\n"
-            f"redis: {{address: '{ledger.url}'}}\n"
-        )
-        key = {"SLUICEGATE_MASTER_KEY": "0123456789abcdef" * 4}
-        flags = (f"--config={file}", "--workers=2")
-        a, b = (start(*flags, name=name, **key) for name in ("a", "b"))
-        yield Nodes(a.until_ready(), b.until_ready(), database, ledger, flags, key)
+        servers.database.start()
+        servers.ledger.start()
+        yield servers
     finally:
-        ledger.remove()
-        database.remove()
+        servers.ledger.remove()
+        servers.database.remove()
+
+
+def _nodes(start: Start, file: Path, servers: Servers) -> Nodes:
+    """Start two on a database of their own, with what `file` says."""
+    database = servers.database.create()
+    own = file.with_name(f"{database}.yaml")
+    own.write_text(
+        f"{file.read_text()}"
+        f"management_token: {MANAGEMENT_TOKEN}\n"
+        f"database: '{servers.database.url(database)}'\n"
+        f"redis: {{address: '{servers.ledger.url}'}}\n"
+    )
+    key = {"SLUICEGATE_MASTER_KEY": "0123456789abcdef" * 4}
+    flags = (f"--config={own}", "--workers=2")
+    a, b = (start(*flags, name=name, **key) for name in ("a", "b"))
+    return Nodes(a.until_ready(), b.until_ready(), servers, flags, key)
+
+
+@pytest.fixture(scope="module")
+def nodes(start_once: Start, file: Path, servers: Servers) -> Nodes:
+    """Two for all tests that leave them whole; each has a token of its own."""
+    return _nodes(start_once, file, servers)
 
 
 @contextmanager
@@ -200,13 +220,13 @@ def test_two_nodes_sell_nothing_twice(nodes: Nodes, provider: str, metric: str, 
 
 
 def _restart_database(nodes: Nodes) -> None:
-    nodes.database.stop()
-    nodes.database.start()
+    nodes.servers.database.stop()
+    nodes.servers.database.start()
 
 
 def _restart_ledger(nodes: Nodes) -> None:
-    nodes.ledger.kill()
-    nodes.ledger.start()
+    nodes.servers.ledger.kill()
+    nodes.servers.ledger.start()
 
 
 TROUBLES: dict[str, Callable[[Nodes], object]] = {
@@ -236,8 +256,11 @@ def test_nothing_is_sold_twice_whatever_stops(nodes: Nodes, provider: str, troub
     assert statuses(nodes.ports[:1], WHOLE, token, 8) == Counter({429: 8})
 
 
-def test_a_node_that_is_killed_gives_back_what_it_held(nodes: Nodes, provider: str, start: Start) -> None:
+def test_a_node_that_is_killed_gives_back_what_it_held(
+    start: Start, file: Path, servers: Servers, provider: str
+) -> None:
     """All its processes at once, in the middle of a crowd; started again, it settles what it had sent, and no more."""
+    nodes = _nodes(start, file, servers)
     token, _ = _limited(nodes.a, "requests")
     books = Provider(provider)
     before = books.served()

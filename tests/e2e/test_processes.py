@@ -5,12 +5,13 @@ import os
 import signal
 import threading
 from collections import Counter
+from functools import partial
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Start
+from tests.e2e.conftest import Start, written
 from tests.e2e.polling import eventually
 from tests.e2e.program import QUESTION, TOKEN, Gateway, is_alive
 
@@ -65,16 +66,38 @@ class Load:
             thread.join()
 
 
-def test_killed_worker_comes_back(gateway: Gateway) -> None:
+@pytest.fixture(scope="module")
+def lasting(start_once: Start, tmp_path_factory: pytest.TempPathFactory, provider: str) -> Gateway:
+    """A gateway of two workers whose processes are killed again and again."""
+    file = written(tmp_path_factory.mktemp("lasting"), provider)
+    return start_once(f"--config={file}", "--workers=2").until_ready()
+
+
+@pytest.fixture
+def survivor(lasting: Gateway) -> Gateway:
+    """The same with every process ready, whatever was killed before."""
+    for name in ("control", "worker-0", "worker-1"):
+        eventually(partial(is_back, lasting, name), 15)
+    return lasting
+
+
+def is_back(gateway: Gateway, name: str) -> bool:
+    """Whether the last process of this name lives and is ready."""
+    told = (gateway.logged(event, name=name) for event in ("process started", "process is ready"))
+    return len({*map(len, told)}) == 1 and is_alive(gateway.process(name))
+
+
+def test_killed_worker_comes_back(survivor: Gateway) -> None:
     """Another process takes its number and its address, and the gateway is ready with it."""
-    before = gateway.process("worker-0")
-    assert gateway.kill("worker-0") != before
-    assert gateway.status() == 200
-    assert gateway.answers() == 200
+    before = survivor.process("worker-0")
+    assert survivor.kill("worker-0") != before
+    assert survivor.status() == 200
+    assert survivor.answers() == 200
 
 
-def test_killed_worker_harms_only_its_own_connections(gateway: Gateway) -> None:
+def test_killed_worker_harms_only_its_own_connections(survivor: Gateway) -> None:
     """A stream of the other worker goes on, and so do all requests after the connections are made anew."""
+    gateway = survivor
     streams = [gateway.connection() for _ in range(12)]
     answers = [gateway.stream(connection, seconds=2) for connection in streams]
     owners = [owner_of(gateway, connection.sock.getsockname()[1]) for connection in streams]
@@ -93,8 +116,9 @@ def test_killed_worker_harms_only_its_own_connections(gateway: Gateway) -> None:
     assert set(load.failed_clients) == clients
 
 
-def test_killed_control_harms_no_request(gateway: Gateway) -> None:
+def test_killed_control_harms_no_request(survivor: Gateway) -> None:
     """Callers that are known are served while control is away, on open connections as well as on new ones."""
+    gateway = survivor
     assert gateway.answers() == 200
     stream = gateway.stream(gateway.connection(), seconds=1)
     load = Load(gateway, 4)
@@ -109,11 +133,12 @@ def test_killed_control_harms_no_request(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("name", ["worker-0", "worker-1", "control"])
-def test_kill_under_load_is_accounted_for_exactly(gateway: Gateway, name: str) -> None:
+def test_kill_under_load_is_accounted_for_exactly(survivor: Gateway, name: str) -> None:
     """Only clients of a killed worker fail, and none once it is gone; every answer has one event, and no event more.
 
     A client of the killed worker may fail twice: the kernel hands connections to its socket until that is closed.
     """
+    gateway, earlier = survivor, known(survivor)
     load = Load(gateway, 8)
     load.more(40)
     clients = load.clients_of(gateway, gateway.process(name))
@@ -125,7 +150,7 @@ def test_kill_under_load_is_accounted_for_exactly(gateway: Gateway, name: str) -
     assert set(load.statuses) == {200}
     assert set(load.failed_clients) == clients
     assert len(load.failures) == failed
-    account(gateway, load)
+    account(gateway, load, earlier)
 
 
 def test_kill_of_the_supervisor_under_load_is_accounted_for_exactly(gateway: Gateway) -> None:
@@ -138,11 +163,12 @@ def test_kill_of_the_supervisor_under_load_is_accounted_for_exactly(gateway: Gat
     eventually(lambda: not any(is_alive(process) for process in processes), 15)
     load.end()
     assert set(load.statuses) == {200}
-    account(gateway, load)
+    account(gateway, load, frozenset())
 
 
-def test_killed_worker_forgets_no_exchange_still_to_be_counted(gateway: Gateway) -> None:
+def test_killed_worker_forgets_no_exchange_still_to_be_counted(survivor: Gateway) -> None:
     """Answers without usage are in the journal before the client has them, whether or not their count came."""
+    gateway, earlier = survivor, known(survivor)
     connection = gateway.connection()
     identities = []
     for _ in range(30):
@@ -152,19 +178,25 @@ def test_killed_worker_forgets_no_exchange_still_to_be_counted(gateway: Gateway)
         response.read()
         identities.append(response.headers["x-request-id"])
     os.kill(owner_of(gateway, connection.sock.getsockname()[1]), signal.SIGKILL)
-    lines = gateway.lines()
+    lines = [line for line in gateway.lines() if line["request_id"] not in earlier]
     assert sorted(line["request_id"] for line in lines if line["kind"] == "pending") == sorted(identities)
     counted = [line["request_id"] for line in lines if line["kind"] == "exchange"]
     assert len(counted) == len(set(counted))
     assert set(counted) <= set(identities)
 
 
-def account(gateway: Gateway, load: Load) -> None:
-    """Compare the clients' answers with the journal, request by request."""
-    recorded = Counter(event["request_id"] for event in gateway.events())
+def known(gateway: Gateway) -> frozenset[str]:
+    """The requests that are in the journal."""
+    return frozenset(line["request_id"] for line in gateway.lines())
+
+
+def account(gateway: Gateway, load: Load, earlier: frozenset[str]) -> None:
+    """Compare the clients' answers with the journal, request by request; `earlier` ones are none of theirs."""
+    assert not earlier & set(load.identities)
+    recorded = Counter(event["request_id"] for event in gateway.events() if event["request_id"] not in earlier)
     # The price of a model's first requests is looked up behind them: of a writer that died before, the line that came
     # first is the record, as for every reader.
-    waiting = {line["request_id"] for line in gateway.lines() if line["kind"] == "pending"}
+    waiting = {line["request_id"] for line in gateway.lines() if line["kind"] == "pending"} - earlier
     recorded.update(waiting - recorded.keys())
     answered = Counter(load.identities)
     assert set(answered.values()) == {1}

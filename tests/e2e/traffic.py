@@ -32,6 +32,8 @@ class Outcome(NamedTuple):
     provider: str = ""
     """As the gateway's fields name it, with the deployment where there is one."""
     attempts: int = 0
+    request_id: str = ""
+    """As the gateway's fields tell it."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,13 @@ class Asking:
 class Traffic:
     """So many callers at once, each on a connection of its own, who ask again as soon as they are answered."""
 
-    def __init__(self, port: int, askings: Sequence[Asking], *, callers: int = 16) -> None:
-        """Callers take what they ask in turn from `askings`."""
+    def __init__(self, port: int, askings: Sequence[Asking], *, callers: int = 16, rest: float = 0.0) -> None:
+        """Callers take what they ask in turn from `askings`; who did not get it rests for so many seconds."""
         self.outcomes: list[Outcome] = []
         self._port = port
         self._wires = [asking.wire for asking in askings]
         self._callers = callers
+        self._rest = rest
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._ask_all()))
 
@@ -95,6 +98,11 @@ class Traffic:
         """Wait until a request that began so many seconds from now has ended."""
         until = time.monotonic() + seconds
         eventually(lambda: self.since(until), seconds + PATIENCE)
+
+    def answer(self, requests: int, seconds: float = 40.0) -> None:
+        """Wait until so many requests that began from now on are answered with 200."""
+        began = time.monotonic()
+        eventually(lambda: sum(each.end == 200 for each in self.since(began)) >= requests, seconds)
 
     def since(self, began: float) -> list[Outcome]:
         """Of the requests that began after this moment, those that have ended."""
@@ -141,6 +149,8 @@ class Traffic:
             if line is not None and (isinstance(end, str) or head.get("connection") == "close"):
                 line[1].close()
                 line = None
+            if end != 200 and self._rest:
+                await asyncio.sleep(self._rest)
         if line is not None:
             line[1].close()
 
@@ -148,7 +158,8 @@ class Traffic:
 def _outcome(began: float, end: int | str, head: Mapping[str, str]) -> Outcome:
     provider, deployment = head.get("x-gateway-provider", ""), head.get("x-gateway-deployment", "")
     who = f"{provider}/{deployment}" if deployment else provider
-    return Outcome(began, time.monotonic(), end, who, int(head.get("x-gateway-attempts", "0")))
+    attempts, request_id = int(head.get("x-gateway-attempts", "0")), head.get("x-request-id", "")
+    return Outcome(began, time.monotonic(), end, who, attempts, request_id)
 
 
 def _read_head(data: bytes) -> tuple[int, Mapping[str, str]]:

@@ -1,4 +1,4 @@
-"""A directory of segments written by hand, byte by byte."""
+"""A directory of segments written by hand, byte by byte, and a Valkey server for streams of events."""
 
 import fcntl
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.domain.events import Exchange, Metadata, Pending
+from tests.ledger.valkey import Server
 
 
 class Shelf:
@@ -77,3 +78,21 @@ def log(captured: LogCapture) -> FilteringBoundLogger:
         None, processors=[captured], wrapper_class=structlog.make_filtering_bound_logger(0)
     )
     return logger
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    """A Valkey server for all tests of a module, which leave it as it is."""
+    one = Server()
+    try:
+        one.start()
+        yield one
+    finally:
+        one.remove()
+
+
+@pytest.fixture
+def server(running: Server) -> Server:
+    """The module's server with nothing in it."""
+    running.call("FLUSHALL")
+    return running

@@ -1,7 +1,7 @@
 """Feeding a sink from a journal on disk and from a stream in a real server, and ending in good order."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.config.redis_address import parse
 from sluicegate.events.checkpoint_store import FileStore
-from sluicegate.events.dispatcher import consumer_name, feed_from_journal, feed_from_stream
+from sluicegate.events.dispatcher import feed_from_journal, feed_from_stream
 from sluicegate.events.reader import SegmentReader
 from sluicegate.events.redis_stream import RedisStream
 from sluicegate.events.sinks.base import ALL_KINDS, Event
@@ -81,11 +81,6 @@ def setting(shelf: Shelf, tmp_path: Path, log: FilteringBoundLogger) -> Setting:
     shelf.directory = tmp_path / "events"
     shelf.directory.mkdir()
     return Setting(shelf, tmp_path, log)
-
-
-def test_the_name_of_the_consumer() -> None:
-    """It is that under which the gateway itself would feed the sink, so that either goes on where the other was."""
-    assert consumer_name("out") == "sink-out"
 
 
 def test_from_the_journal(setting: Setting, captured: LogCapture) -> None:
@@ -189,17 +184,6 @@ def test_too_far_behind(setting: Setting) -> None:
         assert replayed.ids == ["a", "b"]
 
     asyncio.run(work())
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """A server of one test."""
-    one = Server()
-    try:
-        one.start()
-        yield one
-    finally:
-        one.remove()
 
 
 def test_from_a_stream(server: Server, setting: Setting, captured: LogCapture) -> None:

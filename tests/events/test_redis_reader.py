@@ -4,7 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -18,24 +18,6 @@ from tests.ledger.valkey import Server
 
 SHORT = 0.4
 """Seconds after which entries are abandoned here."""
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Server]:
-    """A server for all tests here."""
-    one = Server()
-    try:
-        one.start()
-        yield one
-    finally:
-        one.remove()
-
-
-@pytest.fixture
-def server(running: Server) -> Server:
-    """The server with nothing in it."""
-    running.call("FLUSHALL")
-    return running
 
 
 class Delivered:

@@ -1,31 +1,13 @@
 """A stream in a real server: what is added is taken once by each group, claimed from the dead, and bounded."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from sluicegate.config.redis_address import parse
-from sluicegate.events.redis_stream import RedisStream, StreamUnavailableError
+from sluicegate.events.redis_stream import GroupStanding, RedisStream, StreamUnavailableError
 from tests.ledger.valkey import PASSWORD, Cluster, Server
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Server]:
-    """A server for all tests here."""
-    one = Server()
-    try:
-        one.start()
-        yield one
-    finally:
-        one.remove()
-
-
-@pytest.fixture
-def server(running: Server) -> Server:
-    """The server with nothing in it."""
-    running.call("FLUSHALL")
-    return running
 
 
 def with_stream(url: str, use: Callable[[RedisStream], Awaitable[object]]) -> None:
@@ -208,3 +190,17 @@ def test_in_a_cluster() -> None:
         with_stream(cluster.url, use)
     finally:
         cluster.remove()
+
+
+def test_a_group_tells_how_it_stands(server: Server) -> None:
+    """What nobody has taken, and what is taken and not acknowledged; of a group that is none, nothing."""
+
+    async def use(stream: RedisStream) -> None:
+        await stream.add([b"{}"] * 5, most=100)
+        taken = await stream.take("g", "a", 3)
+        assert await stream.standing("g") == GroupStanding(lag=2, pending=3)
+        await stream.acknowledge("g", taken)
+        assert await stream.standing("g") == GroupStanding(lag=2, pending=0)
+        assert await stream.standing("other") == GroupStanding(lag=None, pending=0)
+
+    with_stream(server.url, use)

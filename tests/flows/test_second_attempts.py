@@ -1,6 +1,7 @@
 """What bounds a second attempt, what it costs, and that nothing of it outlives its client."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,14 @@ def funded(node: Node, nano_dollars: int) -> None:
     usd = Limit("organization", "org_a", "usd", Calendar("month"), nano_dollars)
     node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", organization_id="org_a", limits=(usd,))
     node.link.prices |= {"model-a": CHEAP, "model-b": DEAR}
+
+
+def sent_to(node: Node, provider: str) -> dict[str, Any]:
+    """The body that this one was sent last."""
+    assert node.opener.reached[-1] == provider
+    decoded = json.loads(node.provider.hears().partition(b"\r\n\r\n")[2])
+    assert isinstance(decoded, dict)
+    return decoded
 
 
 # -- bounds
@@ -316,6 +325,53 @@ def test_a_dearer_fallback_is_reserved_for(node: Node) -> None:
     assert [charge.amount for charge in node.events()[0].charges] == [500_000]
     assert node.events()[0].price_version == "v2"
     nothing_is_left(node)
+
+
+def test_a_dearer_fallback_is_capped_lower(node: Node) -> None:
+    """Where the client has no cap, ours was the first one's: whoever is dearer may write what is left for."""
+    two(node, Retries(attempts=2))
+    funded(node, 10**8)
+    client = node.client().says(a_request(body=b'{"model":"smart","messages":[]}'))
+    cheap = sent_to(node, "first")
+    assert cheap["max_tokens"] == 16_384
+    node.provider.says(FAILURE)
+    # The lease grows to what is left of the limit.
+    for _ in range(12):
+        node.passes(0.05)
+    dear = sent_to(node, "second")
+    assert (dear["model"], cheap["model"]) == ("model-b", "model-a")
+    assert 4_000 < dear["max_tokens"] < 10**8 / DEAR.rates.output * 10**6
+    node.provider.says(an_answer(ANSWER))
+    assert parts(client.hears())[2] == ANSWER
+    nothing_is_left(node)
+
+
+@pytest.mark.parametrize("asks", [(True, False), (False, True)])
+def test_each_provider_is_asked_for_usage_as_it_can_be(node: Node, asks: tuple[bool, bool]) -> None:
+    """One that does not know `stream_options` is not sent them because the one before it did, nor the other way."""
+    node.services.configure(
+        a_snapshot(
+            providers=(a_provider("first", ask_usage=asks[0]), a_provider("second", ask_usage=asks[1])),
+            models=(ModelAlias("smart", (Target("first", "model-a"),), fallbacks=((Target("second", "model-b"),),)),),
+            retries=Retries(attempts=2),
+        )
+    )
+    node.client().says(a_request(body=b'{"model":"smart","stream":true,"messages":[]}'))
+    assert ("stream_options" in sent_to(node, "first")) is asks[0]
+    node.provider.says(FAILURE)
+    node.passes(0.05)
+    assert ("stream_options" in sent_to(node, "second")) is asks[1]
+
+
+def test_what_the_client_sent_counts_among_the_bodies_held(node: Node) -> None:
+    """It is kept beside what is sent instead of it, until the exchange is over."""
+    two(node, Retries(attempts=2))
+    body = b'{"model":"smart","messages":[],"user":"%b"}' % (b"x" * 20_000)
+    client = node.client().says(a_request(body=body))
+    assert node.services.held_bytes == 2 * len(body)
+    node.provider.says(an_answer(ANSWER))
+    assert parts(client.hears())[2] == ANSWER
+    assert node.services.held_bytes == 0
 
 
 def test_a_fallback_that_the_limit_does_not_allow_is_not_asked(node: Node) -> None:

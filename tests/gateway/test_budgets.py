@@ -12,7 +12,8 @@ from sluicegate.domain.events import Charge
 from sluicegate.domain.limits import Limit, Rolling
 from sluicegate.domain.principal import Principal
 from sluicegate.gateway import budgets as module
-from sluicegate.gateway.budgets import Budgets
+from sluicegate.gateway.budgets import LARGEST_SURPLUS, Budgets
+from sluicegate.gateway.prices import LONGEST_NAMED
 from sluicegate.gateway.purses import TOKENS as TOKENS_METRIC
 from sluicegate.gateway.purses import Reservation, amounts
 from tests.gateway.ledger import PlayedLedger
@@ -334,3 +335,13 @@ def test_what_a_model_reads_beyond_the_count_is_remembered(counter: Counter) -> 
     counter.budgets.learn_surplus(model, 2)
 
     assert counter.budgets.surplus == {model: 8}
+
+
+def test_what_models_read_beyond_a_count_is_kept_of_the_latest(counter: Counter) -> None:
+    """A provider that answers to any name must not have one caller's inventions crowd out what is learnt later."""
+    for number in range(LARGEST_SURPLUS + 1):
+        counter.budgets.learn_surplus(("local", f"m{number}", "org"), 5)
+    counter.budgets.learn_surplus(("local", "m" * (LONGEST_NAMED + 1), "org"), 5)
+    assert len(counter.budgets.surplus) == LARGEST_SURPLUS
+    assert ("local", "m0", "org") not in counter.budgets.surplus
+    assert ("local", f"m{LARGEST_SURPLUS}", "org") in counter.budgets.surplus

@@ -10,6 +10,7 @@ from sluicegate.wire import headers
 from tests.gateway.node import a_request
 
 BODY = b'{"model":"gpt-4o-mini","messages":[]}'
+PARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LONGER = b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"hello"}]}'
 
 
@@ -60,6 +61,37 @@ def test_fields_that_mean_something_are_noted() -> None:
     ]
     assert head.credential() == b"secret"
     assert head.size() == sum(map(len, head.lines)) + len(b"x-api-keysecretga=b")
+
+
+def traced(*fields: tuple[int, bytes]) -> RequestHead:
+    """A head that has these fields of a trace."""
+    head = RequestHead()
+    for kind, value in fields:
+        head.note(kind, b"t", value)
+    head.finish(b"POST", "1.1")
+    return head
+
+
+def test_a_trace_is_noted_and_travels() -> None:
+    """States of several fields are one list."""
+    head = traced((headers.TRACESTATE, b"a=1"), (headers.TRACEPARENT, PARENT), (headers.TRACESTATE, b"b=2"))
+    assert (head.traceparent, head.tracestate) == (PARENT.decode(), "a=1,b=2")
+    assert head.lines == [b"t: a=1", b"t: " + PARENT, b"t: b=2"]
+
+
+@pytest.mark.parametrize("parents", [[], [b"00-x"], [PARENT, PARENT], [b"00-x", PARENT], [PARENT, b"00-x"]])
+def test_a_trace_that_is_none(parents: list[bytes]) -> None:
+    """Without exactly one valid parent, the state says nothing; what was said travels all the same."""
+    head = traced(*[(headers.TRACEPARENT, parent) for parent in parents], (headers.TRACESTATE, b"a=1"))
+    assert not head.traceparent
+    assert head.tracestate == ""
+    assert len(head.lines) == len(parents) + 1
+
+
+def test_a_state_that_is_none_leaves_the_parent() -> None:
+    """Of the two, it is the less important."""
+    head = traced((headers.TRACEPARENT, PARENT), (headers.TRACESTATE, b"no member"))
+    assert (head.traceparent, head.tracestate) == (PARENT.decode(), "")
 
 
 def test_a_length_of_too_many_digits_is_huge() -> None:

@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
-from sluicegate.gateway.link import COUNT_SECONDS, LARGEST_COUNTING, Link
+from sluicegate.gateway.link import COUNT_SECONDS, LARGEST_COUNTED, LARGEST_COUNTING, Link
 from sluicegate.wire.link import (
     AskLease,
     AskPrice,
@@ -18,6 +20,7 @@ from sluicegate.wire.link import (
     Feed,
     Forget,
     ForgetPrices,
+    FrameReader,
     Hello,
     Lend,
     Lent,
@@ -248,6 +251,39 @@ def test_only_so_many_counts_wait(tmp_path: Path) -> None:
         assert answers == []
         scene.link.count(QUESTION, 0.0, answers.append)
         assert answers == [None]
+
+    play(tmp_path, script)
+
+
+def test_large_bodies_that_end_together_break_no_link(tmp_path: Path) -> None:
+    """As when a provider dies under many long streams: they go in as many frames as it takes, in their order."""
+
+    async def script(scene: Scene) -> None:
+        line = await scene.line()
+        large = msgspec.structs.replace(QUESTION, request=b" " * (LARGEST_COUNTED - 100))
+        scene.link.ready(1)
+        for _ in range(3):
+            scene.link.count(large, 0.0, lambda answer: None)
+        scene.link.ready(2)
+        reader, heard = FrameReader(), list[ToControl]()
+        while len(heard) < 5:
+            for body in reader.feed(await line.reader.read(2**20)):
+                heard += to_control(body)
+        assert [type(message) for message in heard] == [Ready, Count, Count, Count, Ready]
+
+    play(tmp_path, script)
+
+
+def test_what_fits_in_no_frame_is_not_counted(tmp_path: Path) -> None:
+    """Its event keeps the guess; the link stands."""
+
+    async def script(scene: Scene) -> None:
+        line = await scene.line()
+        answers: list[Counted | None] = []
+        scene.link.count(msgspec.structs.replace(QUESTION, request=b" " * (LARGEST_COUNTED + 1)), 0.0, answers.append)
+        assert answers == [None]
+        scene.link.ready(1)
+        assert await line.hears() == [Ready(1)]
 
     play(tmp_path, script)
 

@@ -7,7 +7,7 @@ import pytest
 
 from sluicegate.domain.errors import ControlUnavailableError
 from sluicegate.domain.pricing import Price, Rates
-from sluicegate.gateway.prices import ASK_SECONDS, LARGEST_ASKED, LARGEST_KNOWN, Prices
+from sluicegate.gateway.prices import ASK_SECONDS, LARGEST_ASKED, LARGEST_KNOWN, LONGEST_NAMED, Prices
 from sluicegate.wire.link import Priced
 from tests.gateway.node import Node, a_request, an_answer, parts
 
@@ -63,6 +63,28 @@ def test_who_must_know_waits(desk: Desk) -> None:
     assert not desk.asked
 
 
+def test_who_asks_nobody_anew(desk: Desk) -> None:
+    """Only what was asked already will be told; there is nobody to hear what was not."""
+    assert desk.prices.asked_for(KEY) is None
+    assert not desk.asked
+    desk.prices.get(KEY)
+    told = desk.prices.asked_for(KEY)
+    assert told is not None
+    desk.answers(PRICE)
+    assert told.done()
+    assert desk.prices.asked_for(KEY) is None
+
+
+def test_a_name_that_no_model_has_is_not_asked_for(desk: Desk) -> None:
+    """It has no price: to keep it, and to look for it, would cost more than any request may."""
+    key = ("openai", "m" * (LONGEST_NAMED + 1), "org_a")
+    assert desk.prices.get(key) is None
+    assert desk.prices.wait_for(key) is None
+    assert desk.prices.asked_for(key) is None
+    assert not desk.asked
+    assert desk.prices.wait_for(("openai", "m" * LONGEST_NAMED, "org_a")) is not None
+
+
 def test_an_answer_from_before_a_change_is_not_kept(desk: Desk) -> None:
     """It is asked for anew."""
     desk.prices.get(KEY)
@@ -114,6 +136,7 @@ def test_both_sides_are_bounded(desk: Desk) -> None:
     for number in range(LARGEST_ASKED + 10):
         desk.prices.get(("openai", f"m{number}", "org_a"))
     assert len(desk.asked) == LARGEST_ASKED
+    assert repr(desk.prices) == f"<Prices known=0 asked={LARGEST_ASKED}>"
     for number in range(LARGEST_KNOWN + 1):
         desk.asked.clear()
         desk.prices.wait_for(("openai", f"n{number}", "org_a"))
@@ -133,4 +156,20 @@ def test_at_the_end_nobody_waits(node: Node) -> None:
     assert parts(client.hears())[0] == 200
     assert len(node.events()) == 1
     node.services.prices.close()
+    assert [event.cost for event in node.events()] == [None, None]
+
+
+def test_events_do_not_ask_beyond_the_bound(node: Node) -> None:
+    """Strangers name model after model while control is silent: an event has no cost then, and nothing piles up."""
+    client = node.client().says(a_request("/v1/files", b"", method="GET"))
+    node.provider.says(an_answer())
+    client.hears()
+    node.link.is_silent = True
+    prices = node.services.prices
+    for number in range(LARGEST_ASKED):
+        prices.get(("openai", f"m{number}", "org_a"))
+    client.says(a_request())
+    node.provider.says(an_answer(b'{"usage":{"prompt_tokens":1,"completion_tokens":1}}'))
+    assert parts(client.hears())[0] == 200
+    assert repr(prices) == f"<Prices known=0 asked={LARGEST_ASKED}>"
     assert [event.cost for event in node.events()] == [None, None]

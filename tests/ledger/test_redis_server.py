@@ -7,7 +7,7 @@ import pytest
 
 from sluicegate.config.redis_address import RedisAddress, parse
 from sluicegate.ledger.interface import LedgerUnavailableError, UnsuitableServerError
-from sluicegate.ledger.redis_server import Command, RedisServer, _client, _judged
+from sluicegate.ledger.redis_server import Command, RedisServer, _judged
 from tests.ledger.valkey import Cluster, Server
 
 GOOD = {"redis_version": "7.2.4", "role": "master", "maxmemory_policy": "noeviction", "aof_enabled": 1}
@@ -129,21 +129,6 @@ def test_too_old() -> None:
     with pytest.raises(UnsuitableServerError, match=r"is Redis 6\.0\.16; limits need 6\.2 or later"):
         _judged("here", GOOD | {"redis_version": "6.0.16"}, is_cluster=False)
     assert _judged("here", GOOD | {"redis_version": "6.2"}, is_cluster=False) == []
-
-
-def test_tls() -> None:
-    """With rediss:// the connections are encrypted, and the server's name is checked."""
-
-    async def scenario() -> None:
-        client = _client(parse("rediss://cache.example:6380/2?ca=/ca.pem"), 1)
-        options = client.get_connection_kwargs()
-        assert options["host"] == "cache.example"
-        assert options["ssl_ca_certs"] == "/ca.pem"
-        assert options["ssl_check_hostname"] is True
-        assert options["db"] == 2
-        await client.aclose()
-
-    asyncio.run(scenario())
 
 
 def test_shown() -> None:

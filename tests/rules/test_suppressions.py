@@ -24,7 +24,9 @@ def has_reason(source: Source, line: int) -> bool:
 
 def suppressions(source: Source) -> Iterator[tuple[int, str]]:
     """Line and mark of everything that switches a check off."""
-    for line, comment in source.comments.items():
+    # Most files hold no mark anywhere, and to find the comments of all takes seconds.
+    is_marked = _MARK.search(source.text) or _WHOLE_FILE.search(source.text)
+    for line, comment in source.comments.items() if is_marked else ():
         for mark in (*_MARK.finditer(comment), *_WHOLE_FILE.finditer(comment)):
             yield line, mark.group()
 
@@ -42,7 +44,7 @@ def faulty_suppressions(source: Source) -> Iterator[str]:
 
 def unexplained_broad_excepts(source: Source) -> Iterator[str]:
     """Handlers that catch everything and do not say why."""
-    for node in ast.walk(source.tree):
+    for node in ast.walk(source.tree) if "except" in source.text else ():
         if isinstance(node, ast.ExceptHandler) and _is_broad(node.type) and not has_reason(source, node.lineno):
             yield source.at(node.lineno, "catches every exception and does not say why")
 

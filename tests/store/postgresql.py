@@ -6,6 +6,7 @@ It ends with the process that made it, however that ends: a shell waits at a pip
 import asyncio
 import os
 import pwd
+import select
 import signal
 import subprocess
 import tempfile
@@ -70,9 +71,9 @@ class Server:
         """Tell where it is."""
         return f"<Server in {self._place}>"
 
-    def start(self) -> None:
-        """Start, and return when it answers."""
-        settings = " ".join(f"-c {name}='{value}'" for name, value in _SETTINGS.items())
+    def start(self, **changed: str) -> None:
+        """Start, and return when it answers; `changed` are settings that are not as for all other tests."""
+        settings = " ".join(f"-c {name}='{value}'" for name, value in {**_SETTINGS, **changed}.items())
         options = f"-k {self._place} {settings}"
         self._call("pg_ctl", "start", "--wait", "--silent", "-l", str(self._place / "log"), "-o", options)
 
@@ -83,16 +84,38 @@ class Server:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """Have all its processes stand still until the end of the block, with all connections open."""
-        postmaster = int((self._data / "postmaster.pid").read_text().split()[0])
-        os.kill(postmaster, signal.SIGSTOP)  # first: from now on it makes no other
-        processes = [postmaster, *map(int, Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split())]
+        processes = self._frozen()
         try:
-            for process in processes:
-                os.kill(process, signal.SIGSTOP)
             yield
         finally:
             for process in processes:
                 os.kill(process, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End all its processes as a power cut would, and return when they have ended. It can be started again.
+
+        It keeps what it promised where it was started with `synchronous_commit="on"`.
+        """
+        for process in self._frozen():
+            # Each is waited for: who starts anew refuses as long as one of the old has the shared memory.
+            handle = os.pidfd_open(process)
+            try:
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                select.select((handle,), (), ())
+            finally:
+                os.close(handle)
+        # Whose parent is gone too may be a zombie for a while, which PostgreSQL takes for one that runs.
+        for lock in (self._data / "postmaster.pid", self._place / ".s.PGSQL.5432.lock"):
+            lock.unlink()
+
+    def _frozen(self) -> list[int]:
+        """Have all its processes stand still; return their ids."""
+        postmaster = int((self._data / "postmaster.pid").read_text().split()[0])
+        os.kill(postmaster, signal.SIGSTOP)  # first: from now on it makes no other
+        processes = [postmaster, *map(int, Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split())]
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        return processes
 
     def remove(self) -> None:
         """Stop, if it runs, and remove all files."""

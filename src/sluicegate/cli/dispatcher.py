@@ -3,7 +3,7 @@
 import fcntl
 import os
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Never
@@ -15,10 +15,11 @@ from sluicegate.cli.db import ConfigFile, DataDir, load_or_exit
 if TYPE_CHECKING:
     import asyncio
 
-    from structlog.typing import FilteringBoundLogger
+    from structlog.typing import FilteringBoundLogger as Log
 
     from sluicegate.config.compile import Compiled
     from sluicegate.config.schema import SinkSettings
+    from sluicegate.control.metrics.dispatcher import DispatcherMetrics
     from sluicegate.events.sinks.engine import Engine
 
 app = typer.Typer(
@@ -52,6 +53,14 @@ _AbandonedAfter = Annotated[
     typer.Option(min=1, help="Seconds without a sign of life after which another replica's events are taken over."),
 ]
 
+_MetricsPort = Annotated[
+    int | None,
+    typer.Option("--metrics-port", min=0, max=65535, help="Serve /metrics there; 0 takes a free one, which is logged."),
+]
+_MetricsHost = Annotated[str, typer.Option("--metrics-host", help="Address to serve /metrics at.")]
+_Place = tuple[str, int] | None
+"""Where metrics are served, if at all."""
+
 
 @app.callback()
 def dispatch(
@@ -60,6 +69,8 @@ def dispatch(
     source: _From = Source.LOCAL,
     stream: _Stream = None,
     abandoned_after: _AbandonedAfter = 60,
+    metrics_port: _MetricsPort = None,
+    metrics_host: _MetricsHost = "127.0.0.1",
     config: ConfigFile = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -68,10 +79,11 @@ def dispatch(
         return
     compiled = load_or_exit(config, data_dir)
     _check_left_to_us(sink, _sink_or_exit(compiled, sink))
+    place = None if metrics_port is None else (metrics_host, metrics_port)
     if source is Source.LOCAL:
-        _dispatch_local(compiled, sink)
+        _dispatch_local(compiled, sink, place)
     else:
-        _dispatch_stream(compiled, sink, _stream_or_exit(compiled, sink, stream), abandoned_after)
+        _dispatch_stream(compiled, sink, _stream_or_exit(compiled, sink, stream), abandoned_after, place)
 
 
 @app.command()
@@ -86,7 +98,8 @@ def replay(sink: _Sink, config: ConfigFile = None, data_dir: DataDir = None) -> 
     settings = _sink_or_exit(compiled, sink)
     directory = compiled.server.data_dir
 
-    async def work(engine: "Engine", end: "asyncio.Event", log: "FilteringBoundLogger") -> None:
+    async def work(shown: "DispatcherMetrics", engine: "Engine", end: "asyncio.Event", log: "Log") -> None:
+        del shown
         log.info("dead letters are sent again")
         letters = dead_letters(sink, settings, data_dir=directory, now=_now)
         replaying = asyncio.ensure_future(letters.replay(engine.deliver_again))
@@ -109,38 +122,43 @@ def replay(sink: _Sink, config: ConfigFile = None, data_dir: DataDir = None) -> 
         _run(compiled, sink, work)
 
 
-def _dispatch_local(compiled: "Compiled", sink: str) -> None:
+def _dispatch_local(compiled: "Compiled", sink: str, place: _Place) -> None:
     import time
 
     from sluicegate.events.checkpoint_store import FileStore
-    from sluicegate.events.dispatcher import consumer_name, feed_from_journal
+    from sluicegate.events.dispatcher import feed_from_journal
     from sluicegate.events.reader import SegmentReader
+    from sluicegate.events.sinks.feeding import checkpoint_path, most_behind
 
     directory = compiled.server.data_dir
     if not (directory / "events").is_dir():
         _refuse(f"no events: {directory / 'events'} is not a directory; name the gateway's with --data-dir")
-    checkpoint = directory / "checkpoints" / f"{consumer_name(sink)}.json"
+    checkpoint = checkpoint_path(directory, sink)
 
-    async def work(engine: "Engine", end: "asyncio.Event", log: "FilteringBoundLogger") -> None:
+    async def work(shown: "DispatcherMetrics", engine: "Engine", end: "asyncio.Event", log: "Log") -> None:
         await feed_from_journal(
             engine,
             SegmentReader(directory / "events"),
             FileStore(checkpoint, log=log),
-            most_bytes=compiled.settings.events.retention_bytes * 3 // 4,
+            most_bytes=most_behind(compiled.settings.events.retention_bytes),
             end=end,
             clock=time.monotonic,
             log=log,
             interval=compiled.settings.sinks[sink].batch.seconds,
+            tell=shown.consumers.add,
         )
 
     checkpoint.parent.mkdir(mode=0o700, exist_ok=True)
     with _only_one(checkpoint.with_suffix(".lock"), f"a dispatcher of {sink} runs already on this data directory"):
-        _run(compiled, sink, work)
+        _run(compiled, sink, work, place)
 
 
-def _dispatch_stream(compiled: "Compiled", sink: str, source: "SinkSettings", abandoned_after: float) -> None:
+def _dispatch_stream(
+    compiled: "Compiled", sink: str, source: "SinkSettings", abandoned_after: float, place: _Place
+) -> None:
     import secrets
     import socket
+    from functools import partial
 
     from sluicegate.events.dispatcher import feed_from_stream
     from sluicegate.events.sinks.redis import stream_of
@@ -148,22 +166,24 @@ def _dispatch_stream(compiled: "Compiled", sink: str, source: "SinkSettings", ab
     # Of one machine, and of all the containers that may have its name.
     replica = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
-    async def work(engine: "Engine", end: "asyncio.Event", log: "FilteringBoundLogger") -> None:
+    async def work(shown: "DispatcherMetrics", engine: "Engine", end: "asyncio.Event", log: "Log") -> None:
         stream = stream_of(source)
+        shown.follow(partial(stream.standing, engine.name))
         try:
             await feed_from_stream(engine, stream, replica=replica, end=end, log=log, abandoned_after=abandoned_after)
         finally:
             await stream.close()
 
-    _run(compiled, sink, work)
+    _run(compiled, sink, work, place)
 
 
 def _run(
     compiled: "Compiled",
     sink: str,
-    work: "Callable[[Engine, asyncio.Event, FilteringBoundLogger], Awaitable[None]]",
+    work: "Callable[[DispatcherMetrics, Engine, asyncio.Event, Log], Awaitable[None]]",
+    place: _Place = None,
 ) -> None:
-    """Open the sink, and work until that is done or the process is told to end."""
+    """Open the sink, and work until that is done or the process is told to end; serve metrics at `place` meanwhile."""
     import asyncio
     import random
     import signal
@@ -171,6 +191,7 @@ def _run(
     import time
 
     from sluicegate.control.logs import Logs
+    from sluicegate.control.metrics.dispatcher import DispatcherMetrics, served
     from sluicegate.events.sinks.base import Surroundings
     from sluicegate.events.sinks.table import opened
 
@@ -191,13 +212,22 @@ def _run(
             chance=random.random,
             log=log,
         )
-        log.info("dispatcher started")
-        try:
-            await work(engine, end, log)
-        finally:
-            await engine.close()
-            counts = engine.counts
+        shown, counts = DispatcherMetrics(engine), engine.counts
+
+        def tell_end() -> None:
             log.info("dispatcher ended", sent=counts.sent, dead=counts.dead, filtered=counts.filtered)
+
+        async with AsyncExitStack() as stack:
+            stack.callback(tell_end)
+            stack.push_async_callback(engine.close)
+            if place is not None:
+                try:
+                    port = await stack.enter_async_context(served(*place, shown.answer))
+                except OSError as error:
+                    _refuse(f"metrics cannot be served at {place[0]}, port {place[1]}: {error.strerror}")
+                log.info("metrics are served", host=place[0], port=port)
+            log.info("dispatcher started")
+            await work(shown, engine, end, log)
 
     asyncio.run(run())
 

@@ -16,6 +16,7 @@ validate      draft → settings, or every problem at once; `checks` holds the r
               `model_checks` those on models
 proxies       which proxy the environment names for a provider
 compile       settings → snapshot, server plan, token digests; `deployments` compiles providers, `aliases` models
+redis_client  from the address of a Redis server, which `redis_address` reads, to a connection
 problem       what is wrong and where
 reference     the settings as a list, a JSON Schema, a page
 show          what may be shown of a configuration, and what a restart is needed for

@@ -1,11 +1,13 @@
 """The control plane of one node: everything that is not on the path of a request.
 
-__main__        the process: `beginning`, then `service`
+__main__        the process: `beginning`, then `process`
 channel         what it and the supervisor tell each other
 beginning       which configuration to run on, and the supervisor's word to begin
 loading         the sources of the configuration, and loading it from them
 last_good       what a control process leaves to its successor
+process         from there to its exit status: the storage opened, and a service run on it
 service         all parts of the process, put together
+clocks          the time, in the units that they want
 supervision     its end of the channel
 configuration   the configuration in force, and changing it while the node runs
 watch           noticing that the configuration file changed
@@ -13,6 +15,7 @@ link_server     the workers' link: snapshots and answers to their questions
 workers         which workers there are, and how providers fare at each
 offers          which models are on offer, and to whom
 explanation     why a request would go where it goes
+known_tokens    the tokens of files and of the database, put together
 token_directory whose token a digest belongs to
 resolution      looking digests up in the database, and following its changes
 limits          leases for workers from the ledger, and settling what their journals tell
@@ -21,7 +24,9 @@ tenants         what managers do to organisations, projects, users and tokens
 secrets         sealing what the database keeps of secrets, and the keys to it
 key_file        tokens declared in a JSON file that people edit
 metrics         what is counted of events, and the rest of what Prometheus is shown
-consumers       what reads the journal here, and how it fares;  usage_log   writing it into the database
+readers         everything that reads the journal here, run together
+consumers       their names, and how each fares;  usage_log   writing the journal into the database
+sinks           feeding other systems from it, as the configuration says
 retention       deleting old events;  upkeep   deleting what the database need not keep
 counting        counting tokens for exchanges whose provider did not
 counting_queue  one count after the other, beside the event loop

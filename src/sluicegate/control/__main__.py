@@ -21,11 +21,11 @@ def main() -> int:
         sys.modules.setdefault(painter, cast("ModuleType", None))
     # Only now: it takes as long as the workers take to start, and they are being started meanwhile.
     logs = importlib.import_module("sluicegate.control.logs")
-    service = importlib.import_module("sluicegate.control.service")
+    process = importlib.import_module("sluicegate.control.process")
     settings = begun.choice.current.settings.log
     log = logs.Logs(sys.stderr, process="control", clock=time.monotonic, settings=settings)
     log.install()
-    status: int = service.run(begun, log=log.logger, logs=log)
+    status: int = process.run(begun, log=log.logger, logs=log)
     return status
 
 

@@ -1,6 +1,7 @@
 """The management API as an ASGI application."""
 
 from collections.abc import Callable, Coroutine, Iterable
+from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
 
@@ -82,7 +83,8 @@ def create_application(context: Context, routes: Iterable[Route] = ROUTES) -> Fa
     application.add_middleware(KeepOutOfCaches)
     for route in table:
         _add(application, route)
-    application.state.openapi = openapi.document(application)
+    # Made for whoever asks first: it takes longer than all else here, and a start must not wait for it.
+    application.state.openapi = cache(partial(openapi.document, application))
     return application
 
 

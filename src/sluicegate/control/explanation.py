@@ -15,7 +15,7 @@ from sluicegate.control.routes.body import Shown
 from sluicegate.control.tenants.callers import Caller
 from sluicegate.control.workers import Told
 from sluicegate.dialects.allow import allowed_methods
-from sluicegate.dialects.base import Dialect
+from sluicegate.dialects.base import CONVERSING, Dialect
 from sluicegate.dialects.table import DIALECTS
 from sluicegate.domain.money import dollars
 from sluicegate.domain.paths import CONTROL_PATHS, CONTROL_SEGMENTS, LOCAL_PATHS
@@ -24,8 +24,6 @@ from sluicegate.domain.routing import Choice, Index, Rule
 from sluicegate.domain.snapshot import AllowRule, ModelAlias, Provider, Snapshot, Sticky, Strategy
 from sluicegate.wire.link import CircuitState
 
-CONVERSING: Final = frozenset({"chat", "completions", "responses", "messages", "generate", "count_tokens"})
-"""Operations that a caller's own model answers."""
 _ANTHROPIC: Final = frozenset({"messages", "complete"})
 """First segments of the paths below /v1 that are of this API; all others are OpenAI's."""
 _WORST_FIRST: Final[tuple[CircuitState, ...]] = ("open", "half_open", "closed")

@@ -23,13 +23,10 @@ from sluicegate.events.reader import Batch, SegmentReader
 from sluicegate.events.segments import is_abandoned
 from sluicegate.events.sinks.base import Surroundings
 from sluicegate.events.sinks.engine import Engine
+from sluicegate.events.sinks.feeding import checkpoint_path, checkpoints_of_sinks, consumer_name, most_behind
 from sluicegate.events.sinks.table import opened
 from sluicegate.events.tail import ALL_EVENTS
 
-PREFIX: Final = "sink-"
-"""Begins the names of the consumers that feed sinks."""
-_GIVES_WAY: Final = 0.75
-"""Of the journal's bound: beyond it a sink that stands still has its oldest events set aside."""
 _LARGEST: Final = 1000
 """Events that are made ready at once: some ten milliseconds, for which nobody else is served."""
 
@@ -83,7 +80,7 @@ class Sinks:
 
     def counts(self) -> tuple[SinkCounts, ...]:
         """What became of each sink's events."""
-        return tuple(_counted(name, fed.engine) for name, fed in sorted(self._fed.items()))
+        return tuple(counted(name, fed.engine) for name, fed in sorted(self._fed.items()))
 
     async def run(self) -> None:
         """Feed for ever."""
@@ -136,7 +133,7 @@ class Sinks:
         fed = self._fed.pop(name)
         fed.task.cancel()
         await asyncio.wait((fed.task,))
-        self._consumers.remove(PREFIX + name)
+        self._consumers.remove(consumer_name(name))
         await fed.engine.close()
 
     def _consumer(self, name: str, settings: SinkSettings, engine: Engine) -> Consumer[Told]:
@@ -150,7 +147,7 @@ class Sinks:
         reader = SegmentReader(directory)
         beginning = partial(left_by_others, directory, reader) if self._is_new else reader.end
         return Consumer(
-            PREFIX + name,
+            consumer_name(name),
             reader,
             ALL_EVENTS,
             deliver,
@@ -159,20 +156,21 @@ class Sinks:
             log=self._log,
             largest_batch=min(_LARGEST, max(100, settings.batch.count * settings.concurrency)),
             interval=settings.batch.seconds,
-            yielding=Yielding(lambda: int(self._current().settings.events.retention_bytes * _GIVES_WAY), set_aside),
+            yielding=Yielding(lambda: most_behind(self._current().settings.events.retention_bytes), set_aside),
         )
 
     def _forget(self, configured: frozenset[str]) -> None:
         """Let go of what sinks that are no more had not read: it would be kept for nobody."""
-        for path in (self._data_dir / "checkpoints").glob(f"{PREFIX}*.json"):
-            if path.stem.removeprefix(PREFIX) not in configured:
+        for name, path in checkpoints_of_sinks(self._data_dir).items():
+            if name in configured:
+                continue
+            try:
                 path.unlink(missing_ok=True)
-                self._log.info("a sink is configured no more", sink=path.stem.removeprefix(PREFIX))
-
-
-def checkpoint_path(data_dir: Path, sink: str) -> Path:
-    """Where it is kept how far a sink has come, whoever feeds it."""
-    return data_dir / "checkpoints" / f"{PREFIX}{sink}.json"
+            except OSError as error:
+                # What it had not read is kept until the journal's bound: no reason to stop the others.
+                self._log.error("a sink that is no more cannot be forgotten", sink=name, reason=error.strerror)
+            else:
+                self._log.info("a sink is configured no more", sink=name)
 
 
 def left_by_others(directory: Path, reader: SegmentReader) -> Checkpoint:
@@ -191,6 +189,7 @@ def _servers(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
         yield provider.name, provider.origin.host
 
 
-def _counted(name: str, engine: Engine) -> SinkCounts:
+def counted(name: str, engine: Engine) -> SinkCounts:
+    """What became of a sink's events."""
     counts = engine.counts
     return SinkCounts(name, queued=counts.queued, sent=counts.sent, dropped=counts.dropped, dead=counts.dead)

@@ -1,12 +1,14 @@
 """What the core may ask of a dialect. A dialect is stateless; only a StreamReader lives as long as an answer."""
 
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, Final, NamedTuple, Protocol
 
 from sluicegate.domain.errors import GatewayError
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading
 from sluicegate.wire.caps import CapFields
 
+CONVERSING: Final = frozenset({"chat", "completions", "responses", "messages", "generate", "count_tokens"})
+"""Operations, of all dialects, that a token's own model answers; for embeddings or speech another kind is meant."""
 
 class StreamReader(Protocol):
     """Understands one streamed answer, event by event. Fed off the hot path: lazily, many events at a time."""

@@ -105,6 +105,10 @@ class Exchange(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="e
     """Which of the provider's deployments answered, where it has several."""
     failed_attempts: tuple[FailedAttempt, ...] = ()
     """Those before the one whose answer the client got."""
+    traceparent: str = ""
+    """The client's span, where it named a valid one: 55 characters."""
+    tracestate: str = ""
+    """What the client's tracing systems say beside."""
 
 
 class Pending(Struct, frozen=True, tag_field="kind", tag="pending"):

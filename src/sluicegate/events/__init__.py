@@ -9,7 +9,7 @@ consumer    reading for one purpose for ever;  checkpoint_store   where it keeps
 retention   which segments are beyond what is kept
 disposal    deleting these
 notices     segments that control writes
-redis_stream  events in a Redis stream;  redis_client connects to it, redis_reader is one of those that share it
+redis_stream  events in a Redis stream;  redis_reader is one of those that share it
 dispatcher  feeding one sink from a process of its own
 sinks/      sending events to other systems
 

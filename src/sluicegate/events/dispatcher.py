@@ -21,6 +21,7 @@ from sluicegate.events.redis_reader import ABANDONED_AFTER, StreamReader
 from sluicegate.events.redis_stream import RedisStream
 from sluicegate.events.sinks.base import Event
 from sluicegate.events.sinks.engine import Engine
+from sluicegate.events.sinks.feeding import consumer_name
 from sluicegate.events.tail import ALL_EVENTS
 
 GRACE = 20.0
@@ -29,11 +30,6 @@ _BATCH = 1000
 """Events between two checkpoints: so many come again after a crash."""
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-def consumer_name(sink: str) -> str:
-    """What the journal's consumer is called that feeds a sink; its checkpoint has this name too."""
-    return f"sink-{sink}"
 
 
 async def feed_from_journal(
@@ -47,10 +43,12 @@ async def feed_from_journal(
     log: FilteringBoundLogger,
     interval: float = PAUSE,
     grace: float = GRACE,
+    tell: Callable[[Consumer[Exchange | Notice]], None] | None = None,
 ) -> None:
     """Deliver what workers of this machine write, from the checkpoint on, until `end` is set.
 
     Beyond `most_bytes` of unread events the oldest become dead letters. `interval` is in seconds, between two looks.
+    `tell` is given the consumer before it begins.
     """
     parked = asyncio.Event()
 
@@ -85,6 +83,8 @@ async def feed_from_journal(
         interval=interval,
         yielding=Yielding(lambda: most_bytes, set_aside),
     )
+    if tell is not None:
+        tell(consumer)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(consumer.run())
         await end.wait()

@@ -14,7 +14,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from sluicegate.config.redis_address import RedisAddress
-from sluicegate.events.redis_client import FAILURES, connected, told
+from sluicegate.config.redis_client import FAILURES, connected, told
 
 FIELD = b"event"
 
@@ -31,6 +31,17 @@ class Entry(Struct, frozen=True):
 
     id: bytes
     event: bytes
+
+
+class GroupStanding(Struct, frozen=True):
+    """How a group of readers stands.
+
+    `lag` are the entries that none has taken, None where the server cannot tell; `pending` those that are taken and not
+    acknowledged.
+    """
+
+    lag: int | None
+    pending: int
 
 
 class _Pipeline(Protocol):
@@ -120,6 +131,13 @@ class RedisStream:
     async def acknowledge(self, group: str, entries: Sequence[Entry]) -> None:
         """These are delivered; the group does not need them any more."""
         await self._run("XACK", self._name, group, *(entry.id for entry in entries))
+
+    async def standing(self, group: str) -> GroupStanding:
+        """How a group stands; where there is none, none of it."""
+        for facts in await self._run("XINFO GROUPS", self._name):
+            if facts["name"] == group.encode():
+                return GroupStanding(facts.get("lag"), facts["pending"])
+        return GroupStanding(None, 0)
 
     async def leave(self, group: str, reader: str) -> None:
         """Forget a reader that will not come back, unless it still has entries: somebody must claim these."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Rival:
     """The attempt that was made first, while another is made beside it."""
 
-    __slots__ = ("body", "connection", "model", "prefix", "price", "runtime", "sent")
+    __slots__ = ("body", "connection", "filter", "model", "prefix", "price", "runtime", "sent")
 
     def __init__(self, exchange: "Exchange", connection: "UpstreamConnection") -> None:
         """What of the exchange belongs to the attempt."""
@@ -25,6 +25,7 @@ class Rival:
         self.runtime = exchange.runtime
         self.model = exchange.model
         self.body = exchange.body
+        self.filter = exchange.filter
         self.prefix = exchange.prefix
         self.price: Price | None = exchange.price
         self.sent = exchange.sent

@@ -107,6 +107,7 @@ class Borrower:
             account.is_unheard = False
             account.lent(loan.granted, loan.used, loan.frees_at, lent.valid_until)
             account.answered_at = now
+            account.extra = 0
             account.renew_at = now + (lent.valid_until - now) / 3
             account.open_gate()
             if account.free >= account.pace // 2:
@@ -167,7 +168,8 @@ def ask_of(account: Account, now: float) -> AskLease:
     """The question about an account: what its first waiter needs beyond what is free, and what all of them want."""
     if now >= account.valid_until:
         account.give_back()
-    needed = wanted = 0
+    # Who waits in line goes before who has begun already.
+    needed = wanted = max(0, account.extra - account.free)
     queue = account.queue
     if queue:
         waiting = [amount for each in queue for one, amount in each.needs if one is account]

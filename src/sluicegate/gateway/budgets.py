@@ -18,7 +18,7 @@ from sluicegate.domain.events import Charge
 from sluicegate.domain.fallback import fallback_account, is_fallback
 from sluicegate.domain.principal import Principal
 from sluicegate.gateway.borrower import Borrower, Lending
-from sluicegate.gateway.prices import Key
+from sluicegate.gateway.prices import LONGEST_NAMED, Key
 from sluicegate.gateway.purses import CONCURRENCY, USD, Account, Amounts, Purse, Reservation
 
 ASK_AGAIN_SECONDS: Final = 0.05
@@ -27,7 +27,7 @@ LARGEST_PURSES: Final = 65_536
 """Principals whose limits are kept compiled, as many as are kept known."""
 
 LARGEST_SURPLUS: Final = 4_096
-"""Models of which it is remembered by how much they read more than was counted."""
+"""Models of which it is remembered by how much they read more than was counted; the oldest go first."""
 
 Spent = tuple[int, int, int]
 """Requests, tokens and nano-dollars that an exchange took."""
@@ -173,11 +173,13 @@ class Budgets:
         ]
         lacking = [account for _, account, amount in steps if amount > account.free or now >= account.open_until]
         if lacking:
-            for account in lacking:
-                # Twice as much: until the next look still more will be lacking.
-                account.rate = max(account.rate, *[2 * amount for _, one, amount in steps if one is account])
-                self.borrower.ask(account)
-                reservation.limit = account.account
+            for _, account, amount in steps:
+                if account in lacking:
+                    account.extra = max(account.extra, amount)
+                    # Twice as much, if it can be had: of a stream still more will be lacking at the next look.
+                    account.rate = max(account.rate, 2 * amount)
+                    self.borrower.ask(account)
+                    reservation.limit = account.account
             return False
         held = [reservation.held[index] for _, index, _, _ in reservation.steps]
         for number, account, amount in steps:
@@ -270,8 +272,11 @@ class Budgets:
 
     def learn_surplus(self, model: Key, tokens: int) -> None:
         """A model has read so many tokens more than were counted for it: the next time they are set aside."""
-        if tokens > 0 and (len(self.surplus) < LARGEST_SURPLUS or model in self.surplus):
-            self.surplus[model] = self.surplus.get(model, 0) + tokens
+        if tokens <= 0 or len(model[1]) > LONGEST_NAMED:
+            return
+        if model not in self.surplus and len(self.surplus) >= LARGEST_SURPLUS:
+            del self.surplus[next(iter(self.surplus))]
+        self.surplus[model] = self.surplus.get(model, 0) + tokens
 
     # -- those in line
 

@@ -93,6 +93,7 @@ class Exchange:
         "started",
         "status",
         "tap",
+        "unedited",
         "upstream_request_id",
         "upstream_status",
         "usage",
@@ -118,6 +119,7 @@ class Exchange:
         self.is_request_complete = False
         self.body: list[bytes] = []
         self.body_size = 0
+        self.unedited: bytes | None = None
         self.prefix = b""
         self.started = 0.0
         self.principal: Principal = NOBODY

@@ -7,7 +7,7 @@ that are the same mean the same: such a head is neither parsed nor judged again,
 from typing import TYPE_CHECKING
 
 from sluicegate.domain.routing import ANYWHERE, Narrowing
-from sluicegate.wire import headers
+from sluicegate.wire import headers, trace_context
 
 if TYPE_CHECKING:
     from sluicegate.domain.principal import Principal
@@ -58,6 +58,8 @@ class RequestHead:
         "raw_target",
         "route",
         "session",
+        "traceparent",
+        "tracestate",
         "upgrade",
     )
 
@@ -81,6 +83,9 @@ class RequestHead:
         self.session = ""
         self.max_cost = b""
         self.origin = b""
+        self.traceparent: str | None = None
+        """Of the client's span; empty where what it says of that is not valid."""
+        self.tracestate = ""
         self.narrowing: Narrowing = ANYWHERE
         """The regions, and the tags, that a deployment must have to answer."""
         self.fault = ""
@@ -129,6 +134,9 @@ class RequestHead:
         elif kind in (headers.REGION, headers.TAGS):
             regions, tags = self.narrowing
             self.narrowing = (_words(value), tags) if kind == headers.REGION else (regions, _words(value))
+        elif kind in (headers.TRACEPARENT, headers.TRACESTATE):
+            self._note_trace(kind, value)
+            self.lines.append(b"%b: %b" % (name, value))
         elif kind == headers.COOKIE:
             self.cookies.append(value)
         else:
@@ -144,6 +152,16 @@ class RequestHead:
                 self.fault = "HTTP/1.0 has no chunked bodies"
         else:
             self.keeps_alive = b"close" not in self.options
+        if self.tracestate:
+            self.tracestate = trace_context.state_of(self.tracestate) if self.traceparent else ""
+
+    def _note_trace(self, kind: int, value: bytes) -> None:
+        """Take a part of the client's trace context. Two parents are none; states are one list."""
+        if kind == headers.TRACEPARENT:
+            self.traceparent = trace_context.parent_of(value) if self.traceparent is None else ""
+        else:
+            value_before = f"{self.tracestate}," if self.tracestate else ""
+            self.tracestate = value_before + value.decode("latin-1")
 
     def size(self) -> int:
         """Bytes of the fields that are kept."""

@@ -7,6 +7,7 @@ from typing import Protocol, cast
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
 from sluicegate.wire.link import (
+    LARGEST_FRAME,
     AskLease,
     AskPrice,
     BrokenLinkError,
@@ -37,6 +38,8 @@ RECONNECT_SECONDS = (0.02, 0.05, 0.1, 0.2, 0.4)
 """Pauses between attempts; the last one repeats. The control process is back within a second of its death."""
 COUNT_SECONDS = 30.0
 """How long a count may take before the exchange is recorded with its guess."""
+LARGEST_COUNTED = LARGEST_FRAME // 2
+"""Bytes of one question to be counted, and of all that go in one frame: half of it, for other messages go with them."""
 LARGEST_COUNTING = 1_024
 """Exchanges waiting for a count; beyond it they are recorded with their guess at once."""
 
@@ -131,6 +134,8 @@ class Link:
         self._loop = loop
         self._protocol: LinkProtocol | None = None
         self._outbox: list[ToControl] = []
+        self._outbox_bytes = 0
+        """Of bodies to be counted."""
         self._number = 0
         self._resolving: dict[int, bytes] = {}
         self._counting: dict[int, tuple[float, Callable[[Counted | None], None]]] = {}
@@ -189,6 +194,7 @@ class Link:
         self._protocol = None
         self._resolving.clear()
         self._outbox.clear()
+        self._outbox_bytes = 0
         counting, self._counting = self._counting, {}
         for _, callback in counting.values():
             callback(None)
@@ -255,9 +261,13 @@ class Link:
 
     def count(self, question: Count, now: float, callback: Callable[[Counted | None], None]) -> None:
         """Have tokens counted; `question.number` is filled in here. `callback` gets None where that is impossible."""
-        if self._protocol is None or len(self._counting) >= LARGEST_COUNTING:
+        size = len(question.request) + len(question.answer) + len(question.model)
+        if self._protocol is None or len(self._counting) >= LARGEST_COUNTING or size > LARGEST_COUNTED:
             callback(None)
             return
+        if self._outbox_bytes + size > LARGEST_COUNTED:
+            self._flush()
+        self._outbox_bytes += size
         number = self._next_number()
         self._counting[number] = (now, callback)
         self._send(
@@ -309,6 +319,6 @@ class Link:
         self._outbox.append(message)
 
     def _flush(self) -> None:
-        outbox, self._outbox = self._outbox, []
+        outbox, self._outbox, self._outbox_bytes = self._outbox, [], 0
         if outbox and self._protocol is not None:
             self._protocol.write(frame(outbox))

@@ -16,6 +16,9 @@ LARGEST_KNOWN: Final = 4_096
 """Prices kept; the oldest go first. A client may name any model."""
 LARGEST_ASKED: Final = 1_024
 """Open questions; beyond it none is asked in the background."""
+LONGEST_NAMED: Final = 256
+"""Characters of a model's name; no model of any provider has more. What is longer has no price: to look for one takes
+control seconds for a name of megabytes, which any client may send."""
 ASK_SECONDS: Final = 5.0
 """How long a request waits for a price: longer than a restart of the control process takes."""
 
@@ -55,19 +58,29 @@ class Prices:
     def get(self, key: Key) -> Price | None:
         """The price; None where there is none, or where it is not known yet: then it is asked for, for the next one."""
         price = self.known.get(key)
-        if price is None and key not in self.known and key not in self._asked and len(self._asked) < LARGEST_ASKED:
+        if price is None and not self._is_settled(key) and key not in self._asked and len(self._asked) < LARGEST_ASKED:
             self._ask(key)
         return price
+
+    def asked_for(self, key: Key) -> "asyncio.Future[None] | None":
+        """Who will tell what `get` has asked for; None where nobody was asked, or has answered already.
+
+        The future may end with ControlUnavailableError.
+        """
+        asked = self._asked.get(key)
+        return None if asked is None else asked[1]
 
     def wait_for(self, key: Key) -> "asyncio.Future[None] | None":
         """Who will tell what `get` does not know yet; None where it knows, be it that there is no price.
 
         The future may end with ControlUnavailableError.
         """
-        if key in self.known:
+        if self._is_settled(key):
             return None
-        asked = self._asked.get(key)
-        return self._ask(key) if asked is None else asked[1]
+        return self.asked_for(key) or self._ask(key)
+
+    def _is_settled(self, key: Key) -> bool:
+        return key in self.known or len(key[1]) > LONGEST_NAMED
 
     def _ask(self, key: Key) -> "asyncio.Future[None]":
         future: asyncio.Future[None] = self._loop.create_future()

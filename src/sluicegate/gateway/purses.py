@@ -44,6 +44,7 @@ class Account(Holding):
         "answered_at",
         "asked_at",
         "asks_again",
+        "extra",
         "failure_mode",
         "fallback",
         "is_asking",
@@ -68,6 +69,8 @@ class Account(Holding):
         """Whether the last question was not heard, so that what it gave back is not given back yet."""
         self.asks_again = False
         """Whether something came up while a question was open."""
+        self.extra = 0
+        """Units that exchanges under way lack, one by one; until the next answer."""
         self.asked_at = self.answered_at = float("-inf")
         self.renew_at = float("inf")
         self.rate = 0

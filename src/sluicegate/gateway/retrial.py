@@ -22,7 +22,7 @@ from sluicegate.domain.usage import total
 from sluicegate.gateway import pipeline, verdicts
 from sluicegate.gateway.attempts import Retrial, Rival, retrial_of
 from sluicegate.gateway.selection import Candidate, Selector
-from sluicegate.gateway.stages.forward import enter, session_key
+from sluicegate.gateway.stages.forward import enter_again, session_key
 from sluicegate.gateway.taps import tap_for
 from sluicegate.wire.answers import AnswerHead
 from sluicegate.wire.retry_after import drained_for, retry_after
@@ -259,7 +259,7 @@ def _go(exchange: "Exchange", candidate: Candidate) -> None:
     exchange.prefix = b""
     exchange.seen_reads = 0
     candidate.runtime.breaker.admit(exchange.services.clock())
-    enter(exchange, candidate)
+    enter_again(exchange, candidate)
     pipeline.advance(exchange, pipeline.ON_RETRY)
 
 
@@ -299,6 +299,7 @@ def return_to_first(exchange: "Exchange", rival: Rival) -> None:
     exchange.runtime = rival.runtime
     exchange.model = rival.model
     exchange.body = rival.body
+    exchange.filter = rival.filter
     exchange.prefix = rival.prefix
     exchange.price = rival.price
     exchange.sent = rival.sent

@@ -4,13 +4,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
-from redis.asyncio import Redis
-from redis.asyncio.cluster import ClusterNode, RedisCluster
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import NoScriptError
 
 from sluicegate.config.redis_address import RedisAddress
+from sluicegate.config.redis_client import FAILURES, connected, told
 from sluicegate.ledger.interface import LedgerUnavailableError, UnsuitableServerError
 
 OLDEST = (6, 2)
@@ -42,7 +40,9 @@ class RedisServer:
         """Nothing is connected before the first command."""
         self._address = address
         self._timeout = timeout
-        self._client = _client(address, timeout / _ATTEMPTS)
+        self._client = connected(
+            address, timeout=timeout / _ATTEMPTS, max_connections=_CONNECTIONS, decode_responses=True
+        )
         # The library leaves it untyped.
         self._execute: Callable[..., Awaitable[Any]] = self._client.execute_command
         self.failures = 0
@@ -85,7 +85,7 @@ class RedisServer:
                 await self._load(script, [commands[index] for index in unknown])
                 repeated = iter(await self._pipelined([commands[index] for index in unknown]))
                 answers = [next(repeated) if isinstance(reply, NoScriptError) else reply for reply in answers]
-        except (RedisError, RedisClusterException, OSError) as error:
+        except FAILURES as error:
             return error
         failure: BaseException | None = None
         still = []
@@ -134,7 +134,7 @@ class RedisServer:
                 for name, facts in (await self._facts()).items():
                     where = f"{self._address} ({name})" if name else str(self._address)
                     warnings.update(dict.fromkeys(_judged(where, facts, is_cluster=self._address.is_cluster)))
-        except (RedisError, RedisClusterException, OSError) as error:
+        except FAILURES as error:
             raise LedgerUnavailableError(f"{self._address}: {_told(error)}") from error
         return list(warnings)
 
@@ -150,32 +150,6 @@ class RedisServer:
         await self._client.aclose()
 
 
-def _client(address: RedisAddress, timeout: float) -> "Redis | RedisCluster":
-    """A client that leaves all repetition to us: the library would repeat for seconds."""
-    options: dict[str, Any] = {
-        "username": address.username,
-        "password": address.password,
-        "socket_timeout": timeout,
-        "socket_connect_timeout": timeout,
-        "max_connections": _CONNECTIONS,
-        "retry": Retry(NoBackoff(), 0),
-        "decode_responses": True,
-    }
-    if address.is_tls:
-        options |= {
-            "ssl": True,
-            "ssl_ca_certs": address.tls_authorities,
-            "ssl_certfile": address.tls_certificate,
-            "ssl_keyfile": address.tls_key,
-        }
-    if address.is_cluster:
-        return RedisCluster(startup_nodes=[ClusterNode(host, port) for host, port in address.hosts], **options)
-    if address.path:
-        return Redis(unix_socket_path=address.path, db=address.database, **options)
-    host, port = address.hosts[0]
-    return Redis(host=host, port=port, db=address.database, **options)
-
-
 def _key(command: Command) -> str:
     """The one key of an EVALSHA."""
     return str(command[3])
@@ -185,7 +159,7 @@ def _told(error: BaseException | None) -> str:
     """An error in one line."""
     if error is None or (isinstance(error, TimeoutError) and not str(error)):
         return "no answer in time"
-    return str(error).partition("\n")[0] or type(error).__name__
+    return told(error)
 
 
 def _judged(where: str, facts: dict[str, Any], *, is_cluster: bool) -> list[str]:

@@ -27,10 +27,12 @@ MAX_COST: Final = 16
 REGION: Final = 17
 TAGS: Final = 18
 ORIGIN: Final = 19
-AUTHORIZATION: Final = 20
-X_API_KEY: Final = 21
-API_KEY: Final = 22
-X_GOOG_API_KEY: Final = 23
+TRACEPARENT: Final = 20
+TRACESTATE: Final = 21
+AUTHORIZATION: Final = 22
+X_API_KEY: Final = 23
+API_KEY: Final = 24
+X_GOOG_API_KEY: Final = 25
 
 _HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer")
 
@@ -56,6 +58,8 @@ _REQUEST_KINDS = {
     b"x-gateway-region": REGION,
     b"x-gateway-tags": TAGS,
     b"origin": ORIGIN,
+    b"traceparent": TRACEPARENT,
+    b"tracestate": TRACESTATE,
     b"authorization": AUTHORIZATION,
     b"x-api-key": X_API_KEY,
     b"api-key": API_KEY,

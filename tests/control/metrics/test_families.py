@@ -7,12 +7,13 @@ import msgspec
 from prometheus_client.core import Metric
 
 from sluicegate import __version__
-from sluicegate.control.metrics.families import families
+from sluicegate.control.metrics.families import dispatcher_families, families
 from sluicegate.control.metrics.processes import ProcessFacts
 from sluicegate.control.metrics.sources import DeploymentSeen, Seen, SinkCounts
 from sluicegate.control.metrics.tally import DURATION_BOUNDS, MOST_MODELS, MOST_REQUEST_SETS, MOST_SETS, Tally
 from sluicegate.domain.usage import Usage
 from sluicegate.events.consumer import Standing
+from sluicegate.events.redis_stream import GroupStanding
 from tests.control.metrics.events import measured
 
 REFERENCE = (Path(__file__).parents[3] / "docs/reference/metrics.md").read_text("utf-8")
@@ -133,7 +134,9 @@ def test_the_reference_tells_of_every_metric_and_of_no_other() -> None:
     tally = Tally()
     tally.add([measured(limit="tok_1|usd|day"), measured(error="budget_exceeded", limit="tok_1|usd|day")])
     known = {}
-    for metric in families(msgspec.structs.replace(seen(tally), journal_bytes=1)):
+    of_a_node = families(msgspec.structs.replace(seen(tally), journal_bytes=1))
+    of_a_dispatcher = dispatcher_families((), SinkCounts("hook", 0, 0, 0, 0), None, GroupStanding(1, 2))
+    for metric in (*(each for each in of_a_dispatcher if each.samples), *of_a_node):
         name = metric.name + ("_total" if metric.type == "counter" else "")
         labels = tuple(label for label in metric.samples[0].labels if label != "le")
         known[name] = (metric.type, labels)

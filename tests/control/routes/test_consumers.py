@@ -35,3 +35,10 @@ def test_consumers_are_listed(api: Api) -> None:
             }
         ]
     }
+
+
+def test_one_organization_does_not_see_what_all_do(api: Api) -> None:
+    """How many events there were is of everyone's requests."""
+    assert api.ask("GET", "/admin/consumers", key=api.add_key("viewer")).status == 200
+    answer = api.ask("GET", "/admin/consumers", key=api.world().keys["viewer"])
+    assert (answer.status, answer.json["detail"]) == (403, "This is for managers of all organizations.")

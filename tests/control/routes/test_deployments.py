@@ -42,8 +42,14 @@ def test_every_deployment_is_listed_with_its_worst_state(api: Api) -> None:
 
 def test_viewers_see_no_secret(api: Api) -> None:
     """Who may only look sees addresses, and no key."""
-    answer = api.ask("GET", "/admin/deployments", key=api.world().keys["viewer"])
+    answer = api.ask("GET", "/admin/deployments", key=api.add_key("viewer"))
     assert (answer.status, b"secret" in answer.body) == (200, False)
+
+
+def test_one_organization_does_not_see_what_all_do(api: Api) -> None:
+    """Addresses of the installation's own network, and how busy everyone keeps them, are not for one organisation."""
+    answer = api.ask("GET", "/admin/deployments", key=api.world().keys["viewer"])
+    assert (answer.status, answer.json["detail"]) == (403, "This is for managers of all organizations.")
 
 
 def test_address_of_a_socket() -> None:

@@ -62,7 +62,7 @@ def path_of(route: Route, objects: Mapping[str, str]) -> str:
 
 def operation(api: Api, route: Route) -> Mapping[str, Any]:
     """What the OpenAPI document says of the row."""
-    found: Mapping[str, Any] = api.application.state.openapi["paths"][route.path][route.method.lower()]
+    found: Mapping[str, Any] = api.application.state.openapi()["paths"][route.path][route.method.lower()]
     return found
 
 
@@ -71,7 +71,7 @@ def schema_of(api: Api, route: Route) -> Mapping[str, Any]:
     content = operation(api, route).get("requestBody", {}).get("content", {})
     schema: Mapping[str, Any] = content.get("application/json", {}).get("schema", {})
     if "$ref" in schema:
-        schema = api.application.state.openapi["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        schema = api.application.state.openapi()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     return schema
 
 
@@ -228,7 +228,7 @@ def test_who_has_the_role_gets_in(route: Route, api: Api) -> None:
 def fields_to_try(api: Api, route: Route) -> Iterator[tuple[str, bool]]:
     """Every field there is anywhere, and whether the row's body has it."""
     known = schema_of(api, route).get("properties", {})
-    schemas = api.application.state.openapi["components"]["schemas"]
+    schemas = api.application.state.openapi()["components"]["schemas"]
     anywhere = STORED_FIELDS | {name for schema in schemas.values() for name in schema.get("properties", {})}
     for name in sorted(anywhere | set(known)):
         yield name, name in known

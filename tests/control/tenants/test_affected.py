@@ -12,19 +12,21 @@ from tests.control.api import Api
 
 async def owned(api: Api, user_id: str | None, count: int) -> None:
     """Give somebody of the own organisation tokens."""
+    tokens = [
+        Token(
+            id=f"tok_{user_id}{number:05}",
+            digest=digest(f"{user_id}{number}".encode()),
+            prefix="sk-sg-",
+            last_four="0000",
+            organization_id="org_own",
+            user_id=user_id,
+            created_at=1,
+            updated_at=1,
+        )
+        for number in range(count)
+    ]
     async with api.database.writing() as session:
-        for number in range(count):
-            token = Token(
-                id=f"tok_{user_id}{number:05}",
-                digest=digest(f"{user_id}{number}".encode()),
-                prefix="sk-sg-",
-                last_four="0000",
-                organization_id="org_own",
-                user_id=user_id,
-                created_at=1,
-                updated_at=1,
-            )
-            await session.tokens.add(token)
+        await session.tokens.add_all(tokens)
 
 
 async def found(api: Api, **owner: str) -> list[bytes] | None:

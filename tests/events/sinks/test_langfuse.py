@@ -50,6 +50,12 @@ def test_an_exchange_is_a_generation() -> None:
     }
 
 
+def test_a_clients_trace_keeps_its_name() -> None:
+    """The gateway is but a part of it."""
+    given = attributes(exchange(traceparent="00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"))
+    assert "langfuse.trace.name" not in given
+
+
 def test_a_failure_is_an_error() -> None:
     """With its kind; what is not known is left out."""
     given = attributes({"timestamp": "2026-11-21T10:00:00Z", "status_code": 502, "error": "upstream_unreachable"})

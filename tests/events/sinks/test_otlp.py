@@ -10,6 +10,9 @@ from sluicegate.events.sinks.http import Answer
 from sluicegate.events.sinks.otlp import rejected_spans, traces_url
 from tests.events.sinks.contract import Scripted, answer, connected, exchange, scripted
 
+UNSAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"
+SAMPLED = "00-4bf92f3577b34da6a3ce929d0e0e4737-00f067aa0ba902b7-01"
+
 
 def deliver(*answers: bytes, path: str = "", **settings: Any) -> Scripted:
     """Post two exchanges; what the collector got."""
@@ -35,6 +38,26 @@ def test_spans_are_posted() -> None:
     keys = {each["key"] for each in scope["spans"][0]["attributes"]}
     assert {"gen_ai.operation.name", "gen_ai.request.model", "server.address"} <= keys
     assert len(scope["spans"]) == 2
+
+
+def posted(**settings: Any) -> list[int]:
+    """How many spans each request has, of a batch with one trace that is sampled and one that is not, and of a batch
+    with nothing but the latter."""
+    unsampled = exchange(1, traceparent=UNSAMPLED)
+
+    async def story() -> list[int]:
+        async with scripted() as server, connected("otlp", server.url, **settings) as sink:
+            await sink.deliver([unsampled, exchange(2, traceparent=SAMPLED)])
+            await sink.deliver([unsampled])
+        return [len(each["resourceSpans"][0]["scopeSpans"][0]["spans"]) for each in server.documents()]
+
+    return asyncio.run(story())
+
+
+def test_traces_that_nobody_samples_get_no_span() -> None:
+    """Where there is no other, nothing is posted; `unsampled` makes spans of them all."""
+    assert posted() == [1]
+    assert posted(unsampled=True) == [2, 1]
 
 
 @pytest.mark.parametrize(

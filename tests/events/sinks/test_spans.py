@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sluicegate import __version__
-from sluicegate.events.sinks.spans import document, span, trace_of
+from sluicegate.events.sinks.spans import Trace, document, span, trace_of
 from tests.events.sinks.contract import exchange
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -33,9 +33,24 @@ def test_failures_are_marked() -> None:
 
 
 def test_a_client_is_the_parent() -> None:
-    """Where the event has its `traceparent`."""
-    made = span(exchange(traceparent=f"00-{TRACE}-{PARENT}-01"), {})
+    """Where the event has its `traceparent`: a remote one, with the trace's flags and state."""
+    made = span(exchange(traceparent=f"00-{TRACE}-{PARENT}-01", tracestate="a=1,b=2"), {})
     assert (made["traceId"], made["parentSpanId"]) == (TRACE, PARENT)
+    assert (made["flags"], made["traceState"]) == (0x301, "a=1,b=2")
+    assert "traceState" not in span(exchange(traceparent=f"00-{TRACE}-{PARENT}-01"), {})
+
+
+def test_without_a_client_there_is_no_state() -> None:
+    """It belongs to the client's trace."""
+    made = span(exchange(tracestate="a=1"), {})
+    assert not {"traceState", "flags", "parentSpanId"} & made.keys()
+
+
+@pytest.mark.parametrize(("flags", "is_sampled"), [("00", False), ("01", True), ("02", False), ("ff", True)])
+def test_a_client_says_whether_its_trace_is_sampled(flags: str, *, is_sampled: bool) -> None:
+    """By the lowest bit; without a client, it is."""
+    assert trace_of(exchange(traceparent=f"00-{TRACE}-{PARENT}-{flags}")).is_sampled is is_sampled
+    assert trace_of(exchange()).is_sampled
 
 
 @pytest.mark.parametrize(
@@ -44,14 +59,14 @@ def test_a_client_is_the_parent() -> None:
 )
 def test_a_parent_that_is_none(text: str) -> None:
     """Is passed over: https://www.w3.org/TR/trace-context/#traceparent-header-field-values."""
-    trace, parent = trace_of({"request_id": "r", "traceparent": text})
-    assert trace != TRACE
-    assert parent == ""
+    trace = trace_of({"request_id": "r", "traceparent": text})
+    assert trace.trace_id != TRACE
+    assert trace.parent == ""
 
 
 def test_later_versions_of_a_parent_are_understood() -> None:
     """Whatever they add at the end."""
-    assert trace_of({"traceparent": f"01-{TRACE}-{PARENT}-01-more"}) == (TRACE, PARENT)
+    assert trace_of({"traceparent": f"01-{TRACE}-{PARENT}-01-more"}) == Trace(TRACE, PARENT)
 
 
 @pytest.mark.parametrize(

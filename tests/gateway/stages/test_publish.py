@@ -1,5 +1,7 @@
 """The record of an exchange, and what the control process is asked to count."""
 
+import msgspec
+
 from sluicegate.domain.events import Pending
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tokens import digest
@@ -37,6 +39,20 @@ def test_a_clients_words_are_cut(node: Node) -> None:
     node.provider.says(an_answer(status="404 Not Found"))
     (event,) = node.events()
     assert event.requested_model == event.model == event.metadata.model == "m" * LONGEST_TEXT
+
+
+def test_the_clients_trace_is_recorded(node: Node) -> None:
+    """Where it names a valid one; its provider gets the fields as they came, valid or not."""
+    trace = "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    client = node.client()
+    for fields in [(trace, "tracestate: a=1, b=2"), ("traceparent: 00-none", "tracestate: a=1"), ()]:
+        client.says(a_request("/v1/files", b"", method="GET", fields=fields))
+        assert node.provider.hears().count(b"\r\ntrace") == len(fields)
+        node.provider.says(an_answer())
+    first, second, third = node.events()
+    assert (first.traceparent, first.tracestate) == (trace.partition(" ")[2], "a=1,b=2")
+    assert (second.traceparent, second.tracestate) == (third.traceparent, third.tracestate) == ("", "")
+    assert [msgspec.json.encode(event).count(b"trace") for event in (first, second, third)] == [2, 0, 0]
 
 
 def test_a_count_replaces_the_guess(node: Node) -> None:

@@ -128,6 +128,8 @@ class SinkSettings(Section):
     """Secret key of that project."""
     service_name: kinds.PlainName = "sluicegate"
     """Name of the service that spans are said to come from."""
+    unsampled: bool = False
+    """Whether there are spans, too, of requests whose `traceparent` says that their trace is not sampled."""
     region: kinds.UrlPart | None = None
     """AWS region. Not set, `AWS_REGION` is asked."""
     access_key_id: kinds.Secret | None = None

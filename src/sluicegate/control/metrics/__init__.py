@@ -8,4 +8,5 @@ processes  what the system knows of this node's processes
 sources    whatever else is shown: what the parts of the control process know at the moment
 families   all of it in the words of Prometheus
 exposition the answer to a scrape
+dispatcher the same of a dispatcher, which answers by itself
 """

@@ -11,10 +11,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.utils import floatToGoString
 
 from sluicegate import __version__
-from sluicegate.control.metrics.sources import Seen
+from sluicegate.control.metrics.processes import ProcessFacts
+from sluicegate.control.metrics.sources import Seen, SinkCounts
 from sluicegate.control.metrics.tables import Counts, Histogram
 from sluicegate.control.metrics.tally import Tally
 from sluicegate.domain.money import NANO
+from sluicegate.events.consumer import Standing
+from sluicegate.events.redis_stream import GroupStanding
 
 PREFIX: Final = "sluicegate_"
 
@@ -93,6 +96,11 @@ SINKS: Final = (
     Shown("events_dead", "Events that a sink kept as dead letters.", "dead", is_counter=True),
 )
 
+GROUPS: Final = (
+    Shown("stream_lag_entries", "Entries of the stream that no dispatcher of a sink has taken yet.", "lag"),
+    Shown("stream_pending_entries", "Entries that dispatchers of a sink have taken, and not delivered.", "pending"),
+)
+
 PROCESSES: Final = (
     Shown("process_cpu_seconds", "Processor time of a process.", "cpu_seconds", is_counter=True),
     Shown("process_resident_memory_bytes", "Memory of a process.", "resident_bytes"),
@@ -109,6 +117,20 @@ def families(seen: Seen) -> Iterator[Metric]:
     yield from _rows(SINKS, "sink", ((one.name, one) for one in seen.sinks))
     yield from _rows(PROCESSES, "process", seen.processes.items())
     yield _gauge("journal_bytes", "Bytes of all segment files of events.", seen.journal_bytes)
+
+
+def dispatcher_families(
+    consumers: Iterable[Standing],
+    sink: SinkCounts,
+    process: ProcessFacts | None,
+    group: GroupStanding | None,
+) -> Iterator[Metric]:
+    """The metrics of a dispatcher; `group` is that of its sink where it reads a stream that can be asked."""
+    yield _build()
+    yield from _rows(CONSUMERS, "consumer", ((one.name, one) for one in consumers))
+    yield from _rows(GROUPS, "sink", () if group is None else ((sink.name, group),))
+    yield from _rows(SINKS, "sink", ((sink.name, sink),))
+    yield from _rows(PROCESSES, "process", () if process is None else (("dispatcher", process),))
 
 
 def _of_events(tally: Tally) -> Iterator[Metric]:
@@ -139,9 +161,7 @@ def _histogram(row: Counted, histogram: Histogram) -> Metric:
 
 
 def _of_the_node(seen: Seen) -> Iterator[Metric]:
-    build = GaugeMetricFamily(PREFIX + "build_info", "1, with the version of the program.", labels=("version",))
-    build.add_metric((__version__,), 1)
-    yield build
+    yield _build()
     workers = GaugeMetricFamily(PREFIX + "workers", "Workers, by state; who is ready is connected.", labels=("state",))
     workers.add_metric(("connected",), seen.connected)
     workers.add_metric(("ready",), seen.ready)
@@ -165,6 +185,12 @@ def _of_the_node(seen: Seen) -> Iterator[Metric]:
     yield CounterMetricFamily(
         PREFIX + "ledger_absences", "How often the ledger could not be asked any more.", value=seen.ledger_absences
     )
+
+
+def _build() -> Metric:
+    build = GaugeMetricFamily(PREFIX + "build_info", "1, with the version of the program.", labels=("version",))
+    build.add_metric((__version__,), 1)
+    return build
 
 
 def _gauge(name: str, told: str, value: float | None) -> Metric:

@@ -1,5 +1,6 @@
 """What reads the journal of this node."""
 
+from sluicegate.control.access import Acting
 from sluicegate.control.context import Reached
 from sluicegate.control.routes.body import Shown
 from sluicegate.control.routes.route import Route
@@ -31,8 +32,10 @@ class ConsumersShown(Shown):
     data: list[ConsumerShown]
 
 
-async def list_consumers(context: Reached) -> ConsumersShown:
-    """How each consumer of this node's events fares."""
+async def list_consumers(actor: Acting, context: Reached) -> ConsumersShown:
+    """How each consumer of this node's events fares. For managers of all organisations."""
+    # How many events there were tells what others do.
+    actor.require_all_organizations()
     standings = await context.consumers.standings()
     return ConsumersShown(
         data=[

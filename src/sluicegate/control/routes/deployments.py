@@ -1,5 +1,6 @@
 """The deployments of all providers, and how each fares."""
 
+from sluicegate.control.access import Acting
 from sluicegate.control.context import Context, Reached
 from sluicegate.control.explanation import worst
 from sluicegate.control.routes.body import Shown
@@ -52,8 +53,10 @@ class Deployments(Shown):
     data: list[DeploymentShown]
 
 
-async def list_deployments(context: Reached) -> Deployments:
-    """Every deployment of the configuration in force, with its state at each worker."""
+async def list_deployments(actor: Acting, context: Reached) -> Deployments:
+    """Every deployment in force, with its state at each worker. For managers of all organisations."""
+    # How busy they are tells what others do, and their addresses are of the installation's own network.
+    actor.require_all_organizations()
     providers = context.configuration.current.snapshot.providers
     return Deployments(data=[_shown(provider, context) for provider in providers])
 

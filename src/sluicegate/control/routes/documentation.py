@@ -4,6 +4,7 @@ The page is whole as it comes: no script, nothing from elsewhere, so that it wor
 the strictest content security policy.
 """
 
+import asyncio
 import base64
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
@@ -45,13 +46,19 @@ _HEADERS = {
 async def show_openapi(request: Request, context: Reached) -> JSONResponse:
     """This API as an OpenAPI document. Raises ProblemError 401."""
     _require_open(context)
-    return JSONResponse(request.app.state.openapi)
+    return JSONResponse(await _document(request))
 
 
 async def show_documentation(request: Request, context: Reached) -> HTMLResponse:
     """This API as a page to read. Raises ProblemError 401."""
     _require_open(context)
-    return HTMLResponse(page(request.app.state.openapi), headers=_HEADERS)
+    return HTMLResponse(page(await _document(request)), headers=_HEADERS)
+
+
+async def _document(request: Request) -> Mapping[str, Any]:
+    """The document, which the first to ask has made: in a thread, as everybody else is answered meanwhile."""
+    document: Mapping[str, Any] = await asyncio.to_thread(request.app.state.openapi)
+    return document
 
 
 def _require_open(context: Context) -> None:

@@ -5,6 +5,7 @@ table         from the configuration to a sink that is ready; its types are list
 selection     which events are sent, and which of their fields
 decisions     what is sent together, what is tried again and when, what is given up; pure
 engine        the one loop that does what `decisions` says
+feeding       under which name a sink is fed, and where it is kept how far that is, by whomever
 dead_letters  the file of what was given up, and sending that again
 http          one request, and what its answer means
 times         an event's moments

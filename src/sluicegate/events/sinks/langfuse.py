@@ -9,6 +9,7 @@ from sluicegate.events.sinks import genai
 from sluicegate.events.sinks.base import Event, Surroundings
 from sluicegate.events.sinks.http import Poster
 from sluicegate.events.sinks.otlp import Otlp
+from sluicegate.events.sinks.spans import trace_of
 from sluicegate.events.sinks.times import iso, times_of
 
 _CLOUD = "https://cloud.langfuse.com"
@@ -28,6 +29,7 @@ def make(settings: SinkSettings, surroundings: Surroundings) -> Otlp:
             "x-langfuse-ingestion-version": "4",
         },
         service=settings.service_name,
+        has_unsampled=settings.unsampled,
         attributes_of=lambda event: genai.attributes(event, surroundings.servers) | attributes(event),
     )
 
@@ -44,7 +46,8 @@ def attributes(event: Event) -> dict[str, genai.Value]:
         "langfuse.observation.completion_start_time": None if first is None else iso(first),
         "langfuse.observation.level": "ERROR" if error else None,
         "langfuse.observation.status_message": error,
-        "langfuse.trace.name": genai.span_name(event),
+        # A trace of the client's has a name, which this would replace.
+        "langfuse.trace.name": None if trace_of(event).parent else genai.span_name(event),
         "langfuse.trace.tags": tuple(map(str, event.get("tags") or ())),
         "langfuse.trace.metadata.project_id": event.get("project_id"),
         "langfuse.trace.metadata.organization_id": event.get("organization_id"),

@@ -12,7 +12,7 @@ from sluicegate.config.schema import SinkSettings
 from sluicegate.events.sinks import genai
 from sluicegate.events.sinks.base import EXCHANGES, Event, PermanentError, Surroundings
 from sluicegate.events.sinks.http import Answer, Poster, accepted
-from sluicegate.events.sinks.spans import Attributes, document
+from sluicegate.events.sinks.spans import Attributes, document, trace_of
 
 RETRIED = frozenset({408, 429, 500, 502, 503, 504})
 """Those of the specification, and the two by which proxies and restarting servers answer."""
@@ -35,6 +35,7 @@ def make(settings: SinkSettings, surroundings: Surroundings) -> "Otlp":
         Poster(traces_url(settings.text("url")), timeout=settings.timeout, now=surroundings.now),
         headers={name: value.get_secret_value() for name, value in settings.headers.items()},
         service=settings.service_name,
+        has_unsampled=settings.unsampled,
         attributes_of=lambda event: genai.attributes(event, surroundings.servers),
     )
 
@@ -46,12 +47,19 @@ class Otlp:
     most_events = 10_000
 
     def __init__(
-        self, poster: Poster, *, headers: Mapping[str, str], service: str, attributes_of: Callable[[Event], Attributes]
+        self,
+        poster: Poster,
+        *,
+        headers: Mapping[str, str],
+        service: str,
+        has_unsampled: bool,
+        attributes_of: Callable[[Event], Attributes],
     ) -> None:
-        """`attributes_of` gives those of an event's span."""
+        """`attributes_of` gives those of an event's span; `has_unsampled` makes spans in traces nobody samples too."""
         self._poster = poster
         self._headers = {"content-type": "application/json", **headers}
         self._service = service
+        self._has_unsampled = has_unsampled
         self._attributes_of = attributes_of
 
     def __repr__(self) -> str:
@@ -60,6 +68,10 @@ class Otlp:
 
     async def deliver(self, batch: Sequence[Event]) -> None:
         """Post a batch's spans."""
+        if not self._has_unsampled:
+            batch = [event for event in batch if trace_of(event).is_sampled]
+            if not batch:
+                return
         body = document(batch, service=self._service, attributes_of=self._attributes_of)
         answer = accepted(await self._poster.post(msgspec.json.encode(body), self._headers), retried=RETRIED)
         rejected = rejected_spans(answer)

@@ -3,11 +3,14 @@
 https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding: ids in hexadecimal, 64-bit integers as text.
 
 A span's ids follow from the request's id: whoever gets an exchange twice has one span. Its parent is the client's
-span, where the event has the client's `traceparent` (https://www.w3.org/TR/trace-context/#traceparent-header).
+span, where the event has the client's `traceparent` (https://www.w3.org/TR/trace-context/#traceparent-header); a client
+that does not sample its trace wants no span in it, as OpenTelemetry's own sampler by the parent has it
+(https://opentelemetry.io/docs/specs/otel/trace/sdk/#parentbased).
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -18,7 +21,11 @@ from sluicegate.events.sinks.times import times_of
 
 Attributes = Mapping[str, genai.Value]
 
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(?:-.*)?")
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+_SAMPLED = 0x01
+"""Of a trace's flags: whoever began it records it."""
+_IS_REMOTE = 0x300
+"""Of a span's flags: that its parent is of another process, and that this is said (trace.proto's `SpanFlags`)."""
 _CLIENT = 3
 """SPAN_KIND_CLIENT, which calls of a model are."""
 _FAILED = 2
@@ -45,9 +52,9 @@ def document(batch: Sequence[Event], *, service: str, attributes_of: Callable[[E
 def span(event: Event, attributes: Attributes) -> dict[str, Any]:
     """One exchange's span."""
     times = times_of(event)
-    trace_id, parent = trace_of(event)
+    trace = trace_of(event)
     made: dict[str, Any] = {
-        "traceId": trace_id,
+        "traceId": trace.trace_id,
         "spanId": _hexadecimal(f"span {event.get('request_id', '')}", 16),
         "name": genai.span_name(event),
         "kind": _CLIENT,
@@ -55,8 +62,11 @@ def span(event: Event, attributes: Attributes) -> dict[str, Any]:
         "endTimeUnixNano": str(times.ended * 1000),
         "attributes": _pairs(attributes),
     }
-    if parent:
-        made["parentSpanId"] = parent
+    if trace.parent:
+        made["parentSpanId"] = trace.parent
+        made["flags"] = trace.flags | _IS_REMOTE
+        if trace.state:
+            made["traceState"] = trace.state
     if times.first_byte is not None:
         made["events"] = [{"timeUnixNano": str(times.first_byte * 1000), "name": "first_byte"}]
     error = genai.error_of(event)
@@ -65,12 +75,27 @@ def span(event: Event, attributes: Attributes) -> dict[str, Any]:
     return made
 
 
-def trace_of(event: Event) -> tuple[str, str]:
-    """The ids of trace and parent span; the parent's is empty where the client named none."""
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a span is a part of: `parent` and `state` are empty where the client named none."""
+
+    trace_id: str
+    parent: str = ""
+    flags: int = _SAMPLED
+    state: str = ""
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether whoever began the trace records it."""
+        return bool(self.flags & _SAMPLED)
+
+
+def trace_of(event: Event) -> Trace:
+    """The client's trace, or one of the request's own."""
     found = _TRACEPARENT.fullmatch(str(event.get("traceparent", "")))
     if found and found[1].strip("0") and found[2].strip("0"):
-        return found[1], found[2]
-    return _hexadecimal(f"trace {event.get('request_id', '')}", 32), ""
+        return Trace(found[1], found[2], int(found[3], 16), str(event.get("tracestate", "")))
+    return Trace(_hexadecimal(f"trace {event.get('request_id', '')}", 32))
 
 
 def _hexadecimal(text: str, digits: int) -> str:

@@ -27,7 +27,7 @@ from sluicegate.domain.money import AmountError, nano_dollars
 from sluicegate.gateway.budgets import ASK_AGAIN_SECONDS
 from sluicegate.gateway.purses import TOKENS, USD, Purse, Reservation, amounts
 from sluicegate.gateway.refusals import refusal_of
-from sluicegate.gateway.stages.forward import choose
+from sluicegate.gateway.stages.forward import choose, edit
 from sluicegate.gateway.stages.meter import METERED
 from sluicegate.wire.caps import Caps, is_plain, is_self_contained, is_usual, most_read, read_caps, with_cap
 from sluicegate.wire.link import Count, Counted
@@ -114,7 +114,8 @@ def refit(exchange: "Exchange") -> Waiting:
     waiting = _wait_for_price(exchange)
     if waiting is not None:
         return waiting
-    bound = _bound(exchange, purse)
+    # What is set aside already is this request's own to spend.
+    bound = _bound(exchange, purse, _NOTHING if reservation is None else reservation.bound)
     if reservation is None:
         return None
     waiting = _extend(exchange, reservation, bound)
@@ -123,7 +124,6 @@ def refit(exchange: "Exchange") -> Waiting:
     before = reservation.bound
     # What is set aside stays so; the cap is what makes the bound true for whoever is asked now.
     reservation.bound = Bound(max(bound.tokens, before.tokens), max(bound.usd, before.usd), bound.output, bound.cap)
-    exchange.is_capped = exchange.is_capped and bound.cap is None
     _admit(exchange, reservation)
     return None
 
@@ -183,7 +183,7 @@ def _admit(exchange: "Exchange", reservation: Reservation) -> None:
 def _cap(exchange: "Exchange", tokens: int) -> None:
     fields = exchange.route.dialect.cap_fields(exchange.route.operation, exchange.runtime.provider.authority)
     if fields is not None and exchange.is_held and exchange.body_size and not exchange.is_capped:
-        exchange.body = [with_cap(exchange.whole_body(), fields, tokens)]
+        edit(exchange, with_cap(exchange.whole_body(), fields, tokens))
         exchange.is_capped = True
 
 
@@ -199,7 +199,8 @@ def _wait_for_price(exchange: "Exchange") -> Waiting:
     return None if price is not None else prices.wait_for(key)
 
 
-def _bound(exchange: "Exchange", purse: Purse) -> Bound:
+def _bound(exchange: "Exchange", purse: Purse, held: Bound = _NOTHING) -> Bound:
+    """What the request may take, of what is left and what it has set aside already (`held`)."""
     if (
         exchange.price is not None
         and exchange.is_held
@@ -211,13 +212,19 @@ def _bound(exchange: "Exchange", purse: Purse) -> Bound:
         body = exchange.whole_body()
         if is_usual(body):
             tokens, usd = purse.left()
+            if held is not _NOTHING:
+                tokens, usd = _with(tokens, held.tokens), _with(usd, held.usd)
             bound = usual_bound(len(body) + AROUND, 1, tokens, usd, exchange.price)
             if bound is not None:
                 return bound
-    return _any_bound(exchange, purse)
+    return _any_bound(exchange, purse, held)
 
 
-def _any_bound(exchange: "Exchange", purse: Purse) -> Bound:
+def _with(left: int | None, held: int) -> int | None:
+    return None if left is None else left + held
+
+
+def _any_bound(exchange: "Exchange", purse: Purse, held: Bound) -> Bound:
     own = _own_limit(exchange) if exchange.head.max_cost else None
     price = exchange.price
     is_about_money = own is not None or purse.has_enforced_usd
@@ -232,7 +239,8 @@ def _any_bound(exchange: "Exchange", purse: Purse) -> Bound:
     if own is not None or purse.hard[USD]:
         _refuse_dearer(exchange, stated)
         _refuse_paid_tools(exchange)
-    bound = bound_of(_asked(exchange, stated), Left(purse.least(TOKENS), purse.least(USD), own), price)
+    left = Left(_with(purse.least(TOKENS), held.tokens), _with(purse.least(USD), held.usd), own)
+    bound = bound_of(_asked(exchange, stated), left, price)
     if own is not None and bound.usd > own:
         raise MaxCostError(
             f"the request may cost up to ${bound.usd / 1e9:.6f}, more than x-gateway-max-cost-usd allows",

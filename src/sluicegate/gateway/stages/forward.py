@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+from sluicegate.dialects.base import CONVERSING
 from sluicegate.domain.errors import (
     BadRequestError,
     GatewayError,
@@ -16,6 +17,7 @@ from sluicegate.domain.errors import (
 from sluicegate.domain.routing import ANYWHERE
 from sluicegate.gateway.estimate import estimate, is_estimated, prepare
 from sluicegate.gateway.outgoing import prefix_of, price_fields_of, request_parts
+from sluicegate.gateway.request_body import HELD_UNCOUNTED
 from sluicegate.gateway.selection import Candidate, Selector
 from sluicegate.gateway.stages.publish import intend
 from sluicegate.gateway.taps import UsageFilter
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from sluicegate.gateway.purses import Reservation
     from sluicegate.gateway.upstream import UpstreamConnection
 
-_CONVERSING = frozenset({"chat", "completions", "responses", "messages", "generate", "count_tokens"})
-"""Operations that a token's own model answers; for embeddings or speech another kind of model is meant."""
 _WITHOUT_MODEL = frozenset({"files", "uploads", "batches", "models", "stored", "vector_stores", "containers"})
 """Operations whose requests name no model, so that a token bound to some models may use them."""
 
@@ -111,15 +111,8 @@ def choose(exchange: "Exchange") -> None:
     # Who asks for a region is not served elsewhere, even where there is nobody else.
     only = selector.only if exchange.head.narrowing is ANYWHERE else None
     enter(exchange, only or select(exchange, selector))
-    if (
-        seen is not None
-        and seen.stream
-        and not seen.includes_usage
-        and route.dialect.can_include_usage(route.operation)
-    ):
-        if exchange.runtime.provider.ask_usage:
-            _edit(exchange, with_included_usage(exchange.whole_body()))
-            exchange.filter = UsageFilter(route.dialect)
+    if seen is not None and seen.stream:
+        _ask_usage(exchange, seen)
 
 
 def select(exchange: "Exchange", selector: Selector) -> Candidate:
@@ -148,6 +141,32 @@ def select(exchange: "Exchange", selector: Selector) -> Candidate:
     return candidate
 
 
+def enter_again(exchange: "Exchange", candidate: Candidate) -> None:
+    """Have another candidate answer: what it is sent is made anew of what the client sent."""
+    if exchange.unedited is not None:
+        exchange.body = [exchange.unedited]
+        exchange.is_capped = False
+    exchange.model = exchange.requested_model
+    exchange.filter = None
+    enter(exchange, candidate)
+    if exchange.is_stream_request:
+        seen = _peek(exchange)
+        if seen is not None and seen.stream:
+            _ask_usage(exchange, seen)
+
+
+def _ask_usage(exchange: "Exchange", seen: Peek) -> None:
+    """Have the provider tell the usage of a stream, where its API can and the client did not ask."""
+    route = exchange.route
+    if (
+        not seen.includes_usage
+        and route.dialect.can_include_usage(route.operation)
+        and exchange.runtime.provider.ask_usage
+    ):
+        edit(exchange, with_included_usage(exchange.whole_body()))
+        exchange.filter = UsageFilter(route.dialect)
+
+
 def enter(exchange: "Exchange", candidate: Candidate) -> None:
     """Have this candidate answer: name its model in the body."""
     exchange.runtime_or_none = candidate.runtime
@@ -156,7 +175,7 @@ def enter(exchange: "Exchange", candidate: Candidate) -> None:
     if model and model != was:
         exchange.model = model
         if exchange.is_held and exchange.body_size and not exchange.route.dialect.has_model_in_path:
-            _edit(exchange, with_model(exchange.whole_body(), model, was))
+            edit(exchange, with_model(exchange.whole_body(), model, was))
 
 
 def session_key(exchange: "Exchange", selector: Selector) -> bytes:
@@ -187,7 +206,7 @@ def _wanted_model(exchange: "Exchange") -> str:
     principal = exchange.principal
     requested = exchange.requested_model
     operation = exchange.route.operation
-    if principal.model is not None and operation in _CONVERSING:
+    if principal.model is not None and operation in CONVERSING:
         if exchange.is_held and exchange.body_size and not exchange.route.dialect.has_model_in_path:
             return principal.model
         if requested != principal.model:
@@ -217,7 +236,13 @@ def _peek(exchange: "Exchange") -> Peek | None:
     return seen
 
 
-def _edit(exchange: "Exchange", body: bytes) -> None:
+def edit(exchange: "Exchange", body: bytes) -> None:
+    """Send this instead of what the client sent, which is kept: another provider is told other things."""
+    if exchange.unedited is None:
+        exchange.unedited = original = exchange.whole_body()
+        if len(original) > HELD_UNCOUNTED:
+            exchange.held_size += len(original)
+            exchange.services.held_bytes += len(original)
     exchange.body = [body]
 
 

@@ -120,10 +120,10 @@ def price_of(exchange: "Exchange") -> Price | None:
 
 
 def _who_tells_the_price(exchange: "Exchange") -> "asyncio.Future[None] | None":
-    """Who is asked what the model costs: nobody but for the first exchanges with it. The others know."""
+    """Who was asked by `price_of` what the model costs: nobody but for the first exchanges with it. The others know."""
     if exchange.usage is None or exchange.runtime_or_none is None or not exchange.model:
         return None
-    return exchange.services.prices.wait_for(exchange.price_key)
+    return exchange.services.prices.asked_for(exchange.price_key)
 
 
 def _with_price(exchange: "Exchange", event: Event) -> Event:
@@ -180,6 +180,7 @@ def event_of(
     runtime = exchange.runtime_or_none
     model = reading.model or exchange.model
     error = exchange.error
+    head = exchange.head
     started = exchange.started
     has_answer = exchange.first_byte > 0.0
     source = exchange.usage_source
@@ -187,7 +188,7 @@ def event_of(
         # By failed attempts alone.
         source = "reported"
     # By position, in the order of the fields: naming forty of them costs a microsecond of every request.
-    return Event(
+    event = Event(
         exchange.request_id,
         services.timestamp(exchange.wall),
         principal.token_id,
@@ -222,7 +223,7 @@ def event_of(
         exchange.upstream_request_id or None,
         reading.response_id,
         reading.finish_reason,
-        exchange.head.session[:LONGEST_TEXT] or None,
+        head.session[:LONGEST_TEXT] or None,
         exchange.client.address,
         principal.tags,
         cost,
@@ -234,6 +235,10 @@ def event_of(
         runtime.provider.deployment if runtime is not None else "",
         tuple(retrial.failed) if retrial is not None else (),
     )
+    if head.traceparent:
+        # Not above: what few requests have is not to be read of each.
+        return msgspec.structs.replace(event, traceparent=head.traceparent, tracestate=head.tracestate)
+    return event
 
 
 def metadata_of(model: str, usage: Usage | None, created: int) -> Metadata:

@@ -8,7 +8,7 @@ from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisError
 
 from sluicegate.config.redis_address import parse
-from sluicegate.events.redis_client import connected, told
+from sluicegate.config.redis_client import connected, told
 
 
 def options(url: str) -> dict[str, object]:
@@ -40,10 +40,24 @@ def test_a_socket() -> None:
 
 
 def test_tls() -> None:
-    """The authorities to trust and the certificate to show."""
+    """The authorities to trust and the certificate to show; the server's name is checked."""
     found = options("rediss://example.org?ca=/ca.pem&cert=/me.pem&key=/me.key")
     wanted = {"ssl_ca_certs": "/ca.pem", "ssl_certfile": "/me.pem", "ssl_keyfile": "/me.key"}
     assert wanted.items() <= found.items()
+    assert found["ssl_check_hostname"] is True
+
+
+def test_what_else_is_wanted() -> None:
+    """Options of the library are passed on; those of the address count."""
+
+    async def made() -> None:
+        client = connected(parse("redis://example.org"), timeout=3, decode_responses=True, socket_timeout=9)
+        assert isinstance(client, Redis)
+        found = client.connection_pool.connection_kwargs
+        assert (found["decode_responses"], found["socket_timeout"]) == (True, 3)
+        await client.aclose()
+
+    asyncio.run(made())
 
 
 def test_a_cluster() -> None:

@@ -14,9 +14,13 @@ FAILURES = (RedisError, RedisClusterException, OSError)
 """What a server that is away, busy or of another mind raises; a reply that is late is an OSError."""
 
 
-def connected(address: RedisAddress, *, timeout: float) -> "Redis | RedisCluster":
-    """A client that speaks bytes. Nothing is connected before the first command; each ends within `timeout` seconds."""
+def connected(address: RedisAddress, *, timeout: float, **more: Any) -> "Redis | RedisCluster":
+    """A client; nothing is connected before the first command, and each ends within `timeout` seconds.
+
+    It speaks bytes unless `more` options of the library say otherwise.
+    """
     options: dict[str, Any] = {
+        **more,
         "username": address.username,
         "password": address.password,
         "socket_timeout": timeout,

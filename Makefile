@@ -21,9 +21,11 @@ help: ## show this list
 run: .venv/project.stamp ## set up and start a demo: needs no provider and no key
 	$(BIN)/sluicegate serve --demo
 
+# What is compiled once need not be compiled at each of hundreds of starts, whatever the surroundings say.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: .venv/test.stamp ## set up and run everything that CI runs: linters, types, all tests, coverage
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest --numprocesses=3 --dist=loadfile --cov --cov-report= --cov-fail-under=90
+	$(BIN)/pytest --numprocesses=3 --dist=loadfile --no-loadscope-reorder --cov --cov-report= --cov-fail-under=90
 
 check: .venv/test.stamp ## set up and run what takes seconds: linters, types, import rules, budgets
 	@$(MAKE) --no-print-directory lint

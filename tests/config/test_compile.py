@@ -228,6 +228,20 @@ tokens:
     assert compiled.limit_defaults.tokens == (Terms("requests", Rolling(3600), 1000),)
 
 
+@pytest.mark.parametrize(
+    ("section", "keeps"),
+    [
+        ("{}", False),
+        ("{enabled: true, bodies: {enabled: false}}", False),
+        ("{enabled: false, bodies: {enabled: true}}", False),
+        ("{bodies: {enabled: true}}", True),
+    ],
+)
+def test_bodies_are_kept_only_where_that_is_said(load_text: LoadText, section: str, *, keeps: bool) -> None:
+    """With the request log, by which they are found."""
+    assert load_text(f"request_log: {section}").snapshot.keeps_bodies is keeps
+
+
 def test_what_happens_at_a_limit_reaches_the_workers(load_text: LoadText) -> None:
     """How long to wait, and what to do without a price."""
     snapshot = load_text("limits: {wait: 0, unknown_price: free}").snapshot

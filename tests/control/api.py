@@ -219,9 +219,13 @@ class Api:
         return World(keys, own, foreign)
 
     async def _add(self, records: list[tuple[str, Any]]) -> None:
+        # One kind at a time: a statement for each takes longer than everything else here.
+        kinds: dict[str, list[Any]] = {}
+        for repository, record in records:
+            kinds.setdefault(repository, []).append(record)
         async with self.database.writing() as session:
-            for repository, record in records:
-                await getattr(session, repository).add(record)
+            for repository, found in kinds.items():
+                await getattr(session, repository).add_all(found)
 
     def _objects(self, name: str) -> tuple[dict[str, str], list[tuple[str, Any]]]:
         """An organisation with one of each kind: what they are called, and their records by repository."""

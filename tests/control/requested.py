@@ -1,6 +1,8 @@
 """Requests in the log of an application, for tests of who may see them and what they come to."""
 
-from sluicegate.domain.usage_rows import Logged, entry_of, sums_of
+from sluicegate.domain.request_blocks import blocks_of
+from sluicegate.domain.usage_rows import Logged
+from sluicegate.domain.usage_sums import sums_of
 from tests.control.api import Api
 from tests.store.events import BEGAN, an_event
 
@@ -23,7 +25,7 @@ def record(api: Api, *events: Logged) -> None:
 
     async def add() -> None:
         async with api.database.writing() as session:
-            await session.request_log.add([entry_of(event) for event in events])
+            await session.request_log.add(blocks_of(events))
             await session.rollups.add(sums_of(events))
 
     api.run(add())

@@ -18,6 +18,7 @@ from sluicegate.domain.snapshot import Snapshot
 from sluicegate.wire.link import (
     LARGEST_FRAME,
     AskPrice,
+    Bodies,
     Configure,
     Count,
     Counted,
@@ -137,6 +138,7 @@ class Bench:
         self.ready: list[tuple[int, int]] = []
         self.directory = Directory()
         self.feed = FEED
+        self.kept: list[Bodies] = []
         self.server = LinkServer(
             SNAPSHOT,
             directory=self.directory,
@@ -147,6 +149,7 @@ class Bench:
             is_ready=lambda worker, pid: self.ready.append((worker, pid)),
             log=log,
             feed=lambda: self.feed,
+            keep=self.kept.append,
         )
 
     async def connect(self) -> Worker:
@@ -212,6 +215,20 @@ def test_counts_are_answered_in_any_order(converse: Converse) -> None:
         assert question.number == 1
         answer(Counted(1, 3, 4, "counted"))
         assert await worker.hear() == [Counted(1, 3, 4, "counted")]
+
+    converse(conversation)
+
+
+def test_bodies_are_kept_without_an_answer(converse: Converse) -> None:
+    """In the order in which they come."""
+
+    async def conversation(bench: Bench) -> None:
+        worker = await bench.connect()
+        await worker.hello()
+        bodies = [Bodies(f"req_{number}", 7, "o", "p", b"{}", b"hi", False, True) for number in range(2)]
+        worker.say(*bodies, Resolve(2, b"one"))
+        assert await worker.hear() == [Resolved(2, ONE)]
+        assert bench.kept == bodies
 
     converse(conversation)
 
@@ -363,6 +380,23 @@ def test_answer_to_a_worker_that_left_is_dropped(converse: Converse) -> None:
         bench.counts.asked[0][1](Counted(1, 3, 4, "counted"))
         await asyncio.sleep(0)
         assert bench.workers.listed() == []
+
+    converse(conversation)
+
+
+def test_worker_that_came_back_stays_known(converse: Converse) -> None:
+    """Its old link may be seen to end after the new one stands: it is the same worker."""
+
+    async def conversation(bench: Bench) -> None:
+        old, new = await bench.connect(), await bench.connect()
+        await old.hello(3, 10)
+        await new.hello(3, 10)
+        old.writer.close()
+        while "links=2" in repr(bench.server):
+            await asyncio.to_thread(lambda: None)
+        new.say(Ready(1), Resolve(1, b"one"))
+        assert await new.hear() == [Resolved(1, ONE)]
+        assert [(state.pid, state.is_ready) for state in bench.workers.listed()] == [(10, True)]
 
     converse(conversation)
 

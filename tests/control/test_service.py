@@ -44,6 +44,7 @@ from sluicegate.wire.link import (
 from tests.control.bench import CALLER, CLOCKS, ISSUED, Bench, Peer, converse, end
 from tests.control.conftest import MINIMAL
 from tests.control.limits.journals import Writer, charge
+from tests.control.usage_log.journals import logged
 
 
 def test_worker_is_served(bench: Bench) -> None:
@@ -289,9 +290,9 @@ def test_requests_are_recorded(bench: Bench, is_enabled: bool) -> None:
     converse(bench, conversation, begun)
     assert {"limits", "token-uses"} <= standings.keys()
     with sqlite3.connect(bench.directory / "data" / "sluicegate.db") as connection:
-        rows = connection.execute("SELECT request_id FROM request_log").fetchall()
+        rows = [row.request_id for row in logged(connection)]
     connection.close()
-    assert rows == ([("req_1",)] if is_enabled else [])
+    assert rows == (["req_1"] if is_enabled else [])
     assert ("request-log" in standings) is is_enabled
 
 

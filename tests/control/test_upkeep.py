@@ -104,6 +104,12 @@ def test_bounds(now: int, retention: float) -> None:
     assert 0 <= now - due.tokens <= retention * 1000 < now - due.tokens + 1
 
 
+@pytest.mark.parametrize("retention", [1e12, 1e18, 1e308])
+def test_bounds_of_who_keeps_for_ever(retention: float) -> None:
+    """More than there was time is all of it: no database has a number for what is before that."""
+    assert bounds(10**12, retention).tokens == 0
+
+
 def test_tokens_go_when_their_time_is_over(kept: Kept, captured: LogCapture) -> None:
     """Tokens that ended longer ago than the retention go, and are in the audit log; others stay."""
     over = kept.now - int(RETENTION * 1000)

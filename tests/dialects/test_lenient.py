@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 from msgspec import Struct
 
-from sluicegate.dialects.lenient import LenientDecoder, count, encodable, fitted, parse
+from sluicegate.dialects.lenient import LARGEST_COUNT, LenientDecoder, count, encodable, fitted, parse
+from sluicegate.domain.money import NANO
+from sluicegate.domain.pricing import Price, Rates, cost
+from sluicegate.domain.usage import Usage
 
 
 class Inner(Struct):
@@ -79,11 +82,20 @@ def test_parse_keeps_whole_pairs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(None, 0), (0, 0), (-1, 0), (5, 5), (2**53 - 1, 2**53 - 1), (2**53, 0), (10**30, 0)]
+    ("value", "expected"),
+    [(None, 0), (0, 0), (-1, 0), (5, 5), (LARGEST_COUNT, LARGEST_COUNT), (LARGEST_COUNT + 1, 0), (10**30, 0)],
 )
 def test_absurd_counts_are_zero(value: int | None, expected: int) -> None:
-    """Counts below zero, or beyond what JSON readers hold exactly, count nothing."""
+    """Counts below zero, or beyond what any context holds, count nothing."""
     assert count(value) == expected
+
+
+def test_what_counts_has_a_cost_that_can_be_written() -> None:
+    """The largest counts are exact in JSON at any usual price, and fit into 64 bits at a hundred times that."""
+    dearest = Rates(input=15_000 * NANO, output=60_000 * NANO)
+    assert cost(Price("v", dearest), Usage(input_tokens=LARGEST_COUNT, output_tokens=LARGEST_COUNT)) < 2**63
+    usual = Rates(input=150 * NANO, output=600 * NANO)
+    assert cost(Price("v", usual), Usage(input_tokens=LARGEST_COUNT, output_tokens=LARGEST_COUNT)) < 2**53
 
 
 def test_decoder_shows_its_type() -> None:

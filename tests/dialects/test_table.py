@@ -15,3 +15,13 @@ def test_names_lead_to_their_dialects() -> None:
         "gemini": Gemini,
         "generic": Generic,
     }
+
+
+def test_every_reader_tells_the_text() -> None:
+    """Of whatever API and operation a stream is; before its first event there is none."""
+    operations = ("chat", "completions", "responses", "messages", "generate", "else")
+    readers = [dialect.stream_reader(operation) for dialect in DIALECTS.values() for operation in operations]
+    assert {reader.text for reader in readers} == {""}
+    messages = DIALECTS["anthropic"].stream_reader("messages")
+    messages.feed([b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"hi"}}'])
+    assert messages.text == "hi"

@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from sluicegate.domain.bounds import LEAST_OUTPUT, USUAL_OUTPUT, Asked, Bound, Left, bound_of, usual_bound
+from sluicegate.domain.bounds import LEAST_OUTPUT, MOST_HELD, USUAL_OUTPUT, Asked, Bound, Left, bound_of, usual_bound
 from sluicegate.domain.pricing import Price, Rates, Tier, cost, highest_cost
 from sluicegate.domain.usage import Usage
 
@@ -14,6 +14,13 @@ PRICE = Price("v", Rates(input=1_000_000, output=3_000_000, request=7), longest_
 def test_a_clients_cap_is_the_bound() -> None:
     """Nothing is written into the request, and each choice counts."""
     assert bound_of(Asked(100, 50, 2), Left(10_000), PRICE) == Bound(200, 407, 100)
+
+
+def test_what_is_set_aside_is_a_number_for_everyone() -> None:
+    """Whatever a client asks for: it is more than any limit has, and fits into a message to others."""
+    dear = Price("v", Rates(input=10**12, output=10**12))
+    bound = bound_of(Asked(10**9, 2**31, 2**31), Left(), dear)
+    assert (bound.tokens, bound.usd) == (MOST_HELD, MOST_HELD)
 
 
 def test_without_a_cap_the_usual_answer_fits() -> None:

@@ -27,7 +27,7 @@ def run(*arguments: str, seconds: float = 30.0) -> subprocess.CompletedProcess[s
 
 def environment() -> dict[str, str]:
     """What of this machine's environment does not configure the gateway."""
-    wanted = ("PATH", "HOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    wanted = ("PATH", "HOME", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX")
     return {name: value for name, value in process_environment().items() if name in wanted}
 
 

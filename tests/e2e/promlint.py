@@ -1,12 +1,13 @@
 """What `promtool check metrics` complains of, read off the text of a scrape, in both of its formats.
 
-The rules are those of the text formats (https://prometheus.io/docs/instrumenting/exposition_formats/ and OpenMetrics 1.0)
-and of https://prometheus.io/docs/practices/naming/: no parser is used, which would forgive.
+The rules are those of the text formats (https://prometheus.io/docs/instrumenting/exposition_formats/, OpenMetrics 1.0)
+and of https://prometheus.io/docs/practices/naming/. No parser is used, which would forgive.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 _SAMPLE = re.compile(r"([^{ ]+)(?:\{(.*)\})? (\S+)( \S+)?")
 _LABEL = re.compile(r'([^=,{]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)')
@@ -14,26 +15,10 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _LABEL_NAME = re.compile(r"(?!__)[a-z_][a-z0-9_]*")
 _TYPES = ("counter", "gauge", "histogram")
 _OTHER_UNITS = frozenset(
-    [
-        "ms",
-        "us",
-        "ns",
-        "millisecond",
-        "milliseconds",
-        "microseconds",
-        "nanoseconds",
-        "minutes",
-        "hours",
-        "days",
-        "kb",
-        "mb",
-        "gb",
-        "kilobytes",
-        "megabytes",
-        "percent",
-        "kilograms",
-        "fahrenheit",
-    ]
+    (
+        *("ms", "us", "ns", "millisecond", "milliseconds", "microseconds", "nanoseconds", "minutes", "hours", "days"),
+        *("kb", "mb", "gb", "kilobytes", "megabytes", "percent", "kilograms", "fahrenheit"),
+    )
 )
 _SUFFIXES = {"counter": ("_total",), "gauge": ("",), "histogram": ("_bucket", "_sum", "_count")}
 
@@ -55,8 +40,8 @@ def complaints(text: str, *, is_open: bool = False) -> list[str]:
     found: list[str] = []
     if is_open:
         if lines[-1] != "# EOF":
-            found.append("there is no end")
-        lines = lines[:-1]
+            return ["there is no end"]
+        lines.pop()
     families: dict[str, _Family] = {}
     current: _Family | None = None
     for line in lines:
@@ -154,7 +139,7 @@ def _of_histogram(family: _Family) -> Iterator[str]:
         sums = [value for suffix, _, value in samples if suffix == "_sum"]
         if not buckets or buckets[-1][0] != float("inf"):
             yield f"{family.name} {key} has no bucket +Inf"
-        elif buckets != sorted(buckets):
+        elif buckets != sorted(buckets) or any(after[1] < before[1] for before, after in pairwise(buckets)):
             yield f"{family.name} {key} is not cumulative"
         elif counts != [buckets[-1][1]] or len(sums) != 1:
             yield f"{family.name} {key} has not one count and one sum"

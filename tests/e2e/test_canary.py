@@ -41,6 +41,7 @@ SECRETS = {
     "broken address": "canary-broken-0019",
     "broken variable": "canary-broken-0020",
 }
+BODIES_ARE_KEPT = "this is kept"
 FAULTS = ("none", "stream", "reset", "status", "cut", "garbage", "cut stream")
 BODY = json.dumps(QUESTION)
 STREAM = json.dumps({**QUESTION, "stream": True})
@@ -110,6 +111,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
         }
         gateway = Gateway(directory, f"--config={file}", "--workers=2", variables=variables).until_ready()
         try:
+            keep_bodies(gateway, trusting)
             clients(journey, gateway, trusting)
             managers(journey, gateway, trusting, file)
             commands(journey, file, variables)
@@ -143,6 +145,7 @@ def configuration(provider: int, proxy: int, directory: Path) -> str:
             "tls": {"certificate": str(directory / "c.pem"), "key": str(directory / "k.pem")},
         },
         "management_token": SECRETS["management token"],
+        "request_log": {"enabled": True, "bodies": {"enabled": True}},
         "tokens": [{"name": "a", "token": SECRETS["token"]}],
         "providers": {
             "openai": {
@@ -185,6 +188,15 @@ def ask(
         connection.close()
 
 
+def keep_bodies(gateway: Gateway, trusting: ssl.SSLContext) -> None:
+    """Have all bodies kept, of all that clients do."""
+    connection = HTTPSConnection("127.0.0.1", gateway.port, timeout=10, context=trusting)
+    key = {"Authorization": f"Bearer {SECRETS['management token']}", "Content-Type": "application/json"}
+    connection.request("PATCH", "/admin/projects/prj_default", '{"body_share": 1}', key)
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
 def clients(journey: Journey, gateway: Gateway, trusting: ssl.SSLContext) -> None:
     """What clients do: known ones, and strangers with each kind of credential."""
 
@@ -201,6 +213,8 @@ def clients(journey: Journey, gateway: Gateway, trusting: ssl.SSLContext) -> Non
         }
         asks("/v1/messages", {"x-api-key": SECRETS["token in the environment"], "x-fault": fault})
         asks(f"{GEMINI}?key={SECRETS['key in the query']}", {"x-goog-api-key": SECRETS["token"], "x-fault": fault})
+    message = f"{BODIES_ARE_KEPT}, and I know {SECRETS['OpenAI key']}"
+    assert asks("/v1/chat/completions", known, json.dumps({**QUESTION, "user": message})) == 200
     assert asks("/tunnelled/chat/completions", known) == 502
     assert asks("/variable/chat/completions", known) == 502
     for fields in (
@@ -325,6 +339,11 @@ def test_secret_is_nowhere(journey: Journey, name: str) -> None:
         (where, said) for where, said in journey.said.items() if any(form in said for form in forms(SECRETS[name]))
     ]
     assert found == []
+
+
+def test_bodies_were_kept(journey: Journey) -> None:
+    """So that the silence about secrets in them means something."""
+    assert any(BODIES_ARE_KEPT.encode() in said for said in journey.said.values())
 
 
 def test_private_key_is_nowhere(journey: Journey) -> None:

@@ -23,6 +23,7 @@ from tests.e2e.polling import eventually
 from tests.e2e.program import SLUICEGATE, TOKEN, Gateway, environment, is_alive
 from tests.e2e.scripted import ScriptedProvider, sized
 from tests.e2e.tenants import MANAGEMENT_TOKEN, Management
+from tests.ledger.valkey import Server
 
 LIMITED = "sk-limited-0123456789abcdef0123456789"
 HELD_TO_MODES = "import ctypes, os, sys; ctypes.CDLL(None).prctl(24, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -126,6 +127,33 @@ def check_books(place: Place, gateway: Gateway) -> None:
     assert recorded(gateway) == wanted
     assert place.archived().keys() == wanted.keys()
     assert place.sent().keys() == wanted.keys()
+
+
+def test_full_disk_without_the_ledger(start: Start, place: Place) -> None:
+    """Where limits are counted on another machine, callers who have some are served as well."""
+    server = Server()
+    try:
+        server.start()
+        with place.file.open("a") as file:
+            file.write(f"redis: {{address: '{server.url}'}}\n")
+        gateway = start(f"--config={place.file}").until_ready()
+        assert [gateway.answers(LIMITED) for _ in range(30)] == [200] * 30
+        eventually(lambda: is_caught_up(gateway))
+        (segment,) = (gateway.data / "events").glob("000-*.jsonl")
+        processes = [gateway.process("worker-0"), gateway.process("control")]
+        bound(processes, segment.stat().st_size)
+
+        # More than is lent to a worker at once.
+        assert [gateway.answers(LIMITED) for _ in range(100)] == [200] * 100
+        assert "journal holding: cannot write to" in text(gateway)
+
+        bound(processes, resource.RLIM_INFINITY)
+        eventually(lambda: "journal writing: all lines are written" in text(gateway))
+        check_books(place, gateway)
+        status, answer = Management(gateway, LIMITED).ask("GET", "/v1/key/usage")
+        assert (status, [limit["used"] for limit in answer["data"]]) == (200, [130])
+    finally:
+        server.remove()
 
 
 def test_full_disk(start: Start, place: Place) -> None:

@@ -99,7 +99,7 @@ def test_killed_worker_harms_only_its_own_connections(survivor: Gateway) -> None
     """A stream of the other worker goes on, and so do all requests after the connections are made anew."""
     gateway = survivor
     streams = [gateway.connection() for _ in range(12)]
-    answers = [gateway.stream(connection, seconds=2) for connection in streams]
+    answers = [gateway.stream(connection, seconds=3) for connection in streams]
     owners = [owner_of(gateway, connection.sock.getsockname()[1]) for connection in streams]
     load = Load(gateway, 4)
     load.more(20)

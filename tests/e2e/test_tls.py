@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.e2e.conftest import Start
+from tests.e2e.conftest import Start, written
 from tests.e2e.polling import eventually
 from tests.e2e.program import QUESTION, TOKEN, Gateway, is_alive
 
@@ -44,12 +44,24 @@ class Secured:
         return status == 200
 
 
+@pytest.fixture(scope="module")
+def secured(start_once: Start, tmp_path_factory: pytest.TempPathFactory, provider: str) -> Secured:
+    """A gateway for all tests that leave one behind that serves."""
+    return _secured(start_once, tmp_path_factory.mktemp("secured"), provider)
+
+
 @pytest.fixture
-def secured(start: Start, configuration: Path, tmp_path: Path) -> Secured:
+def ending(start: Start, tmp_path: Path, provider: str) -> Secured:
+    """One that the test ends."""
+    return _secured(start, tmp_path, provider)
+
+
+def _secured(start: Start, directory: Path, provider: str) -> Secured:
     """One worker with a certificate for 127.0.0.1 and little patience for heads and handshakes."""
+    configuration = written(directory, provider)
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate, key = directory / "certificate.pem", directory / "key.pem"
     issued.private_key_pem.write_to_path(str(key))
     for part in issued.cert_chain_pems:
         part.write_to_path(str(certificate), append=True)
@@ -111,8 +123,10 @@ def test_plain_http_is_refused(secured: Secured) -> None:
 
 def test_stranger_to_the_authority_leaves(secured: Secured) -> None:
     """A client that refuses the certificate harms nobody."""
+    # Made before the connection, whose handshake has little time.
+    distrusting = ssl.create_default_context()
     with pytest.raises(ssl.SSLCertVerificationError), secured.plain() as plain:
-        ssl.create_default_context().wrap_socket(plain, server_hostname="127.0.0.1")
+        distrusting.wrap_socket(plain, server_hostname="127.0.0.1")
     assert secured.is_serving()
 
 
@@ -126,29 +140,30 @@ def test_stalled_handshake_is_cut(secured: Secured, first: bytes) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["plain text", "refused certificate", "stalled handshake", "left within"])
-def test_worker_ends_after_a_failed_handshake(secured: Secured, trouble: str) -> None:
+def test_worker_ends_after_a_failed_handshake(ending: Secured, trouble: str) -> None:
     """Whatever became of a handshake, the gateway ends within its drain time, by itself, with status 0."""
-    stranger = secured.plain()
+    distrusting = ssl.create_default_context()
+    stranger = ending.plain()
     match trouble:
         case "plain text":
             stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
             until_closed(stranger)
         case "refused certificate":
             with pytest.raises(ssl.SSLCertVerificationError):
-                ssl.create_default_context().wrap_socket(stranger, server_hostname="127.0.0.1")
+                distrusting.wrap_socket(stranger, server_hostname="127.0.0.1")
         case "left within":
             stranger.sendall(b"\x16\x03\x01\x02\x00\x01")
             stranger.close()
         case _:
             stranger.sendall(b"\x16\x03\x01\x02\x00\x01")
-    assert secured.is_serving()
-    worker = secured.gateway.process("worker-0")
-    secured.gateway.signal(signal.SIGTERM)
-    assert secured.gateway.wait(8) == 0
+    assert ending.is_serving()
+    worker = ending.gateway.process("worker-0")
+    ending.gateway.signal(signal.SIGTERM)
+    assert ending.gateway.wait(8) == 0
     stranger.close()
     assert not is_alive(worker)
-    assert secured.gateway.logged("process died") == []
-    assert secured.gateway.errors() == []
+    assert ending.gateway.logged("process died") == []
+    assert ending.gateway.errors() == []
 
 
 def test_worker_alone_ends_after_a_failed_handshake(secured: Secured) -> None:

@@ -150,7 +150,7 @@ class Traffic:
                 line[1].close()
                 line = None
             if end != 200 and self._rest:
-                await asyncio.sleep(self._rest)
+                await asyncio.to_thread(self._is_over.wait, self._rest)
         if line is not None:
             line[1].close()
 

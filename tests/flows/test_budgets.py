@@ -16,7 +16,7 @@ from sluicegate.domain.tokens import digest
 from sluicegate.domain.underway import lost_event, read_entry, table_name, taken_places
 from sluicegate.gateway.stages.budget import AROUND
 from sluicegate.gateway.underway import NO_PLACE
-from sluicegate.wire.link import Counted
+from sluicegate.wire.link import Counted, Lend, frame
 from tests.gateway.node import (
     TOKEN,
     Node,
@@ -122,6 +122,20 @@ def test_a_place_is_passed_on_in_the_order_of_coming(node: Node) -> None:
     node.opener.peers[0].says(an_answer(ANSWER))
     assert parts(clients[0].hears())[0] == 200
     assert all(not event.charges for event in node.events())
+
+
+@pytest.mark.parametrize("cap", [b"1e999", b"1e300", b"1" + b"0" * 400])
+def test_an_absurd_cap_is_no_number_to_others(node: Node, cap: bytes) -> None:
+    """A soft limit lets it pass. Under a hard one it waits, and what others ask control meanwhile is asked, too."""
+    body = b'{"model":"gpt-4o-mini","max_tokens":%b,"messages":[]}' % cap
+    limited(node, msgspec.structs.replace(TOKENS, enforcement="soft"))
+    answered(node, ask(node, body))
+    assert [charge.amount for event in node.events() for charge in event.charges] == [30]
+    limited(node, TOKENS)
+    ask(node, body)
+    node.passes(1.0)
+    assert max(one.needed for asks in node.ledger.asked for one in asks) > TOKENS.maximum
+    assert all(frame([Lend(1, "h", asks)]) for asks in node.ledger.asked)
 
 
 def test_who_waits_too_long_is_refused(node: Node) -> None:

@@ -6,13 +6,14 @@ import msgspec
 import pytest
 
 from sluicegate.control.prices.drift import Drift, drift
-from sluicegate.domain.limits import Calendar, Limit
+from sluicegate.domain.limits import Calendar, Lifetime, Limit
 from sluicegate.domain.pricing import Price, Rates, with_hourly_cache
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tokens import digest
 from tests.gateway.node import TOKEN, Node, Peer, a_chunk, a_request, a_stream_head, an_answer, parts
 
 USD = Limit("token", "tok_1", "usd", Calendar("month"), 10_000_000_000)
+REQUESTS = Limit("token", "tok_1", "requests", Lifetime(), 100)
 SOFT = msgspec.structs.replace(USD, enforcement="soft")
 PRICE = Price("v1", Rates(input=1_000_000_000, output=2_000_000_000), longest_output=1_000, context=1_000)
 USAGE = b'"usage":{"prompt_tokens":10,"completion_tokens":20,"cost":0.00007}'
@@ -53,6 +54,17 @@ def test_a_provider_that_says_nothing_of_money_has_no_cost(node: Node) -> None:
     ask(node, b'{"model":"gpt-4o-mini","messages":[]}')
     node.provider.says(an_answer(b'{"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":20}}'))
     assert [(event.cost, event.provider_cost) for event in node.events()] == [(OURS, None)]
+
+
+def test_absurd_counts_leave_an_event(node: Node) -> None:
+    """A provider that counts nonsense is not believed; what its answer took besides is written like any other."""
+    limited(node, USD, REQUESTS, price=msgspec.structs.replace(PRICE, rates=Rates(75_000_000_000, 150_000_000_000)))
+    ask(node, b'{"model":"gpt-4o-mini","messages":[]}')
+    node.provider.says(an_answer(b'{"choices":[],"usage":{"prompt_tokens":%d,"completion_tokens":5}}' % (2**53 - 1)))
+    [event] = node.events()
+    assert event.usage is not None
+    assert (event.usage.input_tokens, event.usage.output_tokens, event.cost) == (0, 5, 5 * 150_000)
+    assert [(charge.account, charge.amount) for charge in event.charges][-1] == ("tok_1|requests|lifetime", 1)
 
 
 @pytest.mark.parametrize(

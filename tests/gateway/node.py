@@ -22,7 +22,7 @@ from sluicegate.gateway.listener import Listener
 from sluicegate.gateway.plugins import Plugins
 from sluicegate.gateway.services import Services
 from sluicegate.gateway.turn import Turn
-from sluicegate.wire.link import AskLease, Counted, Lent, Priced
+from sluicegate.wire.link import AskLease, Bodies, Counted, Lent, Priced
 from tests.gateway.ledger import PlayedLedger
 
 TOKEN = "sk-sg-test-0123456789"
@@ -173,6 +173,8 @@ class ScriptedLink(Link):
         self.questions: list[Any] = []
         self.answer: Counted | None = None
         self.counted: list[Callable[[Counted | None], None]] = []
+        self.bodies: list[Bodies] = []
+        """What was handed over."""
         self.prices: dict[str, Price] = {}
         self.priced: list[tuple[str, str, str]] = []
 
@@ -180,6 +182,10 @@ class ScriptedLink(Link):
         self.asked.append(digest)
         if not self.is_silent:
             self.node.loop.call_soon(self.node.services.principals.learn, digest, self.tokens.get(digest))
+
+    def hand_over(self, bodies: Bodies) -> bool:
+        self.bodies.append(bodies)
+        return True
 
     def lend(self, asks: tuple[AskLease, ...], callback: Callable[[Lent | None], None]) -> None:
         self.node.ledger.lend(asks, callback)
@@ -242,9 +248,16 @@ class Node:
 
     def settle(self) -> None:
         """Let the loop run until nothing is due."""
-        for _ in range(16):
-            self.loop.call_soon(self.loop.stop)
-            self.loop.run_forever()
+        # Sixteen rounds, but one run: to begin a run takes longer than a round.
+        self.loop.call_soon(self.go_round, 15)
+        self.loop.run_forever()
+
+    def go_round(self, more: int) -> None:
+        """Let the loop go round so many more times."""
+        if more:
+            self.loop.call_soon(self.go_round, more - 1)
+        else:
+            self.loop.stop()
 
     def client(self, **extra: Any) -> Peer:
         """A client connects."""

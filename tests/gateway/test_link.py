@@ -10,10 +10,11 @@ import msgspec
 
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
-from sluicegate.gateway.link import COUNT_SECONDS, LARGEST_COUNTED, LARGEST_COUNTING, Link
+from sluicegate.gateway.link import COUNT_SECONDS, LARGEST_COUNTED, LARGEST_COUNTING, LARGEST_HANDING, Link
 from sluicegate.wire.link import (
     AskLease,
     AskPrice,
+    Bodies,
     Configure,
     Count,
     Counted,
@@ -220,6 +221,44 @@ def test_a_count_goes_to_control_and_its_answer_to_the_asker(tmp_path: Path) -> 
         assert await answers.get() == answer
         assert await scene.worker.told.get() == ()
         assert answers.empty()
+
+    play(tmp_path, script)
+
+
+def some_bodies(size: int = 2) -> Bodies:
+    """Bodies of so many bytes."""
+    return Bodies("req_1", 7, "o", "p", b"a" * (size - 1), b"b", False, True)
+
+
+def test_bodies_go_to_control(tmp_path: Path) -> None:
+    """As they are; where there is no link they are lost."""
+
+    async def script(scene: Scene) -> None:
+        assert not scene.link.hand_over(some_bodies())
+        line = await scene.line()
+        assert scene.link.hand_over(some_bodies())
+        assert await line.hears() == [some_bodies()]
+
+    play(tmp_path, script)
+
+
+def test_only_so_many_bodies_wait(tmp_path: Path) -> None:
+    """Beyond the bound they are dropped, in the turn and while control does not read; then they are taken again."""
+
+    async def script(scene: Scene) -> None:
+        line = await scene.line()
+        half = LARGEST_HANDING // 2
+        assert not scene.link.hand_over(some_bodies(LARGEST_HANDING + 1))
+        assert scene.link.hand_over(some_bodies(half))
+        assert scene.link.hand_over(some_bodies(half))
+        assert not scene.link.hand_over(some_bodies())
+        await asyncio.sleep(0)
+        assert not scene.link.hand_over(some_bodies(half + half // 2))
+        assert len(await line.hears()) == 2
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert scene.link.hand_over(some_bodies(half))
+        assert await line.hears() == [some_bodies(half)]
 
     play(tmp_path, script)
 

@@ -12,6 +12,12 @@ from sluicegate.gateway.exchange import Exchange
 from sluicegate.gateway.pipeline import Outcome, Stage, advance
 
 
+def test_bodies_are_handed_over_last() -> None:
+    """What an exchange used is noted before anything is copied."""
+    assert pipeline.ON_END_KEEPING[: len(pipeline.ON_END)] == pipeline.ON_END
+    assert len(pipeline.ON_END_KEEPING) == len(pipeline.ON_END) + 1
+
+
 class Watched:
     """As much of an exchange as the pipeline touches: what it was told, in order."""
 

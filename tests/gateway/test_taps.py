@@ -35,6 +35,26 @@ def event(content: str | None = None, **fields: object) -> bytes:
 
 
 USAGE_ONLY = event(usage=USAGE)
+
+
+def test_the_beginning_of_an_answer() -> None:
+    """Of JSON, compressed or not, as long as it is held whole; of a stream its text; of all else nothing."""
+    for body, encoding in ((ANSWER, b""), (gzip.compress(ANSWER), b"gzip"), (zlib.compress(ANSWER), b"deflate")):
+        tap = JsonTap(OPENAI, "chat", encoding)
+        for at in range(0, len(body), 7):
+            tap.feed(body[at : at + 7])
+        assert [tap.beginning(most) for most in (1, 20, 10_000)] == [ANSWER[:1], ANSWER[:20], ANSWER]
+    broken = JsonTap(OPENAI, "chat", b"gzip")
+    broken.feed(b"no gzip")
+    long = JsonTap(OPENAI, "chat", limit=10)
+    long.feed(ANSWER)
+    assert (broken.beginning(9), long.beginning(9), NullTap().beginning(9)) == (b"", b"", b"")
+    stream = StreamTap(OPENAI, "chat")
+    for each in STREAM:
+        stream.feed(each)
+    assert [stream.beginning(most) for most in (3, 100)] == [b"one", b"one two"]
+
+
 DONE = b"data: [DONE]\n\n"
 STREAM = [event("one "), event("two"), USAGE_ONLY, DONE]
 

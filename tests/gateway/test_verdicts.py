@@ -7,6 +7,7 @@ from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Circuit, Concurrency, Retries
 from sluicegate.domain.tokens import digest
 from sluicegate.gateway.providers import ProviderRuntime
+from sluicegate.gateway.verdicts import LONGEST_REST
 from tests.gateway.node import TOKEN, Node, a_provider, a_request, a_snapshot, an_answer
 
 
@@ -62,11 +63,36 @@ def test_who_is_limited_rests(node: Node, fields: tuple[str, ...], seconds: floa
 
 
 def test_a_projects_own_key_says_nothing_to_others(node: Node) -> None:
-    """Its limits are its own."""
+    """Its limits are its own: those that refuse, and those of which a good answer says that nothing is left."""
     runtime = watched(node)
     node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", credentials=(("openai", "own-key"),))
     gets(node, 429, "Retry-After: 7")
     assert runtime.breaker.rests_until == 0.0
+    gets(node, 200, "x-ratelimit-remaining-requests: 0", "x-ratelimit-reset-requests: 3h")
+    assert runtime.breaker.rests_until == 0.0
+
+
+@pytest.mark.parametrize(
+    ("status", "fields"),
+    [
+        (429, ("Retry-After: 999999999",)),
+        (200, ("x-ratelimit-remaining-tokens: 0", "x-ratelimit-reset-tokens: 999999999")),
+    ],
+)
+def test_nobody_rests_for_years(node: Node, status: int, fields: tuple[str, ...]) -> None:
+    """A field with nonsense in it, milliseconds for seconds for example, is not believed beyond a day."""
+    runtime = watched(node)
+    gets(node, status, *fields)
+    assert runtime.breaker.rests_until == node.now + LONGEST_REST
+
+
+def test_a_slow_client_is_not_the_deployments_failure(node: Node) -> None:
+    """Whose body passes through as it comes can have any deployment answer 408: that says nothing of it."""
+    runtime = watched(node)
+    fields = ("Content-Type: application/octet-stream", "Content-Length: 9")
+    node.client().says(a_request("/v1/files", b"", fields=fields).replace(b"Content-Length: 0\r\n", b"") + b"half")
+    node.provider.says(an_answer(status="408 Request Timeout"))
+    assert (runtime.breaker.state, runtime.breaker.in_a_row) == ("closed", 0)
 
 
 def test_a_good_answer_may_say_that_nothing_is_left(node: Node) -> None:

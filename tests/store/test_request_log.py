@@ -1,20 +1,21 @@
 """The request log."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from sluicegate.domain.usage_rows import Logged, entry_of
+from sluicegate.domain.request_blocks import blocks_of
+from sluicegate.domain.usage_rows import DAY, Logged, entry_of
 from sluicegate.store.database import Database, Session
+from sluicegate.store.request_log import MERGED
 from sluicegate.store.request_search import RequestFilter
 from tests.store.events import BEGAN, an_event, request_id
 from tests.store.place import Place
 
-LATER = 2**60
-
 
 async def _add(session: Session, *events: Logged) -> None:
-    await session.request_log.add([entry_of(event) for event in events])
+    await session.request_log.add(blocks_of(events))
 
 
 async def _numbers(session: Session, *, limit: int = 100, before: int | None = None, **wanted: Any) -> list[int]:
@@ -139,30 +140,66 @@ def test_a_search_is_narrowed(place: Place, wanted: dict[str, Any], found: list[
 
 
 def test_what_is_old_goes(place: Place) -> None:
-    """Pruning takes what began before a time, in steps, with its tags."""
+    """Pruning takes the days that ended before a time, in steps, with all there is of them."""
+    days = [number * DAY for number in range(4)]
 
     async def use(database: Database) -> None:
         async with database.writing() as session:
-            await _add(session, *(an_event(number, tags=("t",)) for number in range(10)))
-            assert await session.request_log.prune(BEGAN + 5, 1000, limit=3) == 3
-            assert await _numbers(session) == [9, 8, 7, 6, 5, 4, 3]
-            assert await session.request_log.prune(BEGAN + 5, 1000) == 2
-            assert await session.request_log.prune(BEGAN + 5, 1000) == 0
-            assert await _numbers(session, tag="t") == [9, 8, 7, 6, 5]
+            await _add(session, *(an_event(day + number, tags=("t",)) for day in days for number in range(3)))
+            log = session.request_log
+            # The second day has ended but for its last request.
+            assert await log.prune(BEGAN + DAY + 2, 1000) == 3
+            assert await _numbers(session, until=BEGAN + DAY + 2) == [DAY + 1, DAY]
+            assert await log.prune(BEGAN + 3 * DAY, 1000, limit=3) == 3
+            assert await log.prune(BEGAN + 3 * DAY, 1000, limit=3) == 3
+            assert await log.prune(BEGAN + 3 * DAY, 1000, limit=3) == 0
+            assert await _numbers(session, tag="t") == [3 * DAY + 2, 3 * DAY + 1, 3 * DAY]
 
     place.run(use)
-    assert place.execute("SELECT count(*) FROM request_tags") == [(5,)]
+    assert place.execute("SELECT count(DISTINCT place / 1024) FROM request_pieces") == [(1,)]
 
 
 def test_what_is_too_much_goes(place: Place) -> None:
-    """Pruning leaves no more rows than asked for, the oldest go first; more than one statement takes too."""
+    """Pruning leaves as many rows as asked for, and no block more; the oldest go first."""
 
     async def use(database: Database) -> None:
         async with database.writing() as session:
-            await _add(session, *(an_event(number) for number in range(700)))
-            assert await session.request_log.prune(0, 100, limit=550) == 550
-            assert await session.request_log.prune(0, 100, limit=550) == 50
-            assert await session.request_log.prune(0, 100, limit=550) == 0
-            assert await _numbers(session, limit=1000) == list(range(699, 599, -1))
+            log = session.request_log
+            for block in range(6):
+                await _add(session, *(an_event(100 * block + number) for number in range(100)))
+            assert await log.prune(0, 250, limit=150) == 200
+            assert await log.prune(0, 250, limit=150) == 100
+            assert await log.prune(0, 250, limit=150) == 0
+            assert await _numbers(session, limit=1000) == list(range(599, 299, -1))
 
     place.run(use)
+
+
+def _blocks(place: Place) -> list[tuple[object, ...]]:
+    return place.execute("SELECT level, rows FROM request_blocks ORDER BY level, rows")
+
+
+def test_small_blocks_become_large_ones(place: Place) -> None:
+    """Those of a day: sixteen of a level, or those that come to a large one. Nothing is lost, and the order stays."""
+
+    async def use(database: Database) -> None:
+        async with database.writing() as session:
+            for number in range(MERGED - 1):
+                await _add(session, an_event(number))
+            await _add(session, an_event(DAY))
+        assert len(await asyncio.to_thread(_blocks, place)) == MERGED
+        async with database.writing() as session:
+            await _add(session, an_event(MERGED))
+        assert await asyncio.to_thread(_blocks, place) == [(0, 1), (0, MERGED)]
+        async with database.writing() as session:
+            assert await _numbers(session) == [DAY, MERGED, *range(MERGED - 2, -1, -1)]
+            for number in (100, 3_000):
+                await _add(session, *(an_event(number + more) for more in range(2_400)))
+        assert await asyncio.to_thread(_blocks, place) == [(0, 1), (0, MERGED), (2, 2_400), (2, 2_400)]
+        async with database.writing() as session:
+            await _add(session, *(an_event(9_000 + more) for more in range(600)))
+            assert await _numbers(session, before=100) == [*range(MERGED, MERGED - 1, -1), *range(MERGED - 2, -1, -1)]
+            assert len(await _numbers(session, limit=10_000)) == 5_400 + MERGED + 1
+
+    place.run(use)
+    assert _blocks(place) == [(0, 1), (0, MERGED), (3, 2_700), (3, 2_700)]

@@ -1,156 +1,138 @@
 """How a search of the request log gets at its rows."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+import random
+from typing import Any
 
 import pytest
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sluicegate.domain.usage_rows import entry_of
-from sluicegate.store import engines
-from sluicegate.store.address import parse
-from sluicegate.store.database import Database
-from sluicegate.store.request_search import MANY, RequestFilter, filters_of, followed, page
+from sluicegate.domain.request_blocks import blocks_of
+from sluicegate.domain.usage_rows import Logged
+from sluicegate.store.database import Database, Session
+from sluicegate.store.request_search import RequestFilter, times_of
 from tests.store.events import BEGAN, an_event, request_id
 from tests.store.place import Place
 
-T = TypeVar("T")
-
-LONG = request_id(0)[:12]
-
-COMMON: dict[str, Any] = {"organization_id": "org_1", "model": "gpt-4.1", "user_id": "usr_1", "tag": "batch"}
-
-
-@pytest.fixture
-def kind() -> str:
-    """PostgreSQL chooses by itself."""
-    return "sqlite"
+EVER = (0, 2**62)
 
 
 @pytest.mark.parametrize(
-    ("wanted", "names"),
+    ("beginning", "times"),
     [
-        ({}, []),
-        ({"since": 1, "until": 2, "request_id": "req_"}, []),
-        ({"organization_id": "a", "provider": "b", "token_id": "c"}, ["token_id", "provider", "organization_id"]),
-        ({"tag": "a", "model": "b", "status_code": 429}, ["status", "model", "tag"]),
-        ({"status_class": 5}, ["status"]),
+        ("", EVER),
+        ("re", EVER),
+        ("req_", (0, 2**48 + 100)),
+        ("req_0", (0, 2**44 + 100)),
+        (request_id(5), (BEGAN - 95, BEGAN + 106)),
+        (request_id(5)[:15], (BEGAN // 16 * 16 - 100, BEGAN // 16 * 16 + 116)),
+        ("tok_", (0, 0)),
+        ("req_x", (0, 0)),
+        ("req_-1", (0, 0)),
     ],
 )
-def test_filters_that_can_be_followed(wanted: dict[str, Any], names: list[str]) -> None:
-    """Each that has an index; those first that are likely to be narrow."""
-    assert filters_of(RequestFilter(**wanted)) == names
+def test_ids_tell_the_time(beginning: str, times: tuple[int, int]) -> None:
+    """The more of an id is known, the shorter the time is in which its request may have begun."""
+    assert times_of(beginning) == times
 
 
-@pytest.mark.parametrize(
-    ("wanted", "is_by_id"),
-    [
-        ({}, False),
-        ({"token_id": "a"}, False),
-        ({"request_id": "r"}, True),
-        ({"request_id": "r", "organization_id": "a", "provider": "b"}, True),
-        ({"request_id": "req_0123", "token_id": "a"}, False),
-        ({"request_id": LONG, "token_id": "a"}, True),
-    ],
-)
-def test_when_ids_are_followed(wanted: dict[str, Any], is_by_id: bool) -> None:
-    """Where their beginning is long, or nothing else is narrow."""
-    assert RequestFilter(**wanted).is_by_id is is_by_id
-
-
-def _fill(place: Place) -> None:
-    """More than many requests of one kind, and a few of others."""
-    events = [an_event(number, tags=("batch",)) for number in range(MANY + 5)]
-    events += [
-        an_event(MANY + 10, model="rare", tags=("batch",)),
-        an_event(MANY + 11, status_code=502),
-        an_event(MANY + 12, tags=("rare",)),
+def _events(count: int) -> list[Logged]:
+    """Of some owners, in about the order of time: those that took longer come later."""
+    chance = random.Random(7)
+    kinds = [
+        an_event(
+            number,
+            token=f"tok_{chance.randrange(40)}",
+            model=chance.choice(("a", "b", "c")),
+            status_code=chance.choice((200, 200, 200, 404, 502)),
+            tags=chance.choice(((), (), ("x",), ("x", "y"))),
+        )
+        for number in range(count)
     ]
+    return sorted(kinds, key=lambda event: int(event.request_id[4:16], 16) + chance.choice((0, 0, 0, 30, 400)))
+
+
+async def _paged(session: Session, limit: int, **wanted: Any) -> list[str]:
+    """What all pages together tell."""
+    told: list[str] = []
+    while page := await session.request_log.search(
+        RequestFilter(**wanted), limit=limit, before=told[-1] if told else None
+    ):
+        assert len(page) <= limit
+        told += [row.request_id for row in page]
+    return told
+
+
+SEARCHES: tuple[dict[str, Any], ...] = (
+    {},
+    {"token_id": "tok_7"},
+    {"token_id": "tok_7", "model": "a"},
+    {"model": "b", "status_class": 5},
+    {"tag": "y", "status_code": 404},
+    {"tag": "x", "since": BEGAN + 333, "until": BEGAN + 444},
+    {"since": BEGAN + 900},
+    {"model": "none"},
+    {"request_id": request_id(500)[:14]},
+)
+
+
+def test_pages_of_overlapping_blocks_are_whole(place: Place) -> None:
+    """Whatever is asked for, and however large pages are: each row that fits is told once, the newest first."""
+    events = _events(1_000)
+
+    def expected(wanted: dict[str, Any]) -> list[str]:
+        fitting = [
+            event.request_id
+            for event in events
+            if wanted.get("token_id", event.token) == event.token
+            and wanted.get("model", event.model) == event.model
+            and wanted.get("status_code", event.status_code) == event.status_code
+            and wanted.get("status_class", event.status_code // 100) == event.status_code // 100
+            and ("tag" not in wanted or wanted["tag"] in event.tags)
+            and request_id(wanted.get("since", BEGAN) - BEGAN) <= event.request_id
+            and event.request_id < request_id(wanted.get("until", BEGAN + 9_999) - BEGAN)
+            and event.request_id.startswith(wanted.get("request_id", ""))
+        ]
+        return sorted(fitting, reverse=True)
 
     async def use(database: Database) -> None:
         async with database.writing() as session:
-            await session.request_log.add([entry_of(event) for event in events])
+            for start in range(0, 1_000, 35):
+                await session.request_log.add(blocks_of(events[start : start + 35]))
+        async with database.reading() as session:
+            for wanted in SEARCHES:
+                for limit in (17, 400):
+                    assert await _paged(session, limit, **wanted) == expected(wanted), (limit, wanted)
+            for number in (0, 500, 999):
+                row = await session.request_log.get(request_id(number))
+                assert row is not None
+                assert row.request_id == request_id(number)
 
     place.run(use)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "lead"),
-    [
-        ({}, None),
-        ({"organization_id": "org_1"}, "organization_id"),
-        (COMMON, "user_id"),
-        (COMMON | {"model": "rare"}, "model"),
-        (COMMON | {"tag": "rare"}, "tag"),
-        (COMMON | {"status_class": 5}, "status"),
-        (COMMON | {"provider": "none"}, "provider"),
-        (COMMON | {"request_id": LONG}, None),
-        ({"model": "gpt-4.1", "user_id": "usr_1", "since": BEGAN + MANY + 10}, "model"),
-    ],
-)
-def test_the_filter_that_fewest_fit_is_followed(place: Place, wanted: dict[str, Any], lead: str | None) -> None:
-    """Where many fit each of them, the one that is likely to be narrow."""
-    _fill(place)
+def test_an_id_that_tells_another_time_is_found(place: Place) -> None:
+    """It is looked for where it should be, and then everywhere."""
 
-    assert _read(place, lambda connection: followed(connection, RequestFilter(**wanted))) == lead
+    async def use(database: Database) -> None:
+        async with database.writing() as session:
+            await session.request_log.add(blocks_of([an_event(5, request_id=request_id(9_999)), an_event(6)]))
+        async with database.reading() as session:
+            row = await session.request_log.get(request_id(9_999))
+            assert row is not None
+            assert row.at == BEGAN + 5
+            assert await session.request_log.get(request_id(5)) is None
+
+    place.run(use)
 
 
-@pytest.mark.parametrize(
-    ("wanted", "lead", "plan"),
-    [
-        ({}, None, ["SCAN request_log USING INDEX ix_request_log_at"]),
-        ({"since": 5}, None, ["SEARCH request_log USING INDEX ix_request_log_at (at>?)"]),
-        (COMMON, "user_id", ["SEARCH request_log USING INDEX ix_request_log_user_id (user_id=?)", "tags"]),
-        (COMMON, "model", ["SEARCH request_log USING INDEX ix_request_log_model (model=?)", "tags"]),
-        (COMMON, "tag", ["SEARCH request_tags USING PRIMARY KEY (tag=?)", "rowid"]),
-        (
-            {"status_code": 404, "organization_id": "org_1"},
-            "status",
-            ["SEARCH request_log USING INDEX ix_request_log_status (status_class=?)"],
-        ),
-        (
-            {"request_id": LONG, "token_id": "a"},
-            None,
-            ["SEARCH request_log USING INDEX ix_request_log_request_id (request_id>? AND request_id<?)"],
-        ),
-    ],
-)
-def test_sqlite_follows_it_without_sorting(
-    place: Place, wanted: dict[str, Any], lead: str | None, plan: list[str]
-) -> None:
-    """It reads the one index from its end, and whatever else only for the rows found there."""
-    statement = page(RequestFilter(**wanted), before=None, is_sqlite=True, lead=lead).limit(10)
-    told = statement.compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
-    steps = [str(row[3]) for row in place.execute(f"EXPLAIN QUERY PLAN {told}")]
-    assert steps[0] == plan[0]
-    assert all(part in " ".join(steps[1:]) for part in plan[1:])
-    assert not any("TEMP B-TREE" in step for step in steps)
+def test_a_damaged_row_is_left_out(place: Place) -> None:
+    """The others are told all the same."""
 
+    async def use(database: Database) -> None:
+        async with database.writing() as session:
+            [block] = blocks_of([an_event(number) for number in range(3)])
+            pieces = [(number, data.replace(b'"prj_1"', b"0.0.0.0", 1)) for number, data in block.pieces]
+            await session.request_log.add([block._replace(pieces=pieces)])
+        async with database.reading() as session:
+            assert await _paged(session, 10) == [request_id(2), request_id(1)]
 
-def test_pages_are_the_same_whatever_is_followed(place: Place) -> None:
-    """A search finds the same rows in the same order by each of its filters."""
-    _fill(place)
-    wanted = RequestFilter(**COMMON)
-
-    async def use(connection: AsyncConnection) -> list[list[str]]:
-        found = []
-        for lead in filters_of(wanted):
-            statement = page(wanted, before=None, is_sqlite=True, lead=lead).limit(3)
-            found.append([row.request_id for row in await connection.execute(statement)])
-        return found
-
-    assert _read(place, use) == [[request_id(number) for number in (MANY + 4, MANY + 3, MANY + 2)]] * 4
-
-
-def _read(place: Place, use: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-    async def opened() -> T:
-        engine = engines.readers(parse(place.url, place.directory))
-        try:
-            async with engine.connect() as connection:
-                return await use(connection)
-        finally:
-            await engine.dispose()
-
-    return asyncio.run(opened())
+    place.run(use)

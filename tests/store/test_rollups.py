@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from sluicegate.domain.usage_rows import DAY, HOUR, Grain, Logged, Scope, Sums, sums_of
+from sluicegate.domain.usage_rows import DAY, HOUR, Grain, Logged, Scope, Sums
+from sluicegate.domain.usage_sums import alike, packed, sums_of
 from sluicegate.store.database import Database, Session
 from sluicegate.store.rollups import By, Wanted
 from tests.store.events import BEGAN, an_event
@@ -113,3 +114,28 @@ def test_old_sums_go(place: Place) -> None:
             assert (await rollups.total(_wanted("day"))).requests == 2
 
     place.run(use)
+
+
+def test_what_was_put_by_is_added_once(place: Place) -> None:
+    """In the order in which it came, no more at once than asked for; then nothing is left."""
+
+    async def use(database: Database) -> None:
+        async with database.writing() as session:
+            assert await session.rollups.fold() == 0
+            for event in EVENTS:
+                await session.rollups.put_by(packed(alike([event])))
+            assert await session.rollups.total(_wanted()) == Sums()
+            assert await session.rollups.fold(most=4) == 4
+            assert (await session.rollups.total(_wanted())).requests == 4
+        async with database.writing() as session:
+            assert await session.rollups.fold() == 2
+            assert await session.rollups.fold() == 0
+            folded = await session.rollups.by(_wanted(), "start", limit=10)
+            await _add(session, *EVENTS)
+            twice = await session.rollups.by(_wanted(), "start", limit=10)
+        for once, both in zip(folded, twice, strict=True):
+            once.sums.add(once.sums)
+            assert once == both
+
+    place.run(use)
+    assert place.execute("SELECT count(*) FROM rollup_batches") == [(0,)]

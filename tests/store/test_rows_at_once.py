@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sluicegate.store import engines
 from sluicegate.store.address import parse
 from sluicegate.store.rows_at_once import add_all, insert_all
-from sluicegate.store.schema import consumer_checkpoints, request_log, rollups
+from sluicegate.store.schema import consumer_checkpoints, request_blocks, rollups
 from tests.store.place import Place
 
 KEY = ("grain", "scope", "start", "scope_id", "organization_id", "provider", "model")
@@ -34,19 +34,23 @@ def _sum(name: str, number: int) -> tuple[Any, ...]:
 
 
 def test_rows_of_every_type_come_back(place: Place) -> None:
-    """Texts, large numbers, bytes, truths and NULL are kept as they are; no rows are no statement."""
+    """Texts, large numbers and bytes are kept as they are; no rows are no statement."""
     rows = [
-        (number, 2**62, *(text for _ in range(7)), 4, 404, text, text, text, 1, None, 2, 3, None, number % 2 == 0, text)
+        ("day", "tag", number, text, text, text, text, 2**62, number, 0, 1, 2, 3, 4, 5)
         for number, text in enumerate(STRANGE, 1)
     ]
+    blocks = [(1, 2**62, 3, 4, 5, 6), (2, 0, 0, 0, 0, 0)]
     checkpoints = [("one", b"\x00\xff", 1), ("two", b"", 2)]
 
     async def use(connection: AsyncConnection) -> None:
-        await insert_all(connection, request_log, rows)
-        await insert_all(connection, request_log, [])
+        await insert_all(connection, rollups, rows)
+        await insert_all(connection, rollups, [])
+        await insert_all(connection, request_blocks, blocks)
         await insert_all(connection, consumer_checkpoints, checkpoints)
-        found = await connection.execute(select(request_log).order_by(request_log.c.sequence))
+        found = await connection.execute(select(rollups).order_by(rollups.c.start))
         assert [tuple(row) for row in found] == rows
+        numbered = await connection.execute(select(request_blocks).order_by(request_blocks.c.sequence))
+        assert [tuple(row) for row in numbered] == blocks
         kept = await connection.execute(select(consumer_checkpoints).order_by(consumer_checkpoints.c.name))
         assert [tuple(row) for row in kept] == checkpoints
 

@@ -132,6 +132,7 @@ def test_a_digest_leads_to_a_token_and_what_its_owners_are(place: Place, suspend
     token, alone = records.a_token(1, **OWNERS), records.a_token(2)
     statuses = {} if suspended is None else {suspended: "suspended"}
     expected: Any = {f"{name}_status": statuses.get(name, "active") for name in ("organization", "project", "user")}
+    expected |= {"body_share": 0.0, "body_bytes": 16_384}
 
     async def use(database: Database) -> None:
         async with database.writing() as session:

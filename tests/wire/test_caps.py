@@ -45,11 +45,30 @@ COMPLETIONS = CapFields(("max_tokens",), choices=("n", "best_of"))
         (b'{"generation_config":{"max_output_tokens":9}}', GEMINI, Caps(9, 1)),
         (b'{"generationConfig":[]}', GEMINI, Caps(None, 1)),
         (b'{"max_tokens":5,"messages":["\\ud83d"]}', CHAT, Caps(5, 1)),
+        (b'{"max_tokens":1e999}', CHAT, Caps(2**31 - 1, 1)),
+        (b'{"max_tokens":1%b,"n":1e300}' % (b"0" * 400), CHAT, Caps(2**31 - 1, 2**16)),
+        (b'{"max_tokens":"\\ud83d","n":2}', CHAT, Caps(None, 2)),
+        (b'{"prompt":["\\ud83d","b"]}', COMPLETIONS, Caps(None, 2)),
     ],
 )
 def test_caps_are_read(body: bytes, fields: CapFields, caps: Caps) -> None:
     """The largest of several counts; what is no number is none."""
     assert read_caps(body, fields) == caps
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "name"),
+    [
+        (b'{"max_tokens":%b}' % (b"9" * 5000), CHAT, "max_tokens"),
+        (b'{"max_tokens":%b,"messages":["\\ud83d"]}' % (b"9" * 5000), CHAT, "body"),
+        (b'{"prompt":[%b]}' % (b"9" * 5000), COMPLETIONS, "prompt"),
+    ],
+)
+def test_a_cap_that_nobody_reads_is_refused(body: bytes, fields: CapFields, name: str) -> None:
+    """Thousands of digits are no number to us, and may be one to the provider."""
+    with pytest.raises(PeekError, match="cannot be read") as refused:
+        read_caps(body, fields)
+    assert refused.value.field == name
 
 
 @pytest.mark.parametrize(

@@ -82,10 +82,11 @@ def exchanges(count: int, began: datetime) -> Iterator[Exchange]:
     for number in range(count):
         token, user = f"tok_{number % _TOKENS:028x}", f"usr_{number % _USERS:028x}"
         owner = f"org_{number % _ORGANIZATIONS:028x}"
-        at = (began + timedelta(seconds=number // 20 * 20 / _RATE)).isoformat(timespec="milliseconds")
+        moment = began + timedelta(seconds=number // 20 * 20 / _RATE)
+        at = moment.isoformat(timespec="milliseconds")
         usage = Usage(input_tokens=1_000 + number % 777, output_tokens=200 + number % 99, cache_read_tokens=512)
         yield Exchange(
-            request_id=f"req_{number:028x}",
+            request_id=f"req_{int(moment.timestamp() * 1000):012x}{7:08x}{number:08x}",
             timestamp=at.replace("+00:00", "Z"),
             token=token,
             project_id=f"prj_{number % _PROJECTS:028x}",

@@ -95,6 +95,7 @@ def compile_settings(
         retries=Retries(**settings.resilience.retries.model_dump()),
         unknown_price=settings.limits.unknown_price,
         plugins=settings.plugins,
+        keeps_bodies=settings.request_log.enabled and settings.request_log.bodies.enabled,
     )
     default_limits = _default_limits(settings.limits.defaults)
     tokens = {_digest(token.token): _principal(token, default_limits) for token in settings.tokens}

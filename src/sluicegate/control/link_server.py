@@ -17,6 +17,7 @@ from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
 from sluicegate.wire.link import (
     AskPrice,
+    Bodies,
     BrokenLinkError,
     Configure,
     Count,
@@ -100,13 +101,16 @@ class LinkServer:
         log: FilteringBoundLogger,
         prices: Prices | None = None,
         feed: Callable[[], Feed] = lambda: Feed(0.0, float("inf")),
+        keep: Callable[[Bodies], None] = lambda _bodies: None,
     ) -> None:
         """`is_ready` learns number and process id of a worker that has begun to accept connections.
 
-        `feed` says what workers may believe at the moment: everything, where all tokens are declared.
+        `feed` says what workers may believe at the moment: everything, where all tokens are declared. `keep` takes
+        bodies; without it, they are dropped.
         """
         self._snapshot = snapshot
         self._feed = feed
+        self._keep = keep
         self._directory = directory
         self._counts = counts
         self._lending = lending
@@ -192,6 +196,8 @@ class LinkServer:
                 self._directory.find(digest, _answer_to(link, number), is_damaged=is_damaged)
             case Count():
                 self._counts.ask(message, link.send)
+            case Bodies():
+                self._keep(message)
             case Lend():
                 self._lending.lend(message, link, link.send)
             case AskPrice(number):
@@ -207,7 +213,7 @@ class LinkServer:
     def closed(self, link: "WorkerLink", hello: Hello | None) -> None:
         """A link is gone."""
         self._links.discard(link)
-        if hello is not None:
+        if hello is not None and all(other.process != hello.pid for other in self._links):
             self._workers.left(hello.pid)
         if not self._links:
             self._all_gone.set()
@@ -231,6 +237,11 @@ class WorkerLink(asyncio.Protocol):
     def __repr__(self) -> str:
         """Tell whose link it is."""
         return f"<WorkerLink {self._hello} waiting={len(self._outbox)}>"
+
+    @property
+    def process(self) -> int | None:
+        """The worker's process id, once it has said who it is."""
+        return None if self._hello is None else self._hello.pid
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""

@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.config.compile import Compiled
 from sluicegate.config.problem import ConfigurationError
 from sluicegate.control.beginning import Begun
+from sluicegate.control.bodies import BodyKeeper
 from sluicegate.control.channel import DrainChanged, Serving, WorkerReady
 from sluicegate.control.clocks import Clocks
 from sluicegate.control.configuration import Configuration
@@ -101,6 +102,12 @@ class Service:
             log=log,
         )
         self._prices = self._pricing(storage)
+        self._bodies = BodyKeeper(
+            storage.database,
+            settings=lambda: self._current().settings,
+            now=clocks.unix_milliseconds,
+            log=log,
+        )
         self._links = self._linking(executor)
         self._tokens.resolution.speak_through(self._links)
         self._limits.speak_through(self._links)
@@ -182,6 +189,7 @@ class Service:
             ),
             lending=self._limits,
             prices=self._prices,
+            keep=self._bodies.take,
             workers=self._workers,
             is_ready=lambda worker, process: self._supervision.tell(WorkerReady(worker, process)),
             log=self._log,
@@ -267,7 +275,15 @@ class Service:
 
     def _lasting(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on until the end."""
-        parts = (self._tokens, self._limits, self._readers, self._prices, self._upkeep, self._warnings.notices)
+        parts = (
+            self._tokens,
+            self._limits,
+            self._readers,
+            self._bodies,
+            self._prices,
+            self._upkeep,
+            self._warnings.notices,
+        )
         return [self._watch(), *(part.run() for part in parts)]
 
     async def _watch(self) -> None:

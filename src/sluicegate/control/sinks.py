@@ -192,4 +192,11 @@ def _servers(snapshot: Snapshot) -> Iterator[tuple[str, str]]:
 def counted(name: str, engine: Engine) -> SinkCounts:
     """What became of a sink's events."""
     counts = engine.counts
-    return SinkCounts(name, queued=counts.queued, sent=counts.sent, dropped=counts.dropped, dead=counts.dead)
+    return SinkCounts(
+        name,
+        queued=counts.queued,
+        sent=counts.sent,
+        dropped=counts.dropped,
+        dead=counts.dead,
+        retries=counts.retries,
+    )

@@ -38,7 +38,7 @@ class Bounds(Struct, frozen=True):
 
 def bounds(now: int, retention_seconds: float) -> Bounds:
     """The bounds at `now`, Unix milliseconds, where tokens that ended are kept for `retention_seconds`."""
-    return Bounds(answers=now - ANSWERS_KEPT, tokens=now - int(retention_seconds * 1000))
+    return Bounds(answers=now - ANSWERS_KEPT, tokens=now - int(min(retention_seconds * 1000, now)))
 
 
 class Upkeep:

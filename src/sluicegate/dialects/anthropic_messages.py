@@ -191,6 +191,11 @@ class MessageReader:
         elif kind == "error":
             found.error = _error_of(event.error) or "error"
 
+    @property
+    def text(self) -> str:
+        """What the model produced so far."""
+        return self._found.capture.text()
+
     def reading(self) -> Reading:
         """What was understood so far. `message_start` reports the input, with an output that means nothing yet."""
         return self._found.reading(usage_of(self._usage), is_usage_final=self._is_final)

@@ -10,6 +10,7 @@ from sluicegate.wire.caps import CapFields
 CONVERSING: Final = frozenset({"chat", "completions", "responses", "messages", "generate", "count_tokens"})
 """Operations, of all dialects, that a token's own model answers; for embeddings or speech another kind is meant."""
 
+
 class StreamReader(Protocol):
     """Understands one streamed answer, event by event. Fed off the hot path: lazily, many events at a time."""
 
@@ -27,6 +28,11 @@ class StreamReader(Protocol):
 
     def reading(self) -> Reading:
         """What was understood so far; callable at any time, also of a stream that was cut."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """What the model produced so far, as far as it is kept (`dialects.capture`)."""
         ...
 
 

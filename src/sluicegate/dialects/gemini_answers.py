@@ -230,6 +230,11 @@ class ContentReader:
     def _last_usage(self) -> Usage | None:
         return self._usage or usage_of(self._reported)
 
+    @property
+    def text(self) -> str:
+        """What the model produced so far."""
+        return self._found.capture.text()
+
     def reading(self) -> Reading:
         """What was understood so far."""
         return self._found.reading(self._last_usage())

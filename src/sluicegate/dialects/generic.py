@@ -201,6 +201,11 @@ class _UsageReader:
         """What was found so far."""
         return self._reading
 
+    @property
+    def text(self) -> str:
+        """Nothing: what a text is, is not known here."""
+        return ""
+
 
 def _usage_of(answer: _Answer) -> Usage | None:
     usage = answer.usage

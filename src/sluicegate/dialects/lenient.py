@@ -14,8 +14,9 @@ from msgspec import Struct
 
 _S = TypeVar("_S", bound=Struct)
 
-_LARGEST_COUNT: Final = 2**53 - 1
-"""Larger counts are nonsense, and JSON readers that use doubles would round them (RFC 8259 section 6)."""
+LARGEST_COUNT: Final = 2**31 - 1
+"""Tokens of one answer. Larger counts are nonsense: no context is a hundredth of it. What they cost must be a number
+that ledgers, databases and JSON readers have (below 2**53, RFC 8259 section 6): what cannot be written is lost."""
 
 _UNREADABLE = (ValueError, RecursionError)
 """What decoders raise: msgspec's errors and UnicodeDecodeError are ValueErrors; deep nesting is a RecursionError."""
@@ -41,7 +42,7 @@ def encodable(value: Any) -> Any:
 
 def count(value: int | None) -> int:
     """A provider's number as a token count: what is missing or absurd counts 0."""
-    return value if value is not None and 0 < value <= _LARGEST_COUNT else 0
+    return value if value is not None and 0 < value <= LARGEST_COUNT else 0
 
 
 class LenientDecoder(Generic[_S]):

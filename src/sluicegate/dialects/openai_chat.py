@@ -199,6 +199,11 @@ class ChatReader:
                 self._finished.add(index)
                 self._found.finish_reason = choice.finish_reason
 
+    @property
+    def text(self) -> str:
+        """What the model produced so far."""
+        return self._found.capture.text()
+
     def reading(self) -> Reading:
         """What was understood so far."""
         return self._found.reading(self._usage)

@@ -135,6 +135,11 @@ class EventReader:
         self._usage = usage_of(response.usage) or self._usage
         found.provider_cost = provider_cost_of(response.usage)
 
+    @property
+    def text(self) -> str:
+        """What the model produced so far."""
+        return self._found.capture.text()
+
     def reading(self) -> Reading:
         """What was understood so far."""
         return self._found.reading(self._usage)

@@ -23,3 +23,8 @@ class SilentReader:
     def reading(self) -> Reading:
         """Nothing."""
         return Reading()
+
+    @property
+    def text(self) -> str:
+        """Nothing."""
+        return ""

@@ -12,7 +12,7 @@ holdings    units of an account that a worker holds
 bounds      the most an exchange may take
 usage       what one exchange consumed, in tokens
 events      the one record an exchange leaves behind
-usage_rows  what the request log keeps of it, and what exchanges add up to
+usage_rows  what the request log keeps of it: `request_blocks` how; `usage_sums` what exchanges add up to
 underway    what a worker notes of an exchange until there is that record
 errors      every failure a client can see: status, code, whether a retry can cure it
 paths       which first segments of a path are the gateway's own

@@ -15,6 +15,8 @@ USUAL_OUTPUT = 16_384
 """Tokens: more than nearly all answers have."""
 LEAST_OUTPUT = 16
 """Tokens below which an answer is not worth having (the least that OpenAI's Responses API accepts)."""
+MOST_HELD = 2**53
+"""Tokens or nano-dollars: more than any limit has. What is above it fits into no message, no ledger, no journal."""
 UNKNOWN_CONTEXT = 1_000_000
 """Tokens a model reads at most, where neither its price list nor the request's bytes tell."""
 
@@ -75,7 +77,8 @@ def bound_of(asked: Asked, left: Left, price: Price | None) -> Bound:
         if own < each:
             each = cap = own
     output = each * asked.choices
-    return Bound(read + output, 0 if price is None else highest_cost(price, read, output), output, cap)
+    usd = 0 if price is None else highest_cost(price, read, output)
+    return Bound(min(read + output, MOST_HELD), min(usd, MOST_HELD), output, cap)
 
 
 def usual_bound(read: int, choices: int, tokens: int | None, usd: int | None, price: Price | None) -> Bound | None:

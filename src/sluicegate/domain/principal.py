@@ -41,6 +41,10 @@ class Principal(Struct, frozen=True, omit_defaults=True):
     """What its organisation wants when the ledger cannot be asked: 503, or go on up to `fallback_daily_limit`."""
     fallback_daily_limit: int = 0
     """Nano-dollars a day."""
+    body_share: float = 0.0
+    """The share of its requests whose bodies are kept, from 0 to 1, where any are."""
+    body_bytes: int = 0
+    """Most bytes of each."""
 
     def __repr__(self) -> str:
         """Tell everything but the keys."""

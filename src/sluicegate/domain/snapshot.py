@@ -236,3 +236,5 @@ class Snapshot(Struct, frozen=True):
     """How long a browser may remember that."""
     plugins: tuple[str, ...] = ()
     """Names of the entry points of the plugins in use, in the order in which they are asked."""
+    keeps_bodies: bool = False
+    """Whether bodies of requests are kept, where the caller's project wants it."""

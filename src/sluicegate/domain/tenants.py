@@ -10,6 +10,7 @@ from msgspec import Struct, field
 
 from sluicegate.domain.limits import Enforcement, Metric, Scope
 from sluicegate.domain.pricing import Price
+from sluicegate.domain.request_bodies import USUAL_BODY
 
 Status = Literal["active", "suspended"]
 TokenStatus = Literal["active", "suspended", "revoked"]
@@ -54,6 +55,10 @@ class Project(Struct, frozen=True, kw_only=True):
     version: int = 1
     model: str | None = None
     """What every request of its tokens is answered by, unless a token has a model of its own."""
+    body_share: float = 0.0
+    """The share of its requests whose bodies are kept, from 0 to 1, where the configuration has any kept."""
+    body_bytes: int = USUAL_BODY
+    """Most bytes of each."""
 
 
 class User(Struct, frozen=True, kw_only=True):

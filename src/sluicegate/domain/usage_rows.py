@@ -3,7 +3,6 @@
 Everything here fits the database whatever a journal's line says: one strange event must not hold up all that follow.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from functools import lru_cache
 from operator import attrgetter
@@ -34,7 +33,7 @@ _LATEST: Final = 2**45
 _MOST_TAGS: Final = 64
 _UNFIT: Final = {0: "\ufffd", **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
 
-_ID, _NAME, _MODEL, _ERROR, _TAG, _PATH, _METHOD = 64, 200, 256, 64, 128, 2048, 32
+ID, NAME, MODEL, ERROR, TAG, _PATH, _METHOD = 64, 200, 256, 64, 128, 2048, 32
 """Characters that the columns take."""
 
 
@@ -48,8 +47,11 @@ class LoggedUsage(Struct, frozen=True, gc=False, omit_defaults=True):
     reasoning_tokens: int = 0
 
 
-class Logged(Struct, frozen=True, gc=False, tag_field="kind", tag="exchange"):
-    """What matters here of `domain.events.Exchange`, which tells what each field means. Nothing in it can hold it."""
+class Kept(Struct, frozen=True, gc=False):
+    """What matters here of `domain.events.Exchange`, which tells what each field means. Nothing in it can hold it.
+
+    New fields go to the end: rows are kept in this order.
+    """
 
     request_id: str
     timestamp: str
@@ -92,6 +94,10 @@ class Logged(Struct, frozen=True, gc=False, tag_field="kind", tag="exchange"):
     is_degraded: bool = False
     deployment: str = ""
     failed_attempts: tuple[FailedAttempt, ...] = ()
+
+
+class Logged(Kept, frozen=True, gc=False, tag_field="kind", tag="exchange"):
+    """It, as a line of a journal has it."""
 
 
 class Details(Struct, frozen=True, omit_defaults=True):
@@ -211,68 +217,34 @@ _same: Final = attrgetter(*Details.__struct_fields__[:-3])
 _NO_USAGE: Final = LoggedUsage()
 
 
-def entry_of(event: Logged) -> Entry:
+def entry_of(event: Kept) -> Entry:
     """What is kept of one exchange."""
     usage = event.usage or _NO_USAGE
-    status = _within(event.status_code, 999)
+    status = within(event.status_code, 999)
     # In the order of the fields, which takes half the time.
     row = RequestRow(
         began_at(event.timestamp),
-        _text(event.request_id, _ID),
-        _text(event.organization_id, _ID),
-        _text(event.project_id, _ID),
-        _text(event.user_id or "", _ID),
-        _text(event.token, _ID),
-        _text(event.provider, _NAME),
-        _text(event.model, _MODEL),
+        storable_text(event.request_id, ID),
+        storable_text(event.organization_id, ID),
+        storable_text(event.project_id, ID),
+        storable_text(event.user_id or "", ID),
+        storable_text(event.token, ID),
+        storable_text(event.provider, NAME),
+        storable_text(event.model, MODEL),
         status // 100,
         status,
-        _text(event.error or "", _ERROR),
-        _text(event.method, _METHOD),
-        _text(event.endpoint, _PATH),
-        _microseconds(event.duration_ms),
-        None if event.first_byte_ms is None else _microseconds(event.first_byte_ms),
-        _within(usage.input_tokens, MOST_TOKENS),
-        _within(usage.output_tokens, MOST_TOKENS),
-        None if event.cost is None else _within(event.cost, MOST_MONEY),
+        storable_text(event.error or "", ERROR),
+        storable_text(event.method, _METHOD),
+        storable_text(event.endpoint, _PATH),
+        microseconds(event.duration_ms),
+        None if event.first_byte_ms is None else microseconds(event.first_byte_ms),
+        within(usage.input_tokens, MOST_TOKENS),
+        within(usage.output_tokens, MOST_TOKENS),
+        None if event.cost is None else within(event.cost, MOST_MONEY),
         event.is_stream,
         _details(event, usage),
     )
-    return Entry(row, _tags(event.tags))
-
-
-def sums_of(events: Iterable[Logged]) -> dict[RollupKey, Sums]:
-    """What exchanges add up to: by hour and day, for everybody, each organisation, project, user, token and tag.
-
-    Each with one sum for each of the models it had answers of. Those whose caller was not recognised count for
-    everybody alone.
-    """
-    # Most of a batch differ in nothing that matters here: they are added up first.
-    alike: dict[tuple[Any, ...], Sums] = {}
-    for event in events:
-        hour = began_at(event.timestamp) // HOUR * HOUR
-        key = (
-            hour,
-            event.organization_id,
-            event.project_id,
-            event.user_id,
-            event.token,
-            event.provider,
-            event.model,
-            event.tags,
-        )
-        sums = alike.get(key)
-        if sums is None:
-            sums = alike[key] = Sums()
-        _count(sums, event)
-    found: dict[RollupKey, Sums] = {}
-    for key, sums in alike.items():
-        for rollup in _keys(*key):
-            total = found.get(rollup)
-            if total is None:
-                total = found[rollup] = Sums()
-            total.add(sums)
-    return found
+    return Entry(row, storable_tags(event.tags))
 
 
 def began_at(timestamp: str) -> int:
@@ -289,56 +261,12 @@ def _unix_of_second(second: str) -> int:
     return int(datetime.fromisoformat(f"{second}+00:00").timestamp()) * 1000
 
 
-def _count(sums: Sums, event: Logged) -> None:
-    sums.requests += 1
-    if event.status_code >= 400 or event.is_cut:
-        sums.failed += 1
-    if event.cost is None:
-        sums.unpriced += 1
-    else:
-        sums.cost += _within(event.cost, MOST_MONEY)
-    usage = event.usage
-    if usage is not None:
-        sums.input_tokens += _within(usage.input_tokens, MOST_TOKENS)
-        sums.output_tokens += _within(usage.output_tokens, MOST_TOKENS)
-        sums.cache_read_tokens += _within(usage.cache_read_tokens, MOST_TOKENS)
-    sums.duration_us += _microseconds(event.duration_ms)
+def storable_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Tags a column can keep: each once, and no more than there is sense in."""
+    return tuple(dict.fromkeys(storable_text(tag, TAG) for tag in tags[:_MOST_TAGS])) if tags else ()
 
 
-def _keys(
-    hour: int,
-    organization_id: str,
-    project_id: str,
-    user_id: str | None,
-    token: str,
-    provider: str,
-    model: str,
-    tags: tuple[str, ...],
-) -> list[RollupKey]:
-    """The sums that exchanges like this are part of."""
-    owner, provider, model = _text(organization_id, _ID), _text(provider, _NAME), _text(model, _MODEL)
-    subjects: list[tuple[Scope, str, str]] = [("all", "", "")]
-    owned: tuple[tuple[Scope, str], ...] = (
-        ("organization", owner),
-        ("project", project_id),
-        ("user", user_id or ""),
-        ("token", token),
-    )
-    subjects += [(scope, _text(name, _ID), owner) for scope, name in owned if name]
-    subjects += [("tag", tag, owner) for tag in _tags(tags)]
-    return [
-        RollupKey(grain, scope, hour // length * length, scope_id, owner, provider, model)
-        for grain, length in GRAINS
-        for scope, scope_id, owner in subjects
-    ]
-
-
-def _tags(tags: tuple[str, ...]) -> tuple[str, ...]:
-    """Each once, and no more than there is sense in."""
-    return tuple(dict.fromkeys(_text(tag, _TAG) for tag in tags[:_MOST_TAGS])) if tags else ()
-
-
-def _details(event: Logged, usage: LoggedUsage) -> str:
+def _details(event: Kept, usage: LoggedUsage) -> str:
     # In the order of the fields, which takes half the time.
     values: tuple[Any, ...] = (
         *_same(event),
@@ -354,7 +282,7 @@ def _details(event: Logged, usage: LoggedUsage) -> str:
         return "{}"
 
 
-def _text(text: str, length: int) -> str:
+def storable_text(text: str, length: int) -> str:
     """What a column of this length can keep: PostgreSQL has no NUL in texts, and half a surrogate pair is no UTF-8."""
     if len(text) > length:
         text = text[:length]
@@ -363,12 +291,13 @@ def _text(text: str, length: int) -> str:
     return text.translate(_UNFIT)
 
 
-def _within(number: int, most: int) -> int:
+def within(number: int, most: int) -> int:
+    """As near to a number as 0 and the most are."""
     return 0 if number < 0 else min(number, most)
 
 
-def _microseconds(milliseconds: float) -> int:
-    """NaN and the infinite cannot be in JSON, but a number that overflows to it can."""
+def microseconds(milliseconds: float) -> int:
+    """So many as a column can keep. NaN and the infinite cannot be in JSON, but a number that overflows to it can."""
     if not 0 <= milliseconds < MOST_MICROSECONDS / 1000:
         return 0 if milliseconds < 0 else MOST_MICROSECONDS
     return int(milliseconds * 1000)

@@ -10,6 +10,7 @@ from sluicegate.wire.link import (
     LARGEST_FRAME,
     AskLease,
     AskPrice,
+    Bodies,
     BrokenLinkError,
     Configure,
     Count,
@@ -42,6 +43,10 @@ LARGEST_COUNTED = LARGEST_FRAME // 2
 """Bytes of one question to be counted, and of all that go in one frame: half of it, for other messages go with them."""
 LARGEST_COUNTING = 1_024
 """Exchanges waiting for a count; beyond it they are recorded with their guess at once."""
+
+
+LARGEST_HANDING = 8 * 1024 * 1024
+"""Bytes of bodies on their way to control; beyond it they are dropped. Well within a frame."""
 
 
 class LinkListener(Protocol):
@@ -108,6 +113,11 @@ class LinkProtocol(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that control has not taken yet."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
     def close(self) -> None:
         """End this connection."""
         if self._transport is not None:
@@ -142,6 +152,8 @@ class Link:
         self._lending: dict[int, Callable[[Lent | None], None]] = {}
         self._pricing: dict[int, Callable[[Priced | None], None]] = {}
         self._holder = holder
+        self._handing = 0
+        """Bytes of bodies in the outbox."""
         self._attempt = 0
         self._connecting: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -195,6 +207,7 @@ class Link:
         self._resolving.clear()
         self._outbox.clear()
         self._outbox_bytes = 0
+        self._handing = 0
         counting, self._counting = self._counting, {}
         for _, callback in counting.values():
             callback(None)
@@ -259,6 +272,15 @@ class Link:
         self._send(Health(deployments))
         return True
 
+    def hand_over(self, bodies: Bodies) -> bool:
+        """Give control bodies to keep; False where it cannot take them, and they are lost."""
+        size = len(bodies.request) + len(bodies.answer)
+        if self._protocol is None or self._protocol.unsent + self._handing + size > LARGEST_HANDING:
+            return False
+        self._handing += size
+        self._send(bodies)
+        return True
+
     def count(self, question: Count, now: float, callback: Callable[[Counted | None], None]) -> None:
         """Have tokens counted; `question.number` is filled in here. `callback` gets None where that is impossible."""
         size = len(question.request) + len(question.answer) + len(question.model)
@@ -320,5 +342,6 @@ class Link:
 
     def _flush(self) -> None:
         outbox, self._outbox, self._outbox_bytes = self._outbox, [], 0
+        self._handing = 0
         if outbox and self._protocol is not None:
             self._protocol.write(frame(outbox))

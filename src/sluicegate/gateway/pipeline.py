@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.domain.errors import GatewayError
+from sluicegate.gateway.bodies import hand_over
 from sluicegate.gateway.stages.accept import accept
 from sluicegate.gateway.stages.authenticate import authenticate
 from sluicegate.gateway.stages.budget import budget, refit
@@ -36,6 +37,8 @@ ON_RETRY: tuple[Stage, ...] = (refit, forward)
 """Run when a request is sent again: to somebody else, whose prices may be others."""
 ON_END: tuple[Ending, ...] = (meter, publish)
 """Run exactly once, however the exchange ended; before `Plugins.after` (`Services.on_end`)."""
+ON_END_KEEPING: tuple[Ending, ...] = (*ON_END, hand_over)
+"""The same where bodies are kept."""
 
 
 def advance(exchange: "Exchange", stages: tuple[Stage, ...], at: int = 0) -> None:

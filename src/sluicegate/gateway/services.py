@@ -128,7 +128,8 @@ class Services:
         self.snapshot = snapshot
         self.plugins.configure(snapshot.plugins)
         self.on_body: tuple[pipeline.Stage, ...] = (*self.plugins.before, *pipeline.ON_BODY)
-        self.on_end: tuple[pipeline.Ending, ...] = (*pipeline.ON_END, *self.plugins.after)
+        ending = pipeline.ON_END_KEEPING if snapshot.keeps_bodies else pipeline.ON_END
+        self.on_end: tuple[pipeline.Ending, ...] = (*ending, *self.plugins.after)
         self.journal: Record = self.plugins.record(self._journal)
         self.bounds: ClientBounds = snapshot.bounds
         self.providers.configure(snapshot)

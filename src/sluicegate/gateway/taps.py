@@ -75,6 +75,13 @@ class JsonTap:
             return held
         return _decompressed(held, _GROWTH * self._limit)
 
+    def beginning(self, most: int) -> bytes:
+        """Up to so many bytes of the answer, decompressed; empty where its beginning is not held any more."""
+        if not self._is_whole:
+            return b""
+        held = b"".join(self._parts) if self._encoding else beginning_of(self._parts, most)
+        return _decompressed_beginning(held, most) if self._encoding else held
+
     def _drop_head(self) -> None:
         """Keep the end only. The end of compressed bytes says nothing, so of these nothing is kept."""
         tail = b"" if self._encoding else b"".join(self._parts)[-TAIL_BYTES:]
@@ -83,6 +90,25 @@ class JsonTap:
         self._is_whole = False
         # Not at each of the following reads: joining costs as much as the tail is long.
         self._trim_above = 2 * TAIL_BYTES
+
+
+def beginning_of(parts: list[bytes], most: int) -> bytes:
+    """The first bytes of these, without joining what is behind them."""
+    found: list[bytes] = []
+    for part in parts:
+        found.append(part[:most])
+        most -= len(found[-1])
+        if most <= 0:
+            break
+    return b"".join(found)
+
+
+def _decompressed_beginning(data: bytes, most: int) -> bytes:
+    """The first bytes of what `data` decompresses to; empty where it does not."""
+    try:
+        return zlib.decompressobj(_window(data)).decompress(data, most)
+    except zlib.error:
+        return b""
 
 
 def _usage_in(tail: bytes) -> bytes:
@@ -164,6 +190,11 @@ class StreamTap:
         """Always empty: a stream's text is in its reading."""
         return b""
 
+    def beginning(self, most: int) -> bytes:
+        """Up to so many bytes of the text that the events brought."""
+        self._digest()
+        return self._reader.text[:most].encode("utf-8", "replace")[:most]
+
     def _digest(self) -> None:
         if not self._parts:
             return
@@ -197,6 +228,11 @@ class NullTap:
 
     def body(self) -> bytes:
         """Nothing was held."""
+        return b""
+
+    def beginning(self, most: int) -> bytes:
+        """Nothing was held."""
+        del most
         return b""
 
 

@@ -19,6 +19,9 @@ FAILURES: Final = frozenset({408, 500, 502, 503, 504, 529})
 """Answers that are the deployment's own failure."""
 _OVERLOADED: Final = frozenset({503, 529})
 """Answers by which it says that it has too much to do."""
+LONGEST_REST: Final = 86_400.0
+"""Seconds: no limit of any provider takes longer to reset, and no header may take a deployment away for good."""
+_TIMED_OUT: Final = 408
 _REST_SECONDS: Final = 1.0
 """How long one that answers 429 rests, where it does not say."""
 
@@ -39,8 +42,8 @@ def answered_well(exchange: "Exchange", selector: Selector, head: AnswerHead) ->
         if runtime.latency is not None:
             runtime.latency.observe(now - exchange.sent, now)
         seconds = drained_for(head.lines, services.wall())
-        if seconds > 0.0:
-            breaker.limited(now, now + seconds)
+        if seconds > 0.0 and not _has_own_key(exchange, runtime):
+            breaker.limited(now, now + min(seconds, LONGEST_REST))
 
 
 def answered_badly(
@@ -49,9 +52,11 @@ def answered_badly(
     """Note an answer of 400 or more; `seconds` is how long it wants to be left alone, 0 where it does not say."""
     now = exchange.services.clock()
     if status == LIMITED:
-        # A project's own key has limits of its own, which say nothing to others.
-        if all(provider != runtime.name for provider, _ in exchange.principal.credentials):
-            runtime.breaker.limited(now, now + (seconds or _REST_SECONDS))
+        if not _has_own_key(exchange, runtime):
+            runtime.breaker.limited(now, now + min(seconds or _REST_SECONDS, LONGEST_REST))
+    elif status == _TIMED_OUT and not exchange.is_held:
+        # It waited for a body that passes through as the client sends it.
+        runtime.breaker.abandoned(now)
     elif status in FAILURES:
         runtime.breaker.failed(now, may_eject=selector.has_another(runtime, now))
     else:
@@ -60,6 +65,11 @@ def answered_badly(
             runtime.breaker.succeeded(now)
     if status in _OVERLOADED:
         runtime.pool.limit.overloaded(runtime.pool.busy, now)
+
+
+def _has_own_key(exchange: "Exchange", runtime: ProviderRuntime) -> bool:
+    """Whether the project asks with a key of its own, whose limits are its own, too, and say nothing to others."""
+    return any(provider == runtime.name for provider, _ in exchange.principal.credentials)
 
 
 def failed(exchange: "Exchange", selector: Selector) -> None:

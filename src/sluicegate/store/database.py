@@ -23,6 +23,7 @@ from sluicegate.store.limits import Limits
 from sluicegate.store.organizations import Organizations
 from sluicegate.store.price_overrides import PriceOverrides
 from sluicegate.store.projects import Projects
+from sluicegate.store.request_bodies import KeptBodies
 from sluicegate.store.request_log import RequestLog
 from sluicegate.store.rollups import Rollups
 from sluicegate.store.tokens import Tokens
@@ -54,6 +55,7 @@ class Session:
         self.audit = Audit(connection)
         self.idempotency = Idempotency(connection)
         self.request_log = RequestLog(connection)
+        self.request_bodies = KeptBodies(connection)
         self.rollups = Rollups(connection)
         self.consumer_checkpoints = ConsumerCheckpoints(connection)
 

@@ -1,36 +1,50 @@
-"""How a search of the request log gets at its rows: it follows one of its filters, and looks at each for the others.
+"""How a search of the request log gets at its rows: through the blocks, newest first, by the marks of their rows.
 
-Rule 1. Each filter has an index that is in the order of time within each value, so that no search sorts.
-Rule 2. SQLite cannot tell how many rows have a value: the filter to follow is the one that fewest fit, counted as far
-        as it matters, and it is kept from following another. PostgreSQL knows, and chooses by itself.
-Rule 3. Ids sort by time. A search by how they begin follows their index, unless a short beginning, which many have,
-        comes with a filter that few may fit.
+Rule 1. What is read of a block are the marks of the filters, some 10 KB each, and then only the rows whose marks fit.
+Rule 2. Blocks overlap: those of a minute hold what began before it, and nodes that share a database write their own.
+        A page is full when no block that is left ends later than the last row on it began.
+Rule 3. Ids hold the time they were made at, which is that of their request. So a search by how they begin, or for one
+        of them, is one of a time.
 """
 
-from typing import Any, Final
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, NamedTuple
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, Row, Select, exists, func, literal_column, select, tuple_
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sluicegate.domain.usage_rows import RequestRow
-from sluicegate.store.schema import request_log, request_tags
+from sluicegate.domain.request_blocks import (
+    CHUNK,
+    FIRST_CHUNK,
+    PIECES,
+    Demand,
+    candidates,
+    demands_of,
+    lines_of,
+    row_of,
+    span_of,
+    times_piece,
+)
+from sluicegate.domain.usage_rows import Entry, RequestRow, entry_of
+from sluicegate.store.schema import request_blocks, request_pieces
 from sluicegate.store.values import is_storable
 
-MANY: Final = 2_000
-"""Rows that are soon looked at: whether more of them fit a filter does not matter."""
+_FIRST_ROUND, _LARGEST_ROUND, _GROWTH = 4, 256, 4
+"""Blocks that are looked into at once: few first, for most searches find what they want there."""
 
-LONG_BEGINNING: Final = 12
-"""Characters of an id's beginning that the requests of one minute have: the prefix and eight digits of the time."""
-
-_EQUAL: Final = ("token_id", "user_id", "error", "model", "project_id", "provider", "organization_id")
-_BY_LIKELIHOOD: Final = ("token_id", "user_id", "error", "status", "model", "tag", "project_id", "provider")
-"""Which of two filters is followed where many rows fit both: organisations last."""
-_WIDE: Final = frozenset({"provider", "organization_id"})
+_PREFIX: Final = "req_"
+_TIME_DIGITS: Final = 12
+_HEX: Final = frozenset("0123456789abcdef")
+_SLACK: Final = 100
+"""Milliseconds by which an id may be apart from its request's time."""
+_EVER: Final = 2**62
 _BEHIND: Final = "\U0010ffff"
-"""Sorts behind whatever an id may go on with."""
+"""Sorts behind every id."""
 
-ROWS: Final[Select[Any]] = select(*(request_log.c[name] for name in RequestRow._fields))
+_EQUAL: Final = ("organization_id", "project_id", "user_id", "token_id", "provider", "model", "error", "tag")
 
 
 class RequestFilter(Struct, frozen=True, omit_defaults=True):
@@ -59,92 +73,202 @@ class RequestFilter(Struct, frozen=True, omit_defaults=True):
         """Whether some row can fit."""
         return all(is_storable(getattr(self, name)) for name in RequestFilter.__struct_fields__)
 
-    @property
-    def is_by_id(self) -> bool:
-        """Whether the index of ids is followed."""
-        if self.request_id is None:
+
+class Moment(NamedTuple):
+    """Where a row is in the order: those of one millisecond are in the order of their ids."""
+
+    at: int
+    request_id: str
+
+
+class _Block(NamedTuple):
+    """One to be looked into."""
+
+    sequence: int
+    first_at: int
+    last_at: int
+    rows: int
+
+
+@dataclass(slots=True)
+class _Lead:
+    """A block that is looked into: places of rows that may fit, the last first, all of them up to `bound`."""
+
+    block: _Block
+    places: Iterator[int]
+    bound: Moment
+
+
+class _Question(NamedTuple):
+    """A search, as the blocks are asked: rows before `before` that began from `since` on and before `until`."""
+
+    wanted: RequestFilter
+    demands: list[Demand]
+    exact: str | None
+    since: int
+    until: int
+    before: Moment | None
+
+    def fits(self, entry: Entry) -> bool:
+        """Whether a row is what its marks say."""
+        row, wanted = entry.row, self.wanted
+        for name in _EQUAL[:-1]:
+            value = getattr(wanted, name)
+            if value is not None and getattr(row, name) != value:
+                return False
+        if wanted.tag is not None and wanted.tag not in entry.tags:
             return False
-        return len(self.request_id) >= LONG_BEGINNING or _WIDE.issuperset(filters_of(self))
+        if self.exact is not None and row.request_id != self.exact:
+            return False
+        if wanted.request_id is not None and not row.request_id.startswith(wanted.request_id):
+            return False
+        return self.before is None or (row.at, row.request_id) < self.before
 
 
-def filters_of(wanted: RequestFilter) -> list[str]:
-    """Those filters of a search that one can follow, those that are likely to be narrow first."""
-    values: dict[str, object] = {name: getattr(wanted, name) for name in _EQUAL}
-    values |= {"status": wanted.status_code or wanted.status_class, "tag": wanted.tag}
-    return [name for name in (*_BY_LIKELIHOOD, "organization_id") if values[name] is not None]
+async def find(connection: AsyncConnection, request_id: str) -> RequestRow | None:
+    """The row of this request: where its id says it is, and if it is not there anywhere else."""
+    demands = demands_of({"request_id": request_id}, status_code=None, status_class=None)
+    for since, until in (times_of(request_id), (0, _EVER)):
+        question = _Question(RequestFilter(), demands, request_id, since, until, None)
+        for row in await _answered(connection, question, 1):
+            return row
+    return None
 
 
-async def followed(connection: AsyncConnection, wanted: RequestFilter) -> str | None:
-    """The filter that a search on SQLite follows; None where it follows the time alone, or ids."""
-    names = filters_of(wanted)
-    if wanted.is_by_id or not names:
-        return None
-    if len(names) == 1:
-        return names[0]
-    fitting = {name: await _count(connection, wanted, name) for name in names}
-    return min(names, key=fitting.__getitem__)
-
-
-def page(wanted: RequestFilter, *, before: Row[Any] | None, is_sqlite: bool, lead: str | None) -> Select[Any]:
-    """The statement for a page, newest first, behind the row `before`, of which it takes `at`, `sequence` and
-    `request_id`. `lead` is the filter to follow, which is for SQLite alone."""
-    columns, tags = request_log.c, request_tags.c
-    statement = ROWS
-    narrowing = [_fits(name, wanted, is_free=is_sqlite and name != lead) for name in filters_of(wanted)]
-    at, sequence = columns.at, columns.sequence
-    if wanted.tag is not None and (lead == "tag" or not is_sqlite):
-        statement = statement.join(request_tags, (tags.at == columns.at) & (tags.sequence == columns.sequence))
-        if is_sqlite:
-            # It does not see that these are the same.
-            at, sequence = tags.at, tags.sequence
-    elif wanted.tag is not None:
-        has_tag = exists().where(tags.tag == wanted.tag, tags.at == at, tags.sequence == sequence)
-        narrowing = [has_tag if name == "tag" else one for name, one in zip(filters_of(wanted), narrowing, strict=True)]
-    if wanted.status_code is not None:
-        narrowing.append(columns.status_code == wanted.status_code)
-    narrowing += _within(wanted, at)
+async def search(
+    connection: AsyncConnection, wanted: RequestFilter, *, limit: int, before: Moment | None
+) -> list[RequestRow]:
+    """The newest rows that fit, older than `before`."""
+    names = {name: getattr(wanted, name) for name in _EQUAL if getattr(wanted, name) is not None}
+    demands = demands_of(names, status_code=wanted.status_code, status_class=wanted.status_class)
+    since, until = wanted.since or 0, _EVER if wanted.until is None else wanted.until
     if wanted.request_id is not None:
-        narrowing += [columns.request_id >= wanted.request_id, columns.request_id < wanted.request_id + _BEHIND]
-    if wanted.is_by_id:
-        if before is not None:
-            narrowing.append(columns.request_id < before.request_id)
-        return statement.where(*narrowing).order_by(columns.request_id.desc())
+        first, end = times_of(wanted.request_id)
+        since, until = max(since, first), min(until, end)
     if before is not None:
-        # The first says what the second does, for planners that do not see it.
-        narrowing += [at <= before.at, tuple_(at, sequence) < (before.at, before.sequence)]
-    return statement.where(*narrowing).order_by(at.desc(), sequence.desc())
+        until = min(until, before.at + 1)
+    return await _answered(connection, _Question(wanted, demands, None, since, until, before), limit)
 
 
-def _fits(name: str, wanted: RequestFilter, *, is_free: bool) -> ColumnElement[bool]:
-    """That a row fits a filter; where this is free, no index is used for it."""
-    column: ColumnElement[Any]
-    if name == "tag":
-        return request_tags.c.tag == wanted.tag
-    if name == "status":
-        digit = wanted.status_class if wanted.status_class is not None else (wanted.status_code or 0) // 100
-        column, value = request_log.c.status_class, digit
-    else:
-        column, value = request_log.c[name], getattr(wanted, name)
-    return (func.likely(column, type_=column.type) if is_free else column) == value
+def times_of(beginning: str) -> tuple[int, int]:
+    """From when on and up to when requests began whose ids begin like that, Unix milliseconds."""
+    digits = beginning[len(_PREFIX) :][:_TIME_DIGITS]
+    if not beginning.startswith(_PREFIX) or not _HEX.issuperset(digits):
+        return 0, _EVER if _PREFIX.startswith(beginning) else 0
+    first, last = (int(digits.ljust(_TIME_DIGITS, rest), 16) for rest in "0f")
+    return max(first - _SLACK, 0), last + _SLACK + 1
 
 
-def _within(wanted: RequestFilter, at: ColumnElement[int]) -> list[ColumnElement[bool]]:
-    narrowing = []
-    if wanted.since is not None:
-        narrowing.append(at >= wanted.since)
-    if wanted.until is not None:
-        narrowing.append(at < wanted.until)
-    return narrowing
+async def _answered(connection: AsyncConnection, question: _Question, limit: int) -> list[RequestRow]:
+    best: list[RequestRow] = []
+    async for blocks in _rounds(connection, question):
+        if _is_beyond(best, limit, _bound(blocks[0])):
+            break
+        marks = await _marks(connection, question, blocks)
+        leads = [_Lead(block, _candidates(question, block, marks), _bound(block)) for block in blocks]
+        while leads:
+            drawn, leads = _drawn(leads, max(limit, CHUNK))
+            chunks = await _chunks(connection, drawn)
+            for lead, places in drawn:
+                best += _fitting(question, lead, places, chunks)
+            best = sorted(best, key=_moment, reverse=True)[:limit]
+            leads = [lead for lead in leads if not _is_beyond(best, limit, lead.bound)]
+    return best
 
 
-async def _count(connection: AsyncConnection, wanted: RequestFilter, name: str) -> int:
-    """How many rows fit one filter, as far as it matters."""
-    table = request_tags if name == "tag" else request_log
-    fitting = (
-        select(literal_column("1"))
-        .select_from(table)
-        .where(_fits(name, wanted, is_free=False), *_within(wanted, table.c.at))
-        .limit(MANY)
-        .subquery()
+async def _rounds(connection: AsyncConnection, question: _Question) -> AsyncIterator[list[_Block]]:
+    """The blocks that may have something of the time, those that end last first."""
+    columns = request_blocks.c
+    order = tuple_(columns.last_at, columns.sequence)
+    statement = (
+        select(columns.sequence, columns.first_at, columns.last_at, columns.rows)
+        .where(columns.last_at >= question.since, columns.first_at < question.until)
+        .order_by(columns.last_at.desc(), columns.sequence.desc())
     )
-    return int((await connection.execute(select(func.count()).select_from(fitting))).scalar_one())
+    size, last = _FIRST_ROUND, (_EVER, 0)
+    while blocks := [_Block(*row) for row in await connection.execute(statement.where(order < last).limit(size))]:
+        yield blocks
+        size, last = min(size * _GROWTH, _LARGEST_ROUND), (blocks[-1].last_at, blocks[-1].sequence)
+
+
+async def _marks(
+    connection: AsyncConnection, question: _Question, blocks: Sequence[_Block]
+) -> dict[int, dict[int, bytes]]:
+    """Of each block the pieces that say which rows may fit, by number."""
+    numbers = {demand.piece for demand in question.demands}
+    places = [block.sequence * PIECES + number for block in blocks for number in numbers]
+    places += [block.sequence * PIECES + times_piece() for block in blocks if _is_partly(question, block)]
+    found: dict[int, dict[int, bytes]] = {block.sequence: {} for block in blocks}
+    for place, data in (await read_pieces(connection, places)).items():
+        found[place // PIECES][place % PIECES] = data
+    return found
+
+
+async def _chunks(
+    connection: AsyncConnection, drawn: Sequence[tuple[_Lead, Sequence[int]]]
+) -> dict[tuple[int, int], list[bytes]]:
+    """The lines of the chunks that these rows are in, by the numbers of block and chunk."""
+    places = {lead.block.sequence * PIECES + FIRST_CHUNK + place // CHUNK for lead, places in drawn for place in places}
+    found = await read_pieces(connection, places)
+    return {(place // PIECES, place % PIECES - FIRST_CHUNK): lines_of(data) for place, data in found.items()}
+
+
+async def read_pieces(connection: AsyncConnection, places: Collection[int]) -> dict[int, bytes]:
+    """What is at these places, as far as there is something."""
+    if not places:
+        return {}
+    columns = request_pieces.c
+    rows = await connection.execute(select(columns.place, columns.data).where(columns.place.in_(sorted(places))))
+    return {row.place: row.data for row in rows}
+
+
+def _candidates(question: _Question, block: _Block, marks: dict[int, dict[int, bytes]]) -> Iterator[int]:
+    pieces = marks[block.sequence]
+    span = None
+    if _is_partly(question, block):
+        span = span_of(pieces[times_piece()], question.since, question.until)
+    return candidates(pieces, question.demands, block.rows, span)
+
+
+def _drawn(leads: list[_Lead], count: int) -> tuple[list[tuple[_Lead, list[int]]], list[_Lead]]:
+    """About so many rows of the first blocks, and the blocks that may have more."""
+    drawn: list[tuple[_Lead, list[int]]] = []
+    for number, lead in enumerate(leads):
+        places = list(islice(lead.places, count))
+        drawn.append((lead, places))
+        count -= len(places)
+        if not count:
+            return drawn, leads[number:]
+    return drawn, []
+
+
+def _fitting(
+    question: _Question, lead: _Lead, places: Sequence[int], chunks: dict[tuple[int, int], list[bytes]]
+) -> Iterator[RequestRow]:
+    """Those of the rows that do fit; the lead goes on behind the last."""
+    for place in places:
+        stored = row_of(chunks[lead.block.sequence, place // CHUNK][place % CHUNK])
+        if stored is None:
+            continue
+        entry = entry_of(stored)
+        lead.bound = _moment(entry.row)
+        if question.fits(entry):
+            yield entry.row
+
+
+def _is_beyond(best: Sequence[RequestRow], limit: int, bound: Moment) -> bool:
+    """Whether there is no place any more for what is not behind `bound`."""
+    return len(best) >= limit and _moment(best[-1]) >= bound
+
+
+def _is_partly(question: _Question, block: _Block) -> bool:
+    """Whether part of it is of another time."""
+    return block.first_at < question.since or block.last_at >= question.until
+
+
+def _bound(block: _Block) -> Moment:
+    return Moment(block.last_at, _BEHIND)
+
+
+def _moment(row: RequestRow) -> Moment:
+    return Moment(row.at, row.request_id)

@@ -1,6 +1,7 @@
 """What requests add up to, by hour and day."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -8,16 +9,19 @@ from sqlalchemy import ColumnElement, Select, delete, func, literal, select, tup
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluicegate.domain.usage_rows import GRAINS, Grain, RollupKey, Scope, Sums
-from sluicegate.store.rows_at_once import add_all
-from sluicegate.store.schema import rollups
+from sluicegate.domain.usage_sums import by_subject, unpacked
+from sluicegate.store import heads
+from sluicegate.store.request_log import HEAD
+from sluicegate.store.rows_at_once import add_all, insert_all
+from sluicegate.store.schema import rollup_batches, rollups
 from sluicegate.store.values import is_storable
 
 By = Literal["start", "scope_id", "organization_id", "provider", "model"]
 
 _SUMS = Sums.__struct_fields__
 _KEY = RollupKey._fields
-_MOST_NAMED = 800
-"""Hours or days that one statement names."""
+_MOST_NAMED = 8_000
+"""Hours or days that one statement names, of eleven months or of two decades."""
 
 
 class Wanted(Struct, frozen=True):
@@ -59,6 +63,23 @@ class Rollups:
         rows = [(*key, *(getattr(sums[key], name) for name in _SUMS)) for key in sorted(sums)]
         await add_all(self._connection, rollups, rows, key=_KEY)
 
+    async def put_by(self, packed: bytes) -> None:
+        """Put sums by that are to be added later, `domain.usage_sums.packed`: that costs little."""
+        number = await heads.advance(self._connection, HEAD, 1)
+        await insert_all(self._connection, rollup_batches, [(number, packed)])
+
+    async def fold(self, *, most: int = 1_000) -> int:
+        """Add what was put by, by whomever, at most so many; return how many there were."""
+        columns = rollup_batches.c
+        statement = select(columns.sequence, columns.data).order_by(columns.sequence).limit(most)
+        batches = list(await self._connection.execute(statement))
+        if batches:
+            # In a thread: there may be a hundred thousand, and the workers' questions must not wait for that.
+            await self.add(await asyncio.to_thread(_added_up, [batch.data for batch in batches]))
+            gone = columns.sequence <= batches[-1].sequence
+            await self._connection.execute(delete(rollup_batches).where(gone))
+        return len(batches)
+
     async def total(self, wanted: Wanted) -> Sums:
         """What they come to together."""
         if not _is_storable(wanted):
@@ -94,6 +115,10 @@ class Rollups:
             if removed >= limit:
                 break
         return removed
+
+
+def _added_up(batches: Sequence[bytes]) -> dict[RollupKey, Sums]:
+    return by_subject(unpacked(batches))
 
 
 def _summed() -> list[ColumnElement[Any]]:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -107,6 +108,8 @@ projects = Table(
     Column("search", Text, nullable=False),
     *_kept(),
     Column("model", Text),
+    Column("body_share", Double, nullable=False, server_default="0"),
+    Column("body_bytes", BigInteger, nullable=False, server_default="16384"),
     Index("ix_projects_organization", "organization_id", "id"),
     Index("ix_projects_status", "status", "id"),
 )
@@ -344,51 +347,29 @@ ledger_leases = Table(
     Index("ix_ledger_leases_holder", "holder", "account"),
 )
 
-_FOUND_BY = ("organization_id", "project_id", "user_id", "token_id", "provider", "model", "error")
-
-request_log = Table(
-    "request_log",
+request_blocks = Table(
+    "request_blocks",
     METADATA,
     Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
-    Column("at", BigInteger, nullable=False),
-    Column("request_id", String(64), nullable=False),
-    Column("organization_id", String(64), nullable=False),
-    Column("project_id", String(64), nullable=False),
-    Column("user_id", String(64), nullable=False),
-    Column("token_id", String(64), nullable=False),
-    Column("provider", String(200), nullable=False),
-    Column("model", String(256), nullable=False),
-    Column("status_class", Integer, nullable=False),
-    Column("status_code", Integer, nullable=False),
-    Column("error", String(64), nullable=False),
-    Column("method", String(32), nullable=False),
-    Column("endpoint", Text, nullable=False),
-    Column("duration_us", BigInteger, nullable=False),
-    Column("first_byte_us", BigInteger),
-    Column("input_tokens", BigInteger, nullable=False),
-    Column("output_tokens", BigInteger, nullable=False),
-    Column("cost", BigInteger),
-    Column("is_stream", Boolean, nullable=False),
-    Column("details", Text, nullable=False),
-    Index("ix_request_log_at", "at", "sequence"),
-    Index("ix_request_log_request_id", "request_id"),
-    # What is asked for by its code is looked for among those of its class, without a look at their rows.
-    Index("ix_request_log_status", "status_class", "at", "sequence", "status_code"),
-    *(Index(f"ix_request_log_{name}", name, "at", "sequence") for name in _FOUND_BY),
+    Column("first_at", BigInteger, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("day", BigInteger, nullable=False),
+    Index("ix_request_blocks_last_at", "last_at", "sequence"),
+    Index("ix_request_blocks_level", "level", "day"),
 )
-"""Recent requests: `domain.usage_rows.RequestRow`. They belong to nothing here: what was done stays done when who did
-it is gone."""
+"""The request log: `domain.request_blocks.Block`. Those of one `level` and `day` (of their last rows; days since 1970)
+are put together once there are some. They belong to nothing here: what was done stays done when who did it is gone."""
 
-request_tags = Table(
-    "request_tags",
+request_pieces = Table(
+    "request_pieces",
     METADATA,
-    Column("tag", String(128), primary_key=True),
-    Column("at", BigInteger, primary_key=True),
-    Column("sequence", BigInteger, primary_key=True),
-    Index("ix_request_tags_sequence", "sequence"),
-    sqlite_with_rowid=False,
+    Column("place", _NUMBER, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
 )
-"""Which requests have a tag: `sequence` is that of the request log."""
+"""The pieces of the log's blocks: `place` is the block's number times `domain.request_blocks.PIECES`, and the piece's
+number."""
 
 rollups = Table(
     "rollups",
@@ -408,11 +389,33 @@ rollups = Table(
     Column("cache_read_tokens", BigInteger, nullable=False),
     Column("cost", BigInteger, nullable=False),
     Column("duration_us", BigInteger, nullable=False),
-    Index("ix_rollups_subject", "grain", "scope", "scope_id", "start"),
     sqlite_with_rowid=False,
 )
 """What requests add up to: `domain.usage_rows.RollupKey` and `Sums`. The key is in the order of time, so that what is
 written at the same time is in the same place."""
+
+rollup_batches = Table(
+    "rollup_batches",
+    METADATA,
+    Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+"""Sums that are not in `rollups` yet: `domain.usage_sums.packed`."""
+
+request_bodies = Table(
+    "request_bodies",
+    METADATA,
+    Column("request_id", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("organization_id", String(64), nullable=False),
+    Column("project_id", String(64), nullable=False),
+    Column("request", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("is_request_cut", Boolean, nullable=False),
+    Column("is_answer_cut", Boolean, nullable=False),
+    Index("ix_request_bodies_at", "at", "request_id"),
+)
+"""Bodies of some requests: `domain.request_bodies.RequestBodies`."""
 
 consumer_checkpoints = Table(
     "consumer_checkpoints",

@@ -34,6 +34,9 @@ class ResolvedToken(Struct, frozen=True):
     failure_mode: FailureMode = "closed"
     fallback_daily_limit: int | None = None
     project_model: str | None = None
+    body_share: float | None = None
+    body_bytes: int | None = None
+    """Those of the project."""
 
     @property
     def model(self) -> str | None:
@@ -245,6 +248,8 @@ _RESOLVE = (
         organizations.c.failure_mode,
         organizations.c.fallback_daily_limit,
         projects.c.model.label("project_model"),
+        projects.c.body_share,
+        projects.c.body_bytes,
     )
     .join(organizations, organizations.c.id == tokens.c.organization_id)
     .outerjoin(projects, projects.c.id == tokens.c.project_id)

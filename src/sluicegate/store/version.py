@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluicegate.store.errors import NewerDatabaseError, OutdatedDatabaseError
 
-VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+VERSIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Of `migrations/versions`, oldest first."""
 NEWEST: Final = VERSIONS[-1]
 

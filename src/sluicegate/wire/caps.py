@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from sluicegate.wire.paid_tools import MARKS
-from sluicegate.wire.peek import field_span, with_field
+from sluicegate.wire.peek import PeekError, field_span, with_field
 from sluicegate.wire.stated import NAMES, SILENT, Stated, stated_in
 
 
@@ -59,6 +59,10 @@ _IMAGE_PARTS: Final = (b'"image_url"', b'"input_image"', b'"image"', b'"inlineDa
 _reaches = re.compile(b"|".join(map(re.escape, REFERENCES + _IMAGE_PARTS + MARKS))).search
 """One pass over the bytes, where looking for each name takes thirteen."""
 _NO_CAPS: Final = Caps(None, 1)
+_MOST_TOKENS: Final = 2**31 - 1
+"""No model writes a hundredth of it. What is above it, as 1e300 is, could not even be told to others as a number."""
+_MOST_CHOICES: Final = 2**16
+"""A hundred times what any API takes."""
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _value = msgspec.json.Decoder().decode
@@ -67,7 +71,7 @@ _value = msgspec.json.Decoder().decode
 def read_caps(body: bytes, fields: CapFields, stated: Stated | None = None) -> Caps:
     """The caps of a request. `body` is what `peek` accepted, `stated` what is known to be in it.
 
-    Raises PeekError where one is given twice.
+    Raises PeekError where one is given twice, or cannot be read.
     """
     if (stated or stated_in(body)) is SILENT and _is_stated(fields):
         return _NO_CAPS
@@ -86,9 +90,9 @@ def read_caps(body: bytes, fields: CapFields, stated: Stated | None = None) -> C
                 choices = max([choices, *_numbers(inner, inside, fields.choices)])
     choices = max([choices, *_numbers(body, members, fields.choices)])
     if "prompt" in members and bytes(members["prompt"]).startswith(b"["):
-        prompts = _value(members["prompt"])
+        prompts = _read(members["prompt"], "prompt")
         choices *= 1 if all(isinstance(each, int) for each in prompts) else len(prompts)
-    return Caps(max(found) if found else None, choices)
+    return Caps(min(max(found), _MOST_TOKENS) if found else None, min(choices, _MOST_CHOICES))
 
 
 @lru_cache(maxsize=64)
@@ -102,7 +106,10 @@ def _members(text: bytes) -> dict[str, msgspec.Raw]:
         return _decode(text)
     except ValueError:
         # Half of a surrogate pair, which msgspec refuses and providers may not.
-        return {name: msgspec.Raw(json.dumps(value).encode()) for name, value in json.loads(text).items()}
+        try:
+            return {name: msgspec.Raw(json.dumps(value).encode()) for name, value in json.loads(text).items()}
+        except (ValueError, RecursionError):
+            raise PeekError("the body cannot be read", "body") from None
 
 
 def _numbers(body: bytes, members: dict[str, msgspec.Raw], names: tuple[str, ...]) -> list[int]:
@@ -112,10 +119,22 @@ def _numbers(body: bytes, members: dict[str, msgspec.Raw], names: tuple[str, ...
         if raw is None:
             continue
         _check_once(body, name)
-        value: Any = _value(raw)
+        value = _read(raw, name)
         if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-            found.append(int(value))
+            found.append(int(min(value, _MOST_TOKENS)))
     return found
+
+
+def _read(raw: msgspec.Raw, name: str) -> Any:
+    """A member's value. Raises PeekError where nobody could say which it is."""
+    try:
+        return _value(raw)
+    except ValueError:
+        # Half of a surrogate pair, or a number beyond all bounds: providers may take it.
+        try:
+            return json.loads(bytes(raw))
+        except (ValueError, RecursionError):
+            raise PeekError(f"{name} cannot be read", name) from None
 
 
 def _check_once(body: bytes, name: str) -> None:

@@ -60,6 +60,22 @@ class Count(Struct, frozen=True, tag="count", array_like=True):
     answer_dropped: int = 0
 
 
+class Bodies(Struct, frozen=True, tag="bodies", array_like=True):
+    """Worker to control: bodies to be kept, or the beginnings of them. No answer comes.
+
+    `at` is Unix milliseconds of the request's start; `answer` the JSON answer, or the text of a stream's events.
+    """
+
+    request_id: str
+    at: int
+    organization_id: str
+    project_id: str
+    request: bytes
+    answer: bytes
+    is_request_cut: bool
+    is_answer_cut: bool
+
+
 class AskLease(Struct, frozen=True, array_like=True):
     """What a worker wants of one account: the fields of `domain.leases.Ask` that it knows.
 
@@ -205,7 +221,7 @@ class ForgetPrices(Struct, frozen=True, tag="forget_prices", array_like=True):
     """Control to worker: prices have changed, ask again."""
 
 
-ToControl = Hello | Resolve | Count | Ready | Lend | AskPrice | Health
+ToControl = Hello | Resolve | Count | Bodies | Ready | Lend | AskPrice | Health
 ToWorker = Configure | Resolved | Counted | Forget | Feed | Lent | Recall | Priced | ForgetPrices
 
 _encoder = msgspec.msgpack.Encoder()

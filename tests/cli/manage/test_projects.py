@@ -53,3 +53,15 @@ def test_revoke_and_delete(api: ScriptedApi) -> None:
     assert api.manage("project", "delete", "prj_1", "--if-match", "*").exit_code == 0
     assert (api.asked[0].line, api.asked[0].body) == ("POST /admin/tokens/revoke", {"project_id": "prj_1"})
     assert (api.asked[1].line, api.asked[1].headers["if-match"]) == ("DELETE /admin/projects/prj_1", "*")
+
+
+def test_kept_bodies_are_set(api: ScriptedApi) -> None:
+    """With a project, and later; a share of nothing is a value like others."""
+    for _ in range(2):
+        api.will_answer({"project_id": "prj_1", "name": "search"})
+    assert api.manage("project", "create", "search", "--body-share", "0.1", "--body-bytes", "9").exit_code == 0
+    assert api.manage("project", "update", "prj_1", "--body-share", "0").exit_code == 0
+    assert [one.body for one in api.asked] == [
+        {"name": "search", "body_share": 0.1, "body_bytes": 9},
+        {"body_share": 0.0},
+    ]

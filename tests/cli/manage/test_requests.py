@@ -22,6 +22,14 @@ QUERY = {
 }
 
 
+def test_bodies(api: ScriptedApi) -> None:
+    """What was sent and answered is shown whole."""
+    api.will_answer({"request_id": "req_1", "request": '{"a":1}', "answer": "hi", "is_answer_cut": True})
+    done = api.manage("request", "bodies", "req_1")
+    assert (done.exit_code, '{"a":1}' in done.stdout, "hi" in done.stdout) == (0, True, True)
+    assert api.asked[0].line == "GET /admin/requests/req_1/bodies"
+
+
 def test_list(api: ScriptedApi) -> None:
     """Every option is a filter; a page says how to go on."""
     api.will_answer({"data": [REQUEST], "next_cursor": "req_1"})

@@ -95,10 +95,30 @@ def test_failure_is_everybodys_and_a_probe_ends_it(log: FilteringBoundLogger, ca
         assert (teller.is_away, teller.absences, len(ledger.batches)) == (True, 1, 1)
         ledger.holds, ledger.fails = False, None
         await ledger.probed()
-        assert (teller.is_away, repr(teller)) == (False, "<Teller waiting=0 well>")
+        assert teller.is_away is False
         assert [each.account for each in await teller.apply(resets("d"))] == [named("d")]
+        assert repr(teller) == "<Teller waiting=0 well>"
         assert [each.account for each in await teller.look(["d"])] == ["d"]
         assert await teller.held("n") == []
+
+    told(scenario, log)
+    assert [entry["event"] for entry in captured.entries] == [
+        "the ledger cannot be asked",
+        "over: the ledger cannot be asked",
+    ]
+
+
+def test_a_store_that_is_only_read_is_told_of_once(log: FilteringBoundLogger, captured: LogCapture) -> None:
+    """A full disk lets probes be answered, and refuses each batch that follows: that is one trouble, told once."""
+
+    async def scenario(ledger: ScriptedLedger, teller: Teller) -> None:
+        for _ in range(3):
+            ledger.fails = AWAY
+            with pytest.raises(LedgerUnavailableError, match="no route"):
+                await teller.apply(resets("a"))
+            ledger.fails = None
+            await ledger.probed()
+        await teller.apply(resets("a"))
 
     told(scenario, log)
     assert [entry["event"] for entry in captured.entries] == [

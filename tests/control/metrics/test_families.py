@@ -37,7 +37,7 @@ def seen(tally: Tally) -> Seen:
             Standing("metrics", 10, 0.5, 3, 1, 2, 0, None, is_optional=False),
             Standing("new", 10, None, 0, 0, 0, 0, None, is_optional=True),
         ],
-        sinks=[SinkCounts("hook", queued=5, sent=3, dropped=1, dead=2)],
+        sinks=[SinkCounts("hook", queued=5, sent=3, dropped=1, dead=2, retries=4)],
         journal_bytes=None,
     )
 
@@ -111,6 +111,7 @@ def test_consumers_sinks_and_processes_are_shown() -> None:
         "dropped": {("hook",): 1},
         "dead": {("hook",): 2},
     }
+    assert samples(metrics["sluicegate_sink_retries"]) == {("hook",): 4}
     assert samples(metrics["sluicegate_process_cpu_seconds"]) == {("control",): 1.5}
     assert metrics["sluicegate_journal_bytes"].samples == []
 
@@ -135,7 +136,7 @@ def test_the_reference_tells_of_every_metric_and_of_no_other() -> None:
     tally.add([measured(limit="tok_1|usd|day"), measured(error="budget_exceeded", limit="tok_1|usd|day")])
     known = {}
     of_a_node = families(msgspec.structs.replace(seen(tally), journal_bytes=1))
-    of_a_dispatcher = dispatcher_families((), SinkCounts("hook", 0, 0, 0, 0), None, GroupStanding(1, 2))
+    of_a_dispatcher = dispatcher_families((), SinkCounts("hook", 0, 0, 0, 0, 0), None, GroupStanding(1, 2))
     for metric in (*(each for each in of_a_dispatcher if each.samples), *of_a_node):
         name = metric.name + ("_total" if metric.type == "counter" else "")
         labels = tuple(label for label in metric.samples[0].labels if label != "le")

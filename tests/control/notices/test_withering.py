@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sluicegate.control.notices.withering import AFRESH, STEP, Withering
+from sluicegate.control.notices.withering import AFRESH, FURTHEST, STEP, Withering
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Token
 from sluicegate.store.tokens import dead_at
@@ -23,6 +23,7 @@ class Watched:
         self.tokens: list[Token] = []
         self.declared: list[Principal] = []
         self.readings = 0
+        self.furthest = 0
         self.is_away = False
         self.ahead = 86_400.0
         self.withering = Withering(
@@ -38,6 +39,7 @@ class Watched:
         if self.is_away:
             raise OSError("away")
         self.readings += 1
+        self.furthest = until
         ending = sorted((end, token.id, token) for token in self.tokens if (end := dead_at(token)) is not None)
         later = [
             token
@@ -157,6 +159,15 @@ def test_nobody_wants_to_know(watched: Watched) -> None:
     assert watched.look() == ["near"]
     watched.ahead = 2 * 86_400
     assert watched.look() == ["far"]
+
+
+@pytest.mark.parametrize("ahead", [1e18, 1e308])
+def test_nobody_looks_beyond_what_can_be_told(watched: Watched, ahead: float) -> None:
+    """However far ahead is asked for, no database is asked for a number that it does not have."""
+    watched.add("near", idle_seconds=10**6, last_used_at=watched.listener.now)
+    watched.ahead = ahead
+    assert watched.look() == []
+    assert watched.furthest == FURTHEST
 
 
 def test_failure_loses_nothing(watched: Watched) -> None:

@@ -68,6 +68,13 @@ def test_a_tokens_own_model_goes_before_its_projects(own: str | None, projects: 
     assert (principal_of(resolved, (), NOW).model, resolved.model) == (expected, expected)
 
 
+def test_kept_bodies_are_the_projects_to_say() -> None:
+    """Of a token without a project none are kept."""
+    resolved = ResolvedToken(TOKEN, "active", "active", None, body_share=0.5, body_bytes=100)
+    assert (principal_of(resolved, (), NOW).body_share, principal_of(resolved, (), NOW).body_bytes) == (0.5, 100)
+    assert principal_of(ResolvedToken(TOKEN, "active", None, "active"), (), NOW).body_share == 0.0
+
+
 def test_a_users_token_has_no_project() -> None:
     """It is not counted for a project that it does not belong to."""
     assert judged(project_id=None, owners=("active", None, "active")).project_id == ""

@@ -40,6 +40,21 @@ def test_model_of_a_project_is_told_to_all_its_tokens(api: Api) -> None:
     assert api.ask("PATCH", path, body={"model": ""}).status == 422
 
 
+def test_kept_bodies_of_a_project_are_told_to_all_its_tokens(api: Api) -> None:
+    """None are wanted until somebody says so; what is no share, or too much, is refused."""
+    project = api.make("POST", "/admin/projects", {"name": "search"})
+    assert (project["body_share"], project["body_bytes"]) == (0.0, 16_384)
+    secret = api.make("POST", "/admin/tokens", {"project_id": project["project_id"]})["token"]
+    path = f"/admin/projects/{project['project_id']}"
+    for change in ({"body_share": 0.25}, {"body_bytes": 100}, {"body_share": 0}):
+        api.announced.clear()
+        assert api.make("PATCH", path, change).items() >= change.items()
+        assert [one for digests in api.announced for one in digests or ()] == [digest(secret.encode())]
+    for wrong in ({"body_share": 1.1}, {"body_share": -0.1}, {"body_share": None}, {"body_bytes": 0}):
+        assert api.ask("PATCH", path, body=wrong).status == 422
+    assert api.ask("PATCH", path, body={"body_bytes": 1_048_577}).status == 422
+
+
 def test_older_form_names_the_project_in_the_body(api: Api) -> None:
     """PATCH and DELETE of the collection take `project_id` in the body."""
     identifier = api.make("POST", "/manage/projects", {"name": "search"})["project_id"]

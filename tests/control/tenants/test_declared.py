@@ -67,7 +67,16 @@ def test_owners_bound_their_declared_tokens(api: Api) -> None:
         ("tok_file|requests|lifetime", 71),
     ]
     assert (bound.failure_mode, bound.fallback_daily_limit) == ("open", 2 * nano)
-    assert replace(bound, limits=DECLARED.limits, failure_mode="closed", fallback_daily_limit=0) == DECLARED
+    changed = {"failure_mode": "closed", "fallback_daily_limit": 0, "body_bytes": 0}
+    assert replace(bound, limits=DECLARED.limits, **changed) == DECLARED
+
+
+def test_projects_keep_bodies_of_their_declared_tokens(api: Api) -> None:
+    """As of those that were issued."""
+    a_world(api)
+    api.make("PATCH", "/admin/projects/prj_own", {"body_share": 0.5, "body_bytes": 99})
+    (found,) = said(api, DECLARED)
+    assert (found.of(DECLARED).body_share, found.of(DECLARED).body_bytes) == (0.5, 99)
 
 
 def test_owners_of_the_file_alone_say_nothing(api: Api) -> None:

@@ -15,4 +15,6 @@ def test_project_is_described_as_it_is_shown() -> None:
         "status": "active",
         "metadata": {"a": 1},
         "model": None,
+        "body_share": 0.0,
+        "body_bytes": 16_384,
     }

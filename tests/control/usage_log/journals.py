@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from sluicegate.domain.events import Exchange, Metadata, Pending
+from sluicegate.domain.request_blocks import FIRST_CHUNK, PIECES, Stored, rows_of
 from sluicegate.domain.segments import segment_name
 from sluicegate.domain.usage import Usage
 from sluicegate.store.database import Database, Session
@@ -77,10 +78,18 @@ class Faulty(Database):
             raise StoreUnavailableError("lost in the commit")
 
 
+def logged(connection: sqlite3.Connection) -> list[Stored]:
+    """All rows of the request log."""
+    chunks = connection.execute(
+        "SELECT data FROM request_pieces WHERE place % ? >= ? ORDER BY place", (PIECES, FIRST_CHUNK)
+    )
+    return [row for (chunk,) in chunks for row in rows_of(chunk)]
+
+
 def recorded(data_dir: Path) -> tuple[list[str], list[tuple[int, int, int]]]:
     """What is in the database: the ids of all requests, and for each grain how many, their cost and input tokens."""
     with sqlite3.connect(data_dir / "sluicegate.db") as connection:
-        ids = [row[0] for row in connection.execute("SELECT request_id FROM request_log ORDER BY request_id")]
+        ids = sorted(row.request_id for row in logged(connection))
         sums = connection.execute(
             "SELECT SUM(requests), SUM(cost), SUM(input_tokens) FROM rollups WHERE scope = 'all' GROUP BY grain"
         ).fetchall()

@@ -10,7 +10,9 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.config.schema import RequestLogSettings
 from sluicegate.control.usage_log.pruning import STEP, Bounds, Pruning, bounds
-from sluicegate.domain.usage_rows import DAY, HOUR, Logged, entry_of, sums_of
+from sluicegate.domain.request_blocks import blocks_of
+from sluicegate.domain.usage_rows import DAY, HOUR, Logged
+from sluicegate.domain.usage_sums import sums_of
 from sluicegate.store.database import Database
 from tests.control.api import copied
 from tests.control.usage_log.journals import AT, Faulty, recorded
@@ -37,7 +39,7 @@ def run(data_dir: Path, story: Callable[[Database], Awaitable[None]]) -> None:
 async def add(database: Database, events: list[Logged]) -> None:
     """Record these."""
     async with database.writing() as session:
-        await session.request_log.add([entry_of(event) for event in events])
+        await session.request_log.add(blocks_of(events))
         await session.rollups.add(sums_of(events))
 
 
@@ -56,11 +58,12 @@ def test_what_is_too_old_goes(template: Path, tmp_path: Path, log: FilteringBoun
         retention_seconds=3600.0, hourly_retention_seconds=2 * 86_400.0, daily_retention_seconds=10 * 86_400.0
     )
     now = BEGAN + 20 * DAY
-    ages = [0, 2 * HOUR, 3 * DAY, 15 * DAY]
+    ages = [0, DAY + HOUR, 3 * DAY, 15 * DAY]
 
     async def story(database: Database) -> None:
         await add(database, [an_event(now - age - BEGAN) for age in ages])
-        await add(database, [an_event(number) for number in range(STEP + 1)])
+        for first in (0, STEP, 2 * STEP):
+            await add(database, [an_event(first + number) for number in range(STEP)])
         pruning = Pruning(database, settings=lambda: settings, now=lambda: now, log=log)
         await pruning.look(between=0)
         assert repr(pruning) == "<Pruning well>"
@@ -78,7 +81,8 @@ def test_only_so_many_rows_stay(template: Path, tmp_path: Path, log: FilteringBo
     settings = RequestLogSettings(rows=10)
 
     async def story(database: Database) -> None:
-        await add(database, [an_event(number) for number in range(30)])
+        for first in (0, 10, 20):
+            await add(database, [an_event(first + number) for number in range(10)])
         pruning = Pruning(database, settings=lambda: settings, now=lambda: BEGAN, log=log)
         await pruning.look(between=0)
         assert recorded(data_dir)[0] == sorted(an_event(number).request_id for number in range(20, 30))

@@ -31,7 +31,7 @@ QUIET: FilteringBoundLogger = structlog.wrap_logger(
 
 def consumer(database: Database, data_dir: Path, *, largest_batch: int = 5) -> Consumer[Logged]:
     """One as a new control process makes it, with small batches."""
-    recording = Recording(database, node="n")
+    recording = Recording(database, node="n", clock=lambda: 0.0)
     reader = SegmentReader(data_dir / "events")
     return Consumer(
         NAME,
@@ -98,7 +98,7 @@ def test_what_holds_no_event_is_passed_for_good(template: Path, tmp_path: Path) 
     async def story(database: Database) -> None:
         before = consumer(database, data_dir)
         await before.look()
-        after = Recording(database, node="n")
+        after = Recording(database, node="n", clock=lambda: 0.0)
         assert await after.load() == before.checkpoint != Checkpoint()
         assert repr(after) == "<Recording n/request-log>"
 
@@ -186,7 +186,7 @@ from sluicegate.store.database import Database
 
 async def main(data_dir):
     database = await Database.open("sqlite", data_dir)
-    recording = Recording(database, node="n")
+    recording = Recording(database, node="n", clock=time.monotonic)
     async def handle(batch):
         sys.stdout.write("begins\\n")
         sys.stdout.flush()

@@ -54,6 +54,11 @@ def show(session: Session, kind: Kind, identifier: str) -> None:
     session.display.one(kind, _object(session.client.ask("GET", below(kind, identifier))))
 
 
+def show_part(session: Session, kind: Kind, identifier: str, part: str) -> None:
+    """Show what is below an object."""
+    session.display.fields(_object(session.client.ask("GET", f"{below(kind, identifier)}/{part}")))
+
+
 def show_list(
     session: Session,
     kind: Kind,

@@ -37,6 +37,13 @@ _Model = Annotated[
     str | None,
     typer.Option("--model", show_default=False, help="Answers every request of its tokens, whatever model it names."),
 ]
+_Share = Annotated[
+    float | None,
+    typer.Option("--body-share", show_default=False, help="Of its requests, whose bodies are kept: 0 to 1."),
+]
+_Bytes = Annotated[
+    int | None, typer.Option("--body-bytes", show_default=False, help="Most bytes that are kept of each body.")
+]
 
 
 @app.command()
@@ -47,6 +54,8 @@ def create(
     organization: _Organization = None,
     description: _Description = None,
     model: _Model = None,
+    body_share: _Share = None,
+    body_bytes: _Bytes = None,
     metadata_json: Metadata = None,
     once: Once = None,
 ) -> None:
@@ -56,6 +65,8 @@ def create(
         organization_id=organization,
         description=description,
         model=model,
+        body_share=body_share,
+        body_bytes=body_bytes,
         metadata=metadata(metadata_json),
     )
     operations.create(session, PROJECT, body, once=once)
@@ -93,6 +104,8 @@ def update(
     description: _Description = None,
     status: Status = None,
     model: _Model = None,
+    body_share: _Share = None,
+    body_bytes: _Bytes = None,
     metadata_json: Metadata = None,
     unset: Unset = None,
     if_match: IfMatch = None,
@@ -101,7 +114,15 @@ def update(
 
     --unset takes description, metadata or model away.
     """
-    body = given(name=name, description=description, status=status, model=model, metadata=metadata(metadata_json))
+    body = given(
+        name=name,
+        description=description,
+        status=status,
+        model=model,
+        body_share=body_share,
+        body_bytes=body_bytes,
+        metadata=metadata(metadata_json),
+    )
     operations.update(session, PROJECT, identifier, body | emptied(unset or (), _EMPTY, body), if_match=if_match)
 
 

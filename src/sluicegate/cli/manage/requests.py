@@ -82,6 +82,13 @@ def show(session: Session, identifier: Identifier) -> None:
 
 @app.command()
 @managing
+def bodies(session: Session, identifier: Identifier) -> None:
+    """Show what was sent and answered, where that is kept."""
+    operations.show_part(session, REQUEST, identifier, "bodies")
+
+
+@app.command()
+@managing
 def usage(
     session: Session,
     by: _By = "day",

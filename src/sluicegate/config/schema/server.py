@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from sluicegate.config import fields
+from sluicegate.config.schema.bodies import BodySettings
 from sluicegate.config.schema.section import Section
 from sluicegate.domain.issuing import DEFAULT_RECIPE
 from sluicegate.domain.snapshot import ClientBounds, Snapshot
@@ -95,10 +96,9 @@ class Events(Section):
 class RequestLogSettings(Section):
     """What the database keeps of requests."""
 
-    enabled: bool = False
-    """Whether requests are recorded in the database: each one, and what they add up to. It takes more processor time
-    for a request than all the rest of the gateway, though no request waits for it: turn it on where few are made, or
-    there is a core to spare."""
+    enabled: bool = True
+    """Whether requests are recorded in the database: each one, and what they add up to. No request waits for it. It
+    takes some 15 microseconds of a core and 600 bytes of disk for each."""
     retention_seconds: fields.Seconds = 2_592_000.0
     """How long each request is kept. What they add up to is kept longer."""
     rows: fields.Count = 10_000_000
@@ -107,6 +107,8 @@ class RequestLogSettings(Section):
     """How long sums by the hour are kept."""
     daily_retention_seconds: fields.Seconds = 69_120_000.0
     """How long sums by the day are kept."""
+    bodies: BodySettings = BodySettings()
+    """What is kept of the bodies of requests and answers: nothing, unless it is turned on here and by a project."""
 
 
 class Issuing(Section):

@@ -34,8 +34,8 @@ from sluicegate.ledger.interface import Ledger, LedgerUnavailableError
 NAME = "limits"
 FILE = f"{NAME}.json"
 
-LARGEST_READING: Final = 5_000
-"""Lines of one look: some 10 ms of reading."""
+LARGEST_READING: Final = 20_000
+"""Lines of one look: some 50 ms of reading. The more there are, the fewer charges are made for each of them."""
 BUSY_REST: Final = 0.4
 """Seconds until the next look after one that found MANY: the more exchanges there are, the fewer batches of the ledger
 they need, since a batch takes as long for a thousand of them as for one."""

@@ -4,7 +4,7 @@ Rule 1. One batch at a time. What comes meanwhile, from whomever, makes the next
 Rule 2. A batch that is not answered in PATIENCE has failed; whether it was applied is not known, and every operation
         may be repeated.
 Rule 3. After a failure the ledger is away: everybody is told so at once, without waiting for it, until a probe finds it
-        back.
+        back. That is told when a batch was answered: a store on a full disk answers probes, and does nothing else.
 """
 
 import asyncio
@@ -129,6 +129,7 @@ class Teller:
         except BaseException:  # whatever it is, a cancellation too: nobody may wait for ever, and it is raised again
             self._refuse(batch, "this node is ending")
             raise
+        self._trouble.ended()
         place = 0
         for each in batch:
             if not each.outcomes.done():
@@ -159,7 +160,6 @@ class Teller:
             self._trouble.began(error)
             self._away = str(error)
         else:
-            self._trouble.ended()
             self._away = ""
 
     def _refuse(self, waiting: deque[_Submission], reason: str) -> None:

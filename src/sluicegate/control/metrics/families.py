@@ -94,6 +94,7 @@ SINKS: Final = (
     Shown("events_sent", "Events that have arrived where a sink sends them.", "sent", is_counter=True),
     Shown("events_dropped", "Events that are lost to a sink.", "dropped", is_counter=True),
     Shown("events_dead", "Events that a sink kept as dead letters.", "dead", is_counter=True),
+    Shown("sink_retries", "Requests to a sink that were sent again.", "retries", is_counter=True),
 )
 
 GROUPS: Final = (

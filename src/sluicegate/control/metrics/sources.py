@@ -23,13 +23,17 @@ CIRCUITS: Final[dict[CircuitState, int]] = {"closed": 0, "half_open": 1, "open":
 
 
 class SinkCounts(Struct, frozen=True):
-    """How a sink fares: events taken, arrived, lost, and kept as dead letters, since its process began."""
+    """How a sink fares: events taken, arrived, lost, and kept as dead letters, since its process began.
+
+    `retries` are requests that were sent again, of one event or many.
+    """
 
     name: str
     queued: int
     sent: int
     dropped: int
     dead: int
+    retries: int
 
 
 class Away(Protocol):

@@ -18,6 +18,8 @@ STEP: Final = 500
 """Tokens of one reading: some ten milliseconds."""
 AFRESH: Final = 3_600_000
 """Milliseconds after which all are looked at once more: a token's end may have been moved nearer."""
+FURTHEST: Final = 253_402_300_799_999
+"""The last moment that can be written, in 9999: nothing is looked for behind it."""
 
 Reading = Callable[[int, str | None, int, int], Awaitable[Sequence[Token]]]
 """As `store.tokens.Tokens.ending`."""
@@ -52,11 +54,11 @@ class Withering:
 
     async def look(self) -> None:
         """Tell of those that have come within reach since the last look. Raises what reading raises."""
-        ahead = int(self._ahead() * 1000)
+        ahead = int(min(self._ahead() * 1000, FURTHEST))
         if not ahead:
             return
         now = self._now()
-        until = now + ahead
+        until = min(now + ahead, FURTHEST)
         if now >= self._afresh_at:
             self._seen, self._afresh_at = now, now + AFRESH
         async for token in self._ending(max(now, self._seen), until):

@@ -37,6 +37,8 @@ def principal_of(
         limits=limits,
         failure_mode=resolved.failure_mode,
         fallback_daily_limit=resolved.fallback_daily_limit or 0,
+        body_share=resolved.body_share or 0.0,
+        body_bytes=resolved.body_bytes or 0,
     )
 
 

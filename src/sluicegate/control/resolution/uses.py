@@ -47,6 +47,8 @@ class Used(Struct, frozen=True, gc=False, tag_field="kind", tag="exchange"):
 _LINES: Lines[Used] = msgspec.json.Decoder(Used | Withheld)
 
 NAME: Final = "token-uses"
+LARGEST_BATCH: Final = 20_000
+"""A busy second's exchanges, some 10 MB of memory: each token is written once for all of its uses in a batch."""
 
 
 class Uses:
@@ -85,7 +87,8 @@ def counter(
     uses: Uses, reader: SegmentReader, path: Path, *, clock: Callable[[], float], log: FilteringBoundLogger
 ) -> Consumer[Used]:
     """The consumer that counts, with its checkpoint at `path`; `clock` gives monotonic seconds."""
-    return Consumer(NAME, reader, _LINES, uses.handle, FileStore(path, log=log), clock=clock, log=log)
+    store = FileStore(path, log=log)
+    return Consumer(NAME, reader, _LINES, uses.handle, store, clock=clock, log=log, largest_batch=LARGEST_BATCH)
 
 
 def summed(events: Iterable[Used]) -> list[Use]:

@@ -19,6 +19,7 @@ from sluicegate.control.routes.route import Route
 from sluicegate.control.tenants import projects
 from sluicegate.control.tenants.projects import ProjectFields
 from sluicegate.control.tenants.tokens import revoke_all
+from sluicegate.domain.request_bodies import LARGEST_BODY, USUAL_BODY
 from sluicegate.domain.tenants import Project
 
 Status = Literal["active", "suspended"]
@@ -26,6 +27,8 @@ ProviderKeys = Annotated[
     dict[Provider, Secret], Field(max_length=32, json_schema_extra={"additionalProperties": False})
 ]
 """The project's own keys by provider."""
+BodyShare = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+BodyBytes = Annotated[int, Field(ge=1, le=LARGEST_BODY)]
 
 
 class ProjectCreate(Body):
@@ -36,6 +39,10 @@ class ProjectCreate(Body):
     metadata: Metadata = {}
     model: Name | None = None
     """What every request of its tokens is answered by, unless a token has a model of its own."""
+    body_share: BodyShare = 0.0
+    """The share of its requests whose bodies are kept, where the configuration has any kept."""
+    body_bytes: BodyBytes = USUAL_BODY
+    """Most bytes of each body."""
     organization_id: Identifier | None = None
     """Not set: the manager's own, or the default one."""
     provider_keys: ProviderKeys = {}
@@ -49,6 +56,8 @@ class ProjectUpdate(Body):
     status: Status = "active"
     metadata: Metadata = {}
     model: Name | None = None
+    body_share: BodyShare = 0.0
+    body_bytes: BodyBytes = USUAL_BODY
     provider_keys: ProviderKeys = {}
 
 
@@ -74,6 +83,8 @@ class ProjectShown(Shown):
     status: Status
     metadata: dict[str, object]
     model: str | None
+    body_share: float
+    body_bytes: int
     created_at: datetime
     updated_at: datetime
 
@@ -94,6 +105,8 @@ def shown(project: Project) -> ProjectShown:
         status=project.status,
         metadata=project.metadata,
         model=project.model,
+        body_share=project.body_share,
+        body_bytes=project.body_bytes,
         created_at=moment(project.created_at),
         updated_at=moment(project.updated_at),
     )
@@ -101,7 +114,14 @@ def shown(project: Project) -> ProjectShown:
 
 async def create_project(request: Request, body: ProjectCreate, actor: Acting, context: Reached) -> Response:
     """Make one."""
-    fields = ProjectFields(name=body.name, description=body.description, metadata=body.metadata, model=body.model)
+    fields = ProjectFields(
+        name=body.name,
+        description=body.description,
+        metadata=body.metadata,
+        model=body.model,
+        body_share=body.body_share,
+        body_bytes=body.body_bytes,
+    )
     project = await projects.create(
         context.tenancy, actor, fields, organization_id=body.organization_id, provider_keys=body.provider_keys
     )

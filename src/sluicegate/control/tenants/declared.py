@@ -15,7 +15,7 @@ from sluicegate.control.tenants import bounds
 from sluicegate.domain.default_limits import Defaults, first_of_each
 from sluicegate.domain.limits import Limit, Scope
 from sluicegate.domain.principal import Principal
-from sluicegate.domain.tenants import Organization, User
+from sluicegate.domain.tenants import Organization, Project, User
 from sluicegate.store.database import Session
 
 _NONE: Final = Defaults()
@@ -33,6 +33,7 @@ class Said(Struct, frozen=True):
     limits: tuple[Limit, ...] = ()
     organization: Organization | None = None
     user_organization: str | None = None
+    project: Project | None = None
 
     def of(self, principal: Principal) -> Principal:
         """The token with what is said of it; as its file has it, where that names others by now."""
@@ -40,6 +41,8 @@ class Said(Struct, frozen=True):
             return principal
         merged = first_of_each(self.limits, principal.limits)
         principal = replace(principal, limits=tuple(sorted(merged, key=lambda one: _WIDEST_FIRST.index(one.scope))))
+        if self.project is not None:
+            principal = replace(principal, body_share=self.project.body_share, body_bytes=self.project.body_bytes)
         if self.organization is None:
             return principal
         return replace(
@@ -62,7 +65,11 @@ async def said_of(session: Session, principals: Collection[Principal]) -> list[S
     users = await session.users.some(_present(principal.user_id for principal in principals))
     of_users = {user.organization_id for user in users.values()}
     organizations = await session.organizations.some(of_users | {principal.organization_id for principal in principals})
-    return [_said(principal, explicit, users, organizations) for principal in principals]
+    projects = await session.projects.some(_present(principal.project_id for principal in principals))
+    return [
+        replace(_said(principal, explicit, users, organizations), project=projects.get(principal.project_id))
+        for principal in principals
+    ]
 
 
 def _said(

@@ -24,6 +24,8 @@ class ProjectFields(TypedDict, total=False):
     status: Status
     metadata: dict[str, Any]
     model: str | None
+    body_share: float
+    body_bytes: int
 
 
 def described(project: Project) -> dict[str, Any]:
@@ -36,7 +38,14 @@ def described(project: Project) -> dict[str, Any]:
         "status": project.status,
         "metadata": project.metadata,
         "model": project.model,
+        "body_share": project.body_share,
+        "body_bytes": project.body_bytes,
     }
+
+
+def _told_to_workers(project: Project) -> tuple[object, ...]:
+    """What workers know of it with each of its tokens."""
+    return project.status, project.model, project.body_share, project.body_bytes
 
 
 async def visible(session: Session, actor: Actor, project_id: str) -> Project:
@@ -125,7 +134,7 @@ async def change(
         check(before.version)
         after = replace(before, **fields, updated_at=transaction.at, version=before.version + 1)
         await transaction.session.projects.update(after)
-        if (after.status, after.model) != (before.status, before.model):
+        if _told_to_workers(after) != _told_to_workers(before):
             await transaction.forget(await digests_of(transaction.session, project_id=project_id))
         await transaction.audit(
             "project.update",

@@ -19,7 +19,7 @@ from sluicegate.store.database import Database
 PAUSE: Final = 60.0
 """Seconds between two rounds."""
 STEP: Final = 2_000
-"""Rows of one transaction: some 50 ms, for which nobody else can write."""
+"""Rows of one transaction, or a block of them: some 50 ms, for which nobody else can write."""
 STEP_PAUSE: Final = 0.05
 """Seconds between two steps: who waits to write gets in."""
 _MOST_ROWS: Final = 2**40
@@ -78,6 +78,7 @@ class Pruning:
         """One round, with so many seconds between two steps. What fails is logged, once as long as it fails."""
         due = bounds(self._now(), self._settings())
         try:
+            await self._fold()
             await _repeated(lambda: self._prune_requests(due), between)
             for grain, _ in GRAINS:
                 before = due.hour if grain == "hour" else due.day
@@ -90,6 +91,11 @@ class Pruning:
     async def _prune_requests(self, due: Bounds) -> int:
         async with self._database.writing() as session:
             return await session.request_log.prune(due.requests, due.most_rows, STEP)
+
+    async def _fold(self) -> None:
+        """Add up what some node put by that is gone or has nothing more to record."""
+        async with self._database.writing() as session:
+            await session.rollups.fold()
 
     async def _prune_sums(self, grain: Grain, before: int) -> int:
         async with self._database.writing() as session:

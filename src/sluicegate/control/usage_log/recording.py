@@ -1,6 +1,7 @@
 """Writing exchanges into the database, each exactly once.
 
-Rule 1. The rows of a batch, what they add up to, and the checkpoint behind them are one transaction.
+Rule 1. The rows of a batch, what they add up to, and the checkpoint behind them are one transaction. Where there are
+        many, what they add up to is put by as it is, and added to the sums of hours and days every `FOLD` seconds.
 Rule 2. A transaction that finds another checkpoint than the one its batch began at changes nothing: somebody else has
         been here, or the last transaction counts although its connection was lost in the commit. To load it tells.
 """
@@ -13,7 +14,9 @@ from typing import Final
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
-from sluicegate.domain.usage_rows import Entry, Logged, RollupKey, Sums, entry_of, sums_of
+from sluicegate.domain.request_blocks import Block, blocks_of
+from sluicegate.domain.usage_rows import Logged
+from sluicegate.domain.usage_sums import alike, packed
 from sluicegate.events.checkpoint import Checkpoint, decoded, encoded
 from sluicegate.events.consumer import Consumer
 from sluicegate.events.reader import Batch, SegmentReader
@@ -25,6 +28,13 @@ NAME: Final = "request-log"
 BREATH: Final = 0.12
 """Seconds after a transaction in which others get in, on SQLite: who waits there looks every 0.1 s whether it is its
 turn, and the ledger, which may be in the same file, must not wait long."""
+
+FOLD: Final = 10.0
+"""Seconds between two additions where there is much: so an hour's sum is written so often, and not with each batch."""
+FEW: Final = 1_000
+"""Events of a batch whose sums are added at once."""
+LARGEST_BATCH: Final = 10_000
+"""Events of a transaction: two large blocks, some 15 MB of memory."""
 
 LINES: Lines[Logged] = msgspec.json.Decoder(Logged | Withheld)
 
@@ -38,13 +48,14 @@ class Recording:
 
     is_transactional = True
 
-    def __init__(self, database: Database, *, node: str, breath: float = 0.0) -> None:
-        """Nodes that share a database have a checkpoint each. `breath` are seconds to wait after a transaction.
-
-        Nothing is read yet.
+    def __init__(self, database: Database, *, node: str, clock: Callable[[], float], breath: float = 0.0) -> None:
+        """Nodes that share a database have a checkpoint each. `clock` gives monotonic seconds, `breath` are those to
+        wait after a transaction. Nothing is read yet.
         """
         self._database = database
+        self._clock = clock
         self._breath = breath
+        self._folded_at = clock()
         self._name = f"{node}/{NAME}"
         self._stored: bytes | None = None
 
@@ -65,13 +76,19 @@ class Recording:
     async def handle(self, batch: Batch[Logged]) -> None:
         """Record it. Raises StoreUnavailableError, OvertakenError; then it must be loaded again what counts."""
         # In a thread: it takes some 10 us for each event, and the workers' questions must not wait for it.
-        entries, sums = await asyncio.to_thread(_prepared, batch.events)
+        blocks, sums = await asyncio.to_thread(_prepared, batch.events)
         data = encoded(batch.checkpoint)
+        now = self._clock()
+        is_to_fold = len(batch.events) <= FEW or now - self._folded_at >= FOLD
         async with self._database.writing() as session:
             await self._claim(session, data)
-            await session.request_log.add(entries)
-            await session.rollups.add(sums)
+            await session.request_log.add(blocks)
+            await session.rollups.put_by(sums)
+            if is_to_fold:
+                await session.rollups.fold()
         self._stored = data
+        if is_to_fold:
+            self._folded_at = now
         await asyncio.sleep(self._breath)
 
     async def store(self, checkpoint: Checkpoint) -> None:
@@ -99,11 +116,11 @@ def recorder(
 ) -> Consumer[Logged]:
     """The consumer that writes a node's journal into the database. `clock` gives monotonic seconds. Raises OSError."""
     breath = BREATH if isinstance(database.address, SQLiteAddress) else 0.0
-    recording = Recording(database, node=node, breath=breath)
+    recording = Recording(database, node=node, clock=clock, breath=breath)
     reader = SegmentReader(data_dir / "events")
-    return Consumer(NAME, reader, LINES, recording.handle, recording, clock=clock, log=log)
+    return Consumer(NAME, reader, LINES, recording.handle, recording, clock=clock, log=log, largest_batch=LARGEST_BATCH)
 
 
-def _prepared(events: Sequence[Logged]) -> tuple[list[Entry], dict[RollupKey, Sums]]:
+def _prepared(events: Sequence[Logged]) -> tuple[list[Block], bytes]:
     """What is to be written."""
-    return [entry_of(event) for event in events], sums_of(events)
+    return blocks_of(events), packed(alike(events))

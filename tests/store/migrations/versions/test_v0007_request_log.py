@@ -2,22 +2,24 @@
 
 import asyncio
 
-from sluicegate.domain.usage_rows import entry_of, sums_of
+from sluicegate.domain.request_blocks import blocks_of
+from sluicegate.domain.usage_sums import alike, packed, sums_of
 from sluicegate.store.database import Database
 from sluicegate.store.request_search import RequestFilter
 from sluicegate.store.upgrade import downgrade, upgrade
 from tests.store.events import an_event
 from tests.store.place import Place
 
-MADE = ("request_log", "request_tags", "rollups", "consumer_checkpoints")
+MADE = ("request_blocks", "request_pieces", "rollups", "rollup_batches", "consumer_checkpoints")
 
 
 async def _use(database: Database) -> None:
     event = an_event(tags=("a",))
     async with database.writing() as session:
         assert await session.request_log.search(RequestFilter(), limit=5) == []
-        await session.request_log.add([entry_of(event)])
+        await session.request_log.add(blocks_of([event]))
         await session.rollups.add(sums_of([event]))
+        await session.rollups.put_by(packed(alike([event])))
         await session.consumer_checkpoints.put("name", b"{}")
 
 
@@ -30,4 +32,4 @@ def test_it_goes_and_comes_back_empty(place: Place) -> None:
     asyncio.run(upgrade(place.url, place.directory))
     assert [place.execute(f"SELECT count(*) FROM {name}") for name in MADE] == [[(0,)]] * len(MADE)
     place.run(_use)
-    assert place.execute("SELECT sequence FROM request_log") == [(1,)]
+    assert place.execute("SELECT sequence FROM request_blocks") == [(1,)]

@@ -6,14 +6,13 @@ from alembic import op
 revision = "0007"
 down_revision = "0006"
 
-_FOUND_BY = ("organization_id", "project_id", "user_id", "token_id", "provider", "model", "error")
-
 
 def upgrade() -> None:
     """Make them, empty: what went before was not kept anywhere."""
-    _request_log()
-    _request_tags()
+    _request_blocks()
+    _pieces("request_pieces", "place")
     _rollups()
+    _pieces("rollup_batches", "sequence")
     op.create_table(
         "consumer_checkpoints",
         sa.Column("name", sa.String(length=128), nullable=False),
@@ -32,7 +31,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Remove them, with all they hold."""
-    for name in ("consumer_checkpoints", "rollups", "request_tags", "request_log"):
+    for name in ("consumer_checkpoints", "rollup_batches", "rollups", "request_pieces", "request_blocks"):
         op.drop_table(name)
     op.execute("DELETE FROM heads WHERE name = 'request_log'")
 
@@ -41,51 +40,28 @@ def _number() -> sa.types.TypeEngine[int]:
     return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def _request_log() -> None:
+def _request_blocks() -> None:
     op.create_table(
-        "request_log",
+        "request_blocks",
         sa.Column("sequence", _number(), autoincrement=False, nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("request_id", sa.String(length=64), nullable=False),
-        sa.Column("organization_id", sa.String(length=64), nullable=False),
-        sa.Column("project_id", sa.String(length=64), nullable=False),
-        sa.Column("user_id", sa.String(length=64), nullable=False),
-        sa.Column("token_id", sa.String(length=64), nullable=False),
-        sa.Column("provider", sa.String(length=200), nullable=False),
-        sa.Column("model", sa.String(length=256), nullable=False),
-        sa.Column("status_class", sa.Integer(), nullable=False),
-        sa.Column("status_code", sa.Integer(), nullable=False),
-        sa.Column("error", sa.String(length=64), nullable=False),
-        sa.Column("method", sa.String(length=32), nullable=False),
-        sa.Column("endpoint", sa.Text(), nullable=False),
-        sa.Column("duration_us", sa.BigInteger(), nullable=False),
-        sa.Column("first_byte_us", sa.BigInteger(), nullable=True),
-        sa.Column("input_tokens", sa.BigInteger(), nullable=False),
-        sa.Column("output_tokens", sa.BigInteger(), nullable=False),
-        sa.Column("cost", sa.BigInteger(), nullable=True),
-        sa.Column("is_stream", sa.Boolean(), nullable=False),
-        sa.Column("details", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_request_log")),
+        sa.Column("first_at", sa.BigInteger(), nullable=False),
+        sa.Column("last_at", sa.BigInteger(), nullable=False),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("day", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_request_blocks")),
     )
-    op.create_index("ix_request_log_at", "request_log", ["at", "sequence"], unique=False)
-    op.create_index("ix_request_log_request_id", "request_log", ["request_id"], unique=False)
-    op.create_index(
-        "ix_request_log_status", "request_log", ["status_class", "at", "sequence", "status_code"], unique=False
-    )
-    for column in _FOUND_BY:
-        op.create_index(f"ix_request_log_{column}", "request_log", [column, "at", "sequence"], unique=False)
+    op.create_index("ix_request_blocks_last_at", "request_blocks", ["last_at", "sequence"], unique=False)
+    op.create_index("ix_request_blocks_level", "request_blocks", ["level", "day"], unique=False)
 
 
-def _request_tags() -> None:
+def _pieces(table: str, key: str) -> None:
     op.create_table(
-        "request_tags",
-        sa.Column("tag", sa.String(length=128), nullable=False),
-        sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("sequence", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("tag", "at", "sequence", name=op.f("pk_request_tags")),
-        sqlite_with_rowid=False,
+        table,
+        sa.Column(key, _number(), autoincrement=False, nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint(key, name=op.f(f"pk_{table}")),
     )
-    op.create_index("ix_request_tags_sequence", "request_tags", ["sequence"], unique=False)
 
 
 def _rollups() -> None:
@@ -111,4 +87,3 @@ def _rollups() -> None:
         ),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_rollups_subject", "rollups", ["grain", "scope", "scope_id", "start"], unique=False)

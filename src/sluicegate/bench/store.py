@@ -226,6 +226,7 @@ def reads(size: Size) -> list[tuple[str, Read]]:
         ("price_overrides.of_model", lambda s: s.price_overrides.of_model(big, "openai", "gpt-4o-mini")),
         ("admin_keys.by_digest", lambda s: s.admin_keys.by_digest(some[0])),
         ("accounts.by_login", lambda s: s.accounts.by_login("nobody")),
+        ("request_bodies.get, of none", lambda s: s.request_bodies.get("req_none")),
         ("audit.list", lambda s: s.audit.list(limit=200)),
         ("audit.list of an actor and action", lambda s: s.audit.list(actor="adm_3", action="user.update", limit=200)),
         ("audit.list, search, in none", lambda s: s.audit.list(search=nothing)),

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
-from sluicegate.control.usage_log.recording import LINES, NAME, OvertakenError, Recording, recorder
+from sluicegate.control.usage_log.recording import FEW, FOLD, LINES, NAME, OvertakenError, Recording, recorder
 from sluicegate.domain.usage_rows import Logged
 from sluicegate.events.checkpoint import Checkpoint, CheckpointDamagedError
 from sluicegate.events.consumer import Consumer
@@ -71,6 +71,32 @@ def test_exchanges_become_rows_and_sums(template: Path, tmp_path: Path) -> None:
 
     run(data_dir, story)
     assert recorded(data_dir) == expected(30)
+
+
+def test_sums_of_many_are_added_later(template: Path, tmp_path: Path) -> None:
+    """They are put by with their rows, and added with the next few, whoever records these, or once it is time."""
+    data_dir = copied(template, tmp_path / "data")
+    now = [0.0]
+
+    async def story(database: Database) -> None:
+        recording = Recording(database, node="n", clock=lambda: now[0])
+        reader = SegmentReader(data_dir / "events")
+        many = Consumer(
+            NAME, reader, LINES, recording.handle, recording, clock=lambda: 0.0, log=QUIET, largest_batch=2 * FEW
+        )
+        write(data_dir, range(FEW + 1))
+        assert await many.look()
+        assert recorded(data_dir) == (expected(FEW + 1)[0], [])
+        write(data_dir, range(FEW + 1, FEW + 8), segment=2)
+        assert await consumer(database, data_dir).look()
+        assert recorded(data_dir) == expected(FEW + 8)
+        assert not await many.look()
+        now[0] = FOLD
+        write(data_dir, range(FEW + 8, 2 * FEW + 9), segment=3)
+        assert await many.look()
+        assert recorded(data_dir) == expected(2 * FEW + 9)
+
+    run(data_dir, story)
 
 
 def test_nodes_do_not_share_checkpoints(template: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ class Said(Struct, frozen=True):
             return principal
         merged = first_of_each(self.limits, principal.limits)
         principal = replace(principal, limits=tuple(sorted(merged, key=lambda one: _WIDEST_FIRST.index(one.scope))))
-        if self.project is not None:
+        if self.project is not None and self.project.body_share:
             principal = replace(principal, body_share=self.project.body_share, body_bytes=self.project.body_bytes)
         if self.organization is None:
             return principal

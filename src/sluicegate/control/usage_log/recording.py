@@ -34,7 +34,7 @@ FOLD: Final = 10.0
 FEW: Final = 1_000
 """Events of a batch whose sums are added at once."""
 LARGEST_BATCH: Final = 10_000
-"""Events of a transaction: two large blocks, some 15 MB of memory."""
+"""Events of a transaction: two large blocks, some 40 MB of memory."""
 
 LINES: Lines[Logged] = msgspec.json.Decoder(Logged | Withheld)
 

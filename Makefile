@@ -9,7 +9,7 @@ BENCH_ARGS ?=
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install
 PINNED := $(INSTALL) --require-hashes
-PEERS := sluicegate,sluicegate-limits,sluicegate-routing,envoy,nginx,aiohttp
+PEERS := sluicegate,sluicegate-unlogged,sluicegate-limits,sluicegate-routing,envoy,nginx,aiohttp
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check fix bench venv lock clean

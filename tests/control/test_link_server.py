@@ -29,6 +29,7 @@ from sluicegate.wire.link import (
     FrameReader,
     Health,
     Hello,
+    Journal,
     Lend,
     Lent,
     Priced,
@@ -283,6 +284,19 @@ def test_what_a_worker_says_of_deployments_is_kept_as_long_as_its_link_stands(co
         worker.writer.close()
         await bench.server.all_gone()
         assert bench.workers.health_of("a") == []
+
+    converse(conversation)
+
+
+def test_what_a_worker_says_of_its_journal_is_known(converse: Converse) -> None:
+    """As it says it."""
+
+    async def conversation(bench: Bench) -> None:
+        worker = await bench.connect()
+        await worker.hello(2, 77)
+        worker.say(Journal("holding", 3), Resolve(1, b"one"))
+        assert await worker.hear() == [Resolved(1, ONE)]
+        assert (bench.workers.writing_of(77), bench.workers.dropped) == ("holding", 3)
 
     converse(conversation)
 

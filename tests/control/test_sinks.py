@@ -26,6 +26,17 @@ from tests.events.sinks.contract import NOW, Scripted, answer, scripted
 FAST = "batch: {seconds: 0.01}, retries: {backoff: 0.01}"
 
 
+class Unclosable(Engine):
+    """One whose sink raises what nobody expects."""
+
+    def __init__(self, engine: Engine) -> None:
+        vars(self).update(vars(engine))
+
+    async def close(self) -> None:
+        """Not so."""
+        raise RuntimeError("it is closed already")
+
+
 class House:
     """A data directory with a journal, and what feeds its sinks."""
 
@@ -45,14 +56,24 @@ class House:
             chance=lambda: 0.5,
             log=log,
             open_sink=self._open,
+            pause=self._pause,
         )
+        self.bad: OSError | None = FileNotFoundError("no such directory")
+        """Why the sink of this name cannot be opened."""
+        self.pauses: list[float] = []
+        self.paused = asyncio.Semaphore(0)
         self._segment = (data_dir / "events" / "000-a-00000001.jsonl").open("ab")
         fcntl.flock(self._segment, fcntl.LOCK_EX)
 
     def _open(self, name: str, settings: SinkSettings, **given: Any) -> Engine:
-        if name == "bad":
-            raise FileNotFoundError("no such directory")
-        return opened(name, settings, **given)
+        if name == "bad" and self.bad is not None:
+            raise self.bad
+        engine = opened(name, settings, **given)
+        return Unclosable(engine) if name == "unclosable" else engine
+
+    async def _pause(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        await self.paused.acquire()
 
     def close(self) -> None:
         """The worker dies."""
@@ -244,6 +265,74 @@ def test_a_sink_that_cannot_be_opened_is_told(house: House, captured: LogCapture
         assert errors == [
             {"event": "a sink cannot be used", "log_level": "error", "sink": "bad", "reason": "no such directory"}
         ]
+
+    told(story)
+
+
+def test_a_sink_that_cannot_be_opened_is_tried_again(house: House, captured: LogCapture) -> None:
+    """After pauses that grow, which its standing tells; then it gets all that was written since it was configured."""
+
+    async def story() -> None:
+        async with scripted() as server:
+            house.configure(f"sinks: {{bad: {{type: webhook, url: '{server.url}', {FAST}}}}}")
+            written: list[str] = []
+            async with house.running():
+                for number in range(8):
+                    await until(lambda: len(house.pauses) > len(written))
+                    written.append(f"req_{number}")
+                    house.append(exchange(number))
+                    house.paused.release()
+                await until(lambda: len(house.pauses) == 9)
+                (standing,) = await house.consumers.standings()
+                assert (standing.name, standing.errors_total, standing.last_error) == (
+                    "sink-bad",
+                    9,
+                    "FileNotFoundError",
+                )
+                assert standing.backlog_bytes > 0
+                assert "9 times FileNotFoundError" in repr(house.consumers._consumers["sink-bad"])
+                assert house.sinks.counts() == ()
+                house.bad = None
+                house.paused.release()
+                await until(lambda: ids(server) == written)
+                (standing,) = await house.consumers.standings()
+                assert standing.last_error is None
+        assert house.pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
+        events = [line["event"] for line in captured.entries if line.get("sink") == "bad"]
+        assert events == ["a sink cannot be used", "over: a sink cannot be used"]
+
+    told(story)
+
+
+def test_a_sink_that_was_never_opened_can_be_configured_away(house: House) -> None:
+    """Nobody tries it any more, and it stands among the consumers no more."""
+
+    async def story() -> None:
+        house.configure("sinks: {bad: {type: webhook, url: 'http://127.0.0.1:1'}}")
+        async with house.running():
+            await until(lambda: house.pauses == [1.0])
+            house.configure("")
+            await until(lambda: not house.consumers.checkpoints())
+            assert house.pauses == [1.0]
+
+    told(story)
+
+
+def test_a_sink_that_cannot_be_closed_stops_nobody(house: House, captured: LogCapture) -> None:
+    """Whatever it raises: it is told, and the others go on."""
+
+    async def story() -> None:
+        async with scripted() as server:
+            good = f"sinks:\n  good: {{type: webhook, url: '{server.url}', {FAST}}}\n"
+            house.configure(good + f"  unclosable: {{type: webhook, url: '{server.url}', {FAST}}}\n")
+            async with house.running():
+                await until(lambda: len(house.sinks.counts()) == 2)
+                house.configure(good)
+                await until(lambda: any(entry["log_level"] == "error" for entry in captured.entries))
+                house.append(exchange(1))
+                await until(lambda: ids(server) == ["req_1"])
+        [error] = [entry for entry in captured.entries if entry["log_level"] == "error"]
+        assert (error["sink"], error["reason"]) == ("unclosable", "it is closed already")
 
     told(story)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from sluicegate.control.workers import Told, Workers, WorkerState
-from sluicegate.wire.link import CircuitState, DeploymentHealth
+from sluicegate.wire.link import CircuitState, DeploymentHealth, Journal
 
 
 def test_worker_comes_and_goes(now: Callable[[], datetime]) -> None:
@@ -101,3 +101,17 @@ def test_health_goes_with_its_worker_and_its_deployment(now: Callable[[], dateti
     workers.keep(["b"])
     assert workers.health_of("a") == []
     assert [told.pid for told in workers.health_of("b")] == [12]
+
+
+def test_events_that_a_worker_lost_stay_lost(now: Callable[[], datetime]) -> None:
+    """Its state goes with its link; one that comes back repeats what it has lost, which counts once."""
+    workers = Workers(now=now)
+    workers.joined(0, 11)
+    assert (workers.writing_of(11), workers.dropped) == ("writing", 0)
+    workers.journal(11, Journal("dropping", 4))
+    assert (workers.writing_of(11), workers.dropped) == ("dropping", 4)
+    workers.left(11)
+    assert (workers.writing_of(11), workers.dropped) == ("writing", 4)
+    workers.joined(0, 11)
+    workers.journal(11, Journal("holding", 4))
+    assert (workers.writing_of(11), workers.dropped) == ("holding", 4)

@@ -14,9 +14,9 @@ from sluicegate.domain.request_blocks import (
     LARGEST,
     PIECES,
     Block,
+    Candidates,
     Stored,
     blocks_of,
-    candidates,
     demands_of,
     lines_of,
     row_of,
@@ -42,7 +42,10 @@ def found(block: Block, span: range | None = None, **wanted: Any) -> list[int]:
     """The rows that may fit."""
     code, digit = wanted.pop("status_code", None), wanted.pop("status_class", None)
     asked = demands_of(wanted, status_code=code, status_class=digit)
-    return list(candidates(dict(block.pieces), asked, block.rows, span))
+    pieces, rows_left = dict(block.pieces), Candidates(block.rows)
+    if all(rows_left.narrow(demand, pieces.get(demand.piece, b"")) for demand in asked):
+        return list(rows_left.newest_first(span))
+    return []
 
 
 def test_rows_come_back_as_they_were() -> None:
@@ -172,6 +175,25 @@ def test_whatever_an_event_says_is_kept_somehow(text: str, number: int, took: fl
     assert (kept._replace(details="", duration_us=0), tags_kept) == (row._replace(details="", duration_us=0), tags_told)
     assert abs(kept.duration_us - row.duration_us) <= 1
     assert entry_of(rows(blocks[0])[0]) == entry_of(an_event())
+
+
+def test_what_cannot_be_written_costs_its_own_row_alone() -> None:
+    """A number beyond 64 bits is cut down and details are left out; its neighbours are whole."""
+    [block] = blocks_of([an_event(1), an_event(2, cost=2**70), an_event(3)])
+    first, second, third = (entry_of(row) for row in rows(block))
+    assert (first, third) == (entry_of(an_event(1)), entry_of(an_event(3)))
+    assert second.row.cost == entry_of(an_event(2, cost=2**70)).row.cost
+
+
+def test_candidates_tell_how_many_they_are() -> None:
+    """As far as it is known; once there are none, there will be none."""
+    [block] = blocks_of([an_event(number, token=f"tok_{number}") for number in range(3)])
+    left, pieces = Candidates(block.rows), dict(block.pieces)
+    assert repr(left) == "<Candidates ? of 3>"
+    for token, count, may_be in (("tok_1", 1, True), ("tok_2", 0, False), ("tok_1", 0, False)):
+        [demand] = demands_of({"token_id": token}, status_code=None, status_class=None)
+        assert left.narrow(demand, pieces[demand.piece]) is may_be
+        assert repr(left) == f"<Candidates {count} of 3>"
 
 
 def test_a_damaged_row_is_passed_over() -> None:

@@ -112,12 +112,45 @@ def test_a_probe_that_nobody_may_ask_is_not_used_up(node: Node) -> None:
         turn(node, 500)
     node.passes(5.0)
     second = node.services.providers.by_id["second"]
-    second.breaker.limited(node.now, node.now + 0.5)
+    second.breaker.limited(node.now, node, node.now + 0.5)
     probe = ask(node)
     assert whom(node) == "first"
     probe.leaves()
     node.passes(0.5)
     assert turn(node, 200) == "first"
+
+
+def test_who_left_from_before_lets_no_second_probe_through(node: Node) -> None:
+    """Requests that were sent before the ejection and are cancelled while it is tried do not end the probe."""
+    two(node)
+    old = ask(node)
+    assert whom(node) == "first"
+    for _ in range(3):
+        ask(node)
+        assert whom(node) == "first"
+        node.opener.peers[-1].says(an_answer(BUSY, status="500 X"))
+    node.passes(5.0)
+    ask(node)
+    assert whom(node) == "first"
+    old.leaves()
+    assert turn(node, 200) == "second"
+
+
+def test_a_probe_that_finds_no_room_is_not_used_up(node: Node) -> None:
+    """It goes elsewhere from our own line; the next one that finds room tries the provider."""
+    first = a_provider("first", circuit=CIRCUIT, max_connections=1, concurrency=Concurrency(queue=1))
+    alias = ModelAlias("smart", (Target("first", "model-a"),), fallbacks=((Target("second", "model-b"),),))
+    providers = (first, a_provider("second"))
+    node.services.configure(a_snapshot(providers=providers, models=(alias,), retries=Retries(attempts=2)))
+    for _ in range(2):
+        ask(node)
+    breaker = node.services.providers.by_id["first"].breaker
+    for _ in range(3):
+        breaker.failed(node.now, node, may_eject=True)
+    node.passes(5.0)
+    ask(node)
+    assert calls(node) == {"first": 1, "second": 1}
+    assert (breaker.state, breaker.is_usable(node.now)) == ("open", True)
 
 
 def test_who_is_limited_rests(node: Node) -> None:
@@ -254,7 +287,7 @@ def test_a_websocket_that_is_opened_ends_a_probe(node: Node) -> None:
     node.services.configure(a_snapshot(providers=(a_provider("first", circuit=Circuit(opens_last=True)),)))
     breaker = node.services.providers.by_id["first"].breaker
     for _ in range(5):
-        breaker.failed(node.now, may_eject=True)
+        breaker.failed(node.now, node, may_eject=True)
     node.passes(5.0)
     client: Peer = node.client().says(
         a_request("/first/realtime?model=m", b"", method="GET", fields=("Connection: Upgrade", "Upgrade: websocket"))

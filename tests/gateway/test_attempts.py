@@ -23,9 +23,12 @@ def test_what_was_tried_is_kept_once(node: Node) -> None:
     assert repr(exchange.retrial) == "<Retrial failed=1 rival=None>"
 
 
-def test_to_leave_twice_is_to_leave_once() -> None:
+def test_to_leave_twice_is_to_leave_once(node: Node) -> None:
     """There is nothing left to cancel."""
+    two(node)
+    exchange = cast("ClientConnection", ask(node).transport.protocol).current
+    assert exchange is not None
     retrial = Retrial()
-    retrial.leave(0.0)
-    retrial.leave(0.0)
+    retrial.leave(exchange)
+    retrial.leave(exchange)
     assert (retrial.handle, retrial.rival) == (None, None)

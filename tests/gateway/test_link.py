@@ -23,6 +23,7 @@ from sluicegate.wire.link import (
     ForgetPrices,
     FrameReader,
     Hello,
+    Journal,
     Lend,
     Lent,
     Priced,
@@ -136,6 +137,18 @@ def play(tmp_path: Path, script: Callable[[Scene], Awaitable[None]]) -> None:
             await asyncio.wait_for(script(scene), 10)
 
     asyncio.run(main())
+
+
+def test_how_the_journal_does_is_told_where_somebody_listens(tmp_path: Path) -> None:
+    """Who would tell learns that nobody did."""
+
+    async def script(scene: Scene) -> None:
+        assert not scene.link.journal(Journal("holding", 3))
+        line = await scene.line()
+        assert scene.link.journal(Journal("dropping", 4))
+        assert await line.hears() == [Journal("dropping", 4)]
+
+    play(tmp_path, script)
 
 
 def test_the_worker_speaks_first_and_is_configured(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def smart(node: Node, *providers: Provider, **changes: Any) -> Selector:
 def eject(node: Node, name: str) -> None:
     """Leave one alone for five seconds."""
     for _ in range(5):
-        node.services.providers.by_id[name].breaker.failed(node.now, may_eject=True)
+        node.services.providers.by_id[name].breaker.failed(node.now, node, may_eject=True)
 
 
 def chosen(selector: Selector, now: float, point: float = 0.0) -> str:
@@ -120,7 +120,7 @@ def test_who_may_be_asked_soonest(node: Node) -> None:
     selector = smart(node)
     for name in "abc":
         eject(node, name)
-    node.services.providers.by_id["b"].breaker.limited(node.now, node.now + 2.0)
+    node.services.providers.by_id["b"].breaker.limited(node.now, node, node.now + 2.0)
     node.services.providers.by_id["c"].breaker.reopens_at = node.now + 1.0
     found = selector.soonest(node.now)
     assert found is not None

@@ -20,6 +20,7 @@ from sluicegate.wire.link import (
     FrameReader,
     Health,
     Hello,
+    Journal,
     Ready,
     Resolve,
     Resolved,
@@ -32,6 +33,7 @@ from sluicegate.wire.link import (
 
 FROM_WORKER: list[ToControl] = [
     Hello(1, 4321),
+    Journal("holding", 3),
     Ready(7),
     Resolve(1, b"\x00" * 32),
     Resolve(2, b"\x01" * 32, is_damaged=True),

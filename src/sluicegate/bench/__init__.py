@@ -16,7 +16,7 @@ held           streams that are opened and left open
 measure        processor time and memory of a process and its children
 sections       what is measured of each proxy
 store, tokens  the database and token resolution with a million tokens
-request_log    the request log with ten million requests
+request_log    the request log with ten million requests, which `logged_requests` makes
 consumers      how many events a second a control process keeps up with
 traffic        what a node asks of its ledger as it is asked more
 results        what a comparison found, as JSON and Markdown

@@ -28,6 +28,7 @@ from sluicegate.wire.link import (
     FrameReader,
     Health,
     Hello,
+    Journal,
     Lend,
     Lent,
     Priced,
@@ -207,6 +208,8 @@ class LinkServer:
                 self._is_ready(worker.worker, worker.pid)
             case Health(deployments):
                 self._workers.told(worker.pid, deployments)
+            case Journal():
+                self._workers.journal(worker.pid, message)
             case Hello():
                 raise BrokenLinkError("a worker introduces itself twice")
 

@@ -1,7 +1,7 @@
 """Feeding the configured sinks while the node runs: for each a consumer of the journal, begun and ended on a reload."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,12 @@ from sluicegate.config.compile import Compiled
 from sluicegate.config.schema import SinkSettings
 from sluicegate.control.consumers import Consumers
 from sluicegate.control.metrics.sources import SinkCounts
+from sluicegate.control.resolution.trouble import Trouble
 from sluicegate.domain.events import Exchange, Notice
 from sluicegate.domain.snapshot import Snapshot
 from sluicegate.events.checkpoint import Checkpoint
 from sluicegate.events.checkpoint_store import FileStore
-from sluicegate.events.consumer import Consumer, Yielding
+from sluicegate.events.consumer import Consumer, Standing, Yielding
 from sluicegate.events.reader import Batch, SegmentReader
 from sluicegate.events.segments import is_abandoned
 from sluicegate.events.sinks.base import Surroundings
@@ -29,17 +30,46 @@ from sluicegate.events.tail import ALL_EVENTS
 
 _LARGEST: Final = 1000
 """Events that are made ready at once: some ten milliseconds, for which nobody else is served."""
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 60.0
+"""Seconds between two attempts to open a sink: doubled each time."""
 
 Told = Exchange | Notice
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Fed:
-    """A sink that is being fed, by a task that ends only when it is cancelled."""
+    """A sink that is being fed, by a task that ends only when it is cancelled; not yet where there is no engine."""
 
     settings: SinkSettings
-    engine: Engine
     task: asyncio.Task[None]
+    engine: Engine | None = None
+
+
+class _Unopened:
+    """Stands among the consumers for a sink that cannot be opened so far: what it is to get is kept."""
+
+    def __init__(self, name: str, reader: SegmentReader) -> None:
+        """`name` is that of its consumer."""
+        self.name = name
+        self.checkpoint = Checkpoint()
+        self._reader = reader
+        self._errors = 0
+        self._error = ""
+
+    def __repr__(self) -> str:
+        """Tell how often it was tried."""
+        return f"<_Unopened {self.name} {self._errors} times {self._error}>"
+
+    def failed(self, error: OSError) -> None:
+        """Once more."""
+        self._errors += 1
+        self._error = type(error).__name__
+
+    def standing(self) -> Standing:
+        """How it fares. Raises OSError where the segments cannot be listed."""
+        backlog = self._reader.unread_bytes(self.checkpoint)
+        return Standing(self.name, backlog, None, 0, self._errors, 0, 0, self._error or None, is_optional=True)
 
 
 class Sinks:
@@ -56,9 +86,14 @@ class Sinks:
         chance: Callable[[], float],
         log: FilteringBoundLogger,
         open_sink: Callable[..., Engine] = opened,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`clock` gives monotonic seconds, `now` Unix seconds, `chance` a number in [0, 1). Nothing runs yet."""
+        """`clock` gives monotonic seconds, `now` Unix seconds, `chance` a number in [0, 1). Nothing runs yet.
+
+        `pause` waits for so many seconds until a sink that cannot be opened is tried again.
+        """
         self._open_sink = open_sink
+        self._pause = pause
         self._data_dir = data_dir
         self._consumers = consumers
         self._current = current
@@ -80,7 +115,7 @@ class Sinks:
 
     def counts(self) -> tuple[SinkCounts, ...]:
         """What became of each sink's events."""
-        return tuple(counted(name, fed.engine) for name, fed in sorted(self._fed.items()))
+        return tuple(counted(name, fed.engine) for name, fed in sorted(self._fed.items()) if fed.engine is not None)
 
     async def run(self) -> None:
         """Feed for ever."""
@@ -104,12 +139,40 @@ class Sinks:
                 await self._end(name)
         for name, settings in wanted.items():
             if name not in self._fed:
-                await self._begin(name, settings, tasks)
+                feeding = self._feed(name, settings, is_new=self._is_new)
+                self._fed[name] = _Fed(settings, tasks.create_task(feeding, name=consumer_name(name)))
         await asyncio.to_thread(self._forget, frozenset(compiled.settings.sinks))
 
-    async def _begin(self, name: str, settings: SinkSettings, tasks: asyncio.TaskGroup) -> None:
-        compiled = self._current()
-        surroundings = Surroundings(self._now, dict(_servers(compiled.snapshot)))
+    async def _feed(self, name: str, settings: SinkSettings, *, is_new: bool) -> None:
+        """Open a sink, at the latest when that works, and feed it for ever. `is_new`: the node has just begun."""
+        directory = self._data_dir / "events"
+        reader = SegmentReader(directory)
+        beginning = partial(left_by_others, directory, reader) if is_new else reader.end
+        store = FileStore(checkpoint_path(self._data_dir, name), log=self._log, beginning=beginning)
+        unopened = _Unopened(consumer_name(name), reader)
+        self._consumers.add(unopened)
+        trouble = Trouble("a sink cannot be used", self._log.bind(sink=name))
+        seconds = FIRST_PAUSE
+        while True:
+            try:
+                # First, so that whatever is written from now on is kept for it.
+                unopened.checkpoint = await store.load()
+                engine = await self._opened(name, settings)
+                break
+            except OSError as error:
+                trouble.began(error)
+                unopened.failed(error)
+            await self._pause(seconds)
+            seconds = min(2 * seconds, LONGEST_PAUSE)
+        trouble.ended()
+        self._fed[name].engine = engine
+        consumer = self._consumer(name, settings, engine, reader, store)
+        self._consumers.add(consumer)
+        await consumer.run()
+
+    async def _opened(self, name: str, settings: SinkSettings) -> Engine:
+        """The sink. Raises OSError."""
+        surroundings = Surroundings(self._now, dict(_servers(self._current().snapshot)))
         open_it = partial(
             self._open_sink,
             name,
@@ -119,39 +182,36 @@ class Sinks:
             chance=self._chance,
             log=self._log,
         )
-        try:
-            # In a thread: what it loads takes long.
-            engine = await asyncio.to_thread(open_it)
-        except OSError as error:
-            self._log.error("a sink cannot be used", sink=name, reason=str(error))
-            return
-        consumer = self._consumer(name, settings, engine)
-        self._consumers.add(consumer)
-        self._fed[name] = _Fed(settings, engine, tasks.create_task(consumer.run(), name=consumer.name))
+        # In a thread: what it loads takes long.
+        return await asyncio.to_thread(open_it)
 
     async def _end(self, name: str) -> None:
         fed = self._fed.pop(name)
         fed.task.cancel()
         await asyncio.wait((fed.task,))
         self._consumers.remove(consumer_name(name))
-        await fed.engine.close()
+        if fed.engine is None:
+            return
+        # Whatever it raises: to leave one sink must not end the others, and the process with them.
+        (error,) = await asyncio.gather(fed.engine.close(), return_exceptions=True)
+        if error is not None:
+            self._log.error("a sink cannot be closed", sink=name, reason=str(error) or type(error).__name__)
 
-    def _consumer(self, name: str, settings: SinkSettings, engine: Engine) -> Consumer[Told]:
+    def _consumer(
+        self, name: str, settings: SinkSettings, engine: Engine, reader: SegmentReader, store: FileStore
+    ) -> Consumer[Told]:
         async def deliver(batch: Batch[Told]) -> None:
             await engine.deliver([msgspec.to_builtins(event) for event in batch.events])
 
         async def set_aside(batch: Batch[Told]) -> None:
             await engine.set_aside([msgspec.to_builtins(event) for event in batch.events])
 
-        directory = self._data_dir / "events"
-        reader = SegmentReader(directory)
-        beginning = partial(left_by_others, directory, reader) if self._is_new else reader.end
         return Consumer(
             consumer_name(name),
             reader,
             ALL_EVENTS,
             deliver,
-            FileStore(checkpoint_path(self._data_dir, name), log=self._log, beginning=beginning),
+            store,
             clock=self._clock,
             log=self._log,
             largest_batch=min(_LARGEST, max(100, settings.batch.count * settings.concurrency)),

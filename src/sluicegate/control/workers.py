@@ -1,4 +1,4 @@
-"""Which workers there are and how providers fare at each, as far as their links tell."""
+"""Which workers there are, how providers fare at each and its journal does, as far as their links tell."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -7,7 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from sluicegate.wire.link import DeploymentHealth
+from sluicegate.wire.link import DeploymentHealth, Journal, Writing
 
 
 class WorkerState(Struct, frozen=True):
@@ -45,6 +45,9 @@ class Workers:
         self._observe = observe
         self._states: dict[int, WorkerState] = {}
         self._health: dict[int, dict[str, tuple[datetime, DeploymentHealth]]] = {}
+        self._writing: dict[int, Writing] = {}
+        self._dropped: dict[int, int] = {}
+        """Of every process that has lost any, those that are gone too."""
 
     def __repr__(self) -> str:
         """Tell how many, and how many are ready."""
@@ -73,9 +76,25 @@ class Workers:
             if is_open != was_open and self._observe is not None and pid in self._states:
                 self._observe(self._states[pid].worker, one, is_open=is_open)
 
+    def journal(self, pid: int, journal: Journal) -> None:
+        """A worker has said how its journal does."""
+        self._writing[pid] = journal.state
+        if journal.dropped:
+            self._dropped[pid] = journal.dropped
+
+    @property
+    def dropped(self) -> int:
+        """Events that workers have lost, those that are gone too."""
+        return sum(self._dropped.values())
+
+    def writing_of(self, pid: int) -> Writing:
+        """What a worker said last of its journal; one that said nothing found nothing wrong."""
+        return self._writing.get(pid, "writing")
+
     def left(self, pid: int) -> None:
-        """A link is gone, and what was said on it."""
+        """A link is gone, and what was said on it, but for what was lost."""
         self._states.pop(pid, None)
+        self._writing.pop(pid, None)
         self._health.pop(pid, None)
 
     def keep(self, deployments: Iterable[str]) -> None:

@@ -5,8 +5,9 @@ Rule 1. Closed: it is ejected after so many failures in a row, or by the share o
 Rule 2. Open: it is not usable until `reopens_at`. What was sent before and ends now changes nothing.
 Rule 3. The next request that is admitted is its probe, and the breaker half open. There is one at a time; only one that
         takes longer than the ejection before it makes room for another, so that a hanging provider that heals is found.
-Rule 4. In half open the first verdict counts: a success closes it; a failure ejects it for twice as long as before,
-        unless nothing else is left: then the next request tries it again.
+Rule 4. In half open the first good answer closes it, whoever asked. A probe's failure ejects it for twice as long as
+        before, unless nothing else is left: then the next request tries it again. Failures of others, and how else
+        they end, change nothing: they may have been sent before the ejection.
 Rule 5. To be limited (429, nothing left of a rate limit) is no failure: it rests, whatever its state is.
 Rule 6. Once it has been closed for as long as the longest ejection, the next one is as short as the first.
 
@@ -35,6 +36,7 @@ class Breaker:
         "_ejection",
         "_failures",
         "_in_a_row",
+        "_probes",
         "_state",
         "_terms",
         "answers",
@@ -58,6 +60,8 @@ class Breaker:
         self._in_a_row = 0
         self._ejection = 0.0
         """How long the last one was, in seconds; 0.0 where it is forgotten."""
+        self._probes: tuple[object, ...] = ()
+        """Those under way since the ejection; the last one is why no other may be."""
         self._closed_at = 0.0
 
     def __repr__(self) -> str:
@@ -85,19 +89,22 @@ class Breaker:
         """When it is usable again, as far as is known; in the past where it is now."""
         return max(self.reopens_at, self.rests_until)
 
-    def admit(self, now: float) -> None:
+    def admit(self, now: float, who: object) -> None:
         """Note that a request is sent there. It is the probe unless the breaker is closed, or is being tried already.
 
+        `who` is the request, and is held while it is a probe: by it, its end is known from that of others.
         A request may also be sent there because nothing else is left, although the time has not come.
         """
         if self._state == "open" or (self._state == "half_open" and now >= self.reopens_at):
             self._state = "half_open"
             self.reopens_at = now + self._ejection
+            self._probes += (who,)
 
     def succeeded(self, now: float) -> None:
         """Note a good answer: it ends a row of failures, and closes a half open breaker."""
         if self._state == "half_open":
             self._state = "closed"
+            self._probes = ()
             self.reopens_at = 0.0
             self._closed_at = self._began = now
             self.answers = self._failures = 0
@@ -105,8 +112,8 @@ class Breaker:
             self._in_a_row = 0
             self.is_troubled = False
 
-    def failed(self, now: float, *, may_eject: bool) -> bool:
-        """Note a failure that is the deployment's own; True where it is ejected for it.
+    def failed(self, now: float, who: object, *, may_eject: bool) -> bool:
+        """Note a failure of a request that is the deployment's own; True where it is ejected for it.
 
         `may_eject` says that another candidate is usable; without it, it stays, unless `Circuit.opens_last`.
         """
@@ -115,7 +122,7 @@ class Breaker:
         if self._state == "open":
             return False
         if self._state == "half_open":
-            return self._probe_failed(now, may_eject=may_eject)
+            return self._failed_half_open(now, who, may_eject=may_eject)
         self.is_troubled = True
         if now - self._began >= terms.window:
             self._began = now
@@ -133,22 +140,29 @@ class Breaker:
             return True
         return False
 
-    def limited(self, now: float, until: float) -> None:
+    def limited(self, now: float, who: object, until: float) -> None:
         """Note that it is to rest until then: it answered 429, or said that nothing is left. A probe ends undecided."""
         self.rests_until = max(self.rests_until, until)
-        self.abandoned(now)
+        self.abandoned(now, who)
 
-    def abandoned(self, now: float) -> None:
-        """Note that a request ended without a verdict; where it may have been the probe, the next one is."""
-        if self._state == "half_open":
+    def abandoned(self, now: float, who: object) -> None:
+        """Note that a request ended without a verdict; where it was the probe, the next one is."""
+        probes = self._probes
+        if not probes:
+            return
+        self._probes = tuple(one for one in probes if one is not who)
+        if self._state == "half_open" and who is probes[-1]:
             self._state = "open"
             self.reopens_at = now
 
-    def _probe_failed(self, now: float, *, may_eject: bool) -> bool:
+    def _failed_half_open(self, now: float, who: object, *, may_eject: bool) -> bool:
+        """A probe's failure; those of others change nothing."""
+        if not any(one is who for one in self._probes):
+            return False
         if may_eject:
             self._eject(now)
         else:
-            self.abandoned(now)
+            self.abandoned(now, who)
         return may_eject
 
     def _eject(self, now: float) -> None:
@@ -156,5 +170,6 @@ class Breaker:
         terms = self._terms
         self._ejection = min(self._ejection * 2 or terms.ejection, terms.longest_ejection)
         self._state = "open"
+        self._probes = ()
         self.reopens_at = now + self._ejection
         self.answers = self._failures = self._in_a_row = 0

@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import compress, groupby, pairwise
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 from zlib import crc32
 
@@ -55,9 +55,13 @@ _MARKED: Final = {
 }
 """The number of each filter's piece, the field of the event, and how much of it counts."""
 
+_BY_LIKELIHOOD: Final = (_IDS, 8, 7, 6, 11, 10, _STATUSES, _TAGS, _CLASSES, 9, 5)
+"""Pieces: tokens before organisations."""
 _WIDTH: Final = 2
-_FEW: Final = 48
+_FEW: Final = 100
 """Places that are found sooner one by one."""
+_SAMPLE, _MANY = 512, 10
+"""Where the first bytes of a piece have a mark so often, there are many."""
 _NUMBERS: Final = tuple(range(LARGEST))
 _MOST_MARKS: Final = 0x10000
 
@@ -129,32 +133,49 @@ def demands_of(values: dict[str, str], *, status_code: int | None, status_class:
         found.append(Demand(_STATUSES, status_code.to_bytes(_WIDTH, "little")))
     if status_class is not None:
         found.append(Demand(_CLASSES, bytes((status_class,))))
-    return found
+    # Those that few rows are likely to fit come first.
+    return sorted(found, key=lambda demand: _BY_LIKELIHOOD.index(demand.piece))
 
 
-def candidates(
-    pieces: dict[int, bytes], demands: Sequence[Demand], rows: int, span: range | None = None
-) -> Iterator[int]:
-    """Rows of a block, the last first, that may have what the demands ask for, among those of `span` where it is given.
+class Candidates:
+    """Rows of a block that may have what some demands ask for, as far as it is known."""
 
-    `pieces` are at least those of the demands, as far as the block has them.
-    """
-    span = range(rows) if span is None else span
-    if not demands:
-        yield from reversed(span)
-        return
-    found = [(demand, pieces.get(demand.piece, b"")) for demand in demands]
-    if not all(demand.needle in data for demand, data in found):
-        return
-    places = _leading(found)
-    plain = [(data, demand.needle) for demand, data in found if demand.piece != _TAGS]
-    if places is None:
-        places = list(compress(_NUMBERS, _mask(plain)))
-    elif plain and len(places) > _FEW:
-        places = list(compress(places, map(_mask(plain).__getitem__, places)))
-    else:
-        places = [place for place in places if all(_is_at(place, *each) for each in plain)]
-    yield from (place for place in reversed(places) if place in span)
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._places: list[int] | None = None
+        self._put_off: list[tuple[bytes, bytes]] = []
+
+    def __repr__(self) -> str:
+        """Tell how many are known."""
+        return f"<Candidates {'?' if self._places is None else len(self._places)} of {self._rows}>"
+
+    def narrow(self, demand: Demand, data: bytes) -> bool:
+        """Keep the rows that fit by the demand's piece, empty where the block has none; return whether some may."""
+        if not data:
+            self._places = []
+        elif demand.piece == _TAGS:
+            tagged = _rows_tagged(data, demand.needle)
+            self._places = tagged if self._places is None else sorted({*self._places}.intersection(tagged))
+        elif self._places is not None:
+            self._places = _still(self._places, data, demand.needle)
+        else:
+            self._places = _places(data, demand.needle)
+            if self._places is None:
+                # To list as many rows takes longer than to look at those another demand leaves.
+                self._put_off.append((data, demand.needle))
+        return self._places != []
+
+    def newest_first(self, span: range | None = None) -> Iterator[int]:
+        """The rows, the last first, among those of `span` where it is given."""
+        span = range(self._rows) if span is None else span
+        places = self._places
+        if places is not None:
+            for each in self._put_off:
+                places = _still(places, *each)
+        elif self._put_off:
+            places = _fitting_all(self._put_off)
+        # Two tags of a row may have the same mark.
+        return iter(span[::-1]) if places is None else (at for at in dict.fromkeys(reversed(places)) if at in span)
 
 
 def times_piece() -> int:
@@ -259,39 +280,46 @@ def _plain(event: Kept) -> Kept:
     )
 
 
-def _leading(found: list[tuple[Demand, bytes]]) -> list[int] | None:
-    """Rows that fit one of the demands, where few do, or where it is one for a tag; None where many fit each."""
-    for demand, data in found:
-        if demand.piece == _TAGS:
-            return _rows_tagged(data, demand.needle)
-    count, rarest = min((data.count(demand.needle), place) for place, (demand, data) in enumerate(found))
-    demand, data = found[rarest]
-    return _places(data, demand.needle) if count <= _FEW else None
-
-
-def _places(data: bytes, needle: bytes) -> list[int]:
-    """Where it is among values of its width, one by one."""
+def _places(data: bytes, needle: bytes) -> list[int] | None:
+    """Where it is among values of its width, one by one; None where there are many."""
+    if data.count(needle, 0, _SAMPLE) > _MANY:
+        return None
     width = len(needle)
-    places = []
+    places: list[int] = []
     at = data.find(needle)
     while at >= 0:
         if at % width == 0:
+            if len(places) == _FEW:
+                return None
             places.append(at // width)
         # The next may overlap what was found between two values.
         at = data.find(needle, at + 1)
     return places
 
 
-def _is_at(place: int, data: bytes, needle: bytes) -> bool:
-    width = len(needle)
-    return data[place * width : place * width + width] == needle
+def _still(places: list[int], data: bytes, needle: bytes) -> list[int]:
+    """Those of the places where it is, of which the first byte is looked at alone first: that leaves few."""
+    for at, byte in enumerate(needle):
+        if not places:
+            break
+        # All at once, the first twice: of one place it would give no tuple.
+        found = itemgetter(places[0], *places)(data[at :: len(needle)])
+        places = list(compress(places, map(byte.__eq__, found[1:]))) if byte in found else []
+    return places
 
 
 def _rows_tagged(data: bytes, needle: bytes) -> list[int]:
     """The rows with a tag: marks come first, then as many rows."""
     half = len(data) // 2
-    # Two tags of a row may have the same mark.
-    return list(dict.fromkeys(compress(array("H", data[half:]), _mask([(data[:half], needle)]))))
+    if needle not in data[:half]:
+        return []
+    mask = _mask([(data[:half], needle)])
+    return list(compress(memoryview(data[half:]).cast("H").tolist(), mask))
+
+
+def _fitting_all(all_demanded: list[tuple[bytes, bytes]]) -> list[int]:
+    mask = _mask(all_demanded)
+    return list(compress(_NUMBERS, mask)) if 1 in mask else []
 
 
 def _mask(all_demanded: list[tuple[bytes, bytes]]) -> bytes:

@@ -28,6 +28,8 @@ LARGEST_BATCH: Final = 5_000
 """Some 10 ms of reading; more does not make a transaction cheaper for each of its rows."""
 PAUSE: Final = 1.0
 """Seconds between two looks."""
+LEISURELY: Final = 2.0
+"""The same where nobody waits for it: each look that finds something costs the control process milliseconds."""
 LONGEST_PAUSE: Final = 30.0
 """Seconds between two looks of a consumer that keeps failing."""
 _MOST_DOUBLINGS: Final = 10

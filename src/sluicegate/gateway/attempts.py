@@ -61,12 +61,12 @@ class Retrial:
         """Tell how often it failed."""
         return f"<Retrial failed={len(self.failed)} rival={self.rival!r}>"
 
-    def leave(self, now: float) -> None:
+    def leave(self, exchange: "Exchange") -> None:
         """Nobody waits any more, neither for a pause to end nor for the first of two attempts."""
         self.cancel_timer()
         rival, self.rival = self.rival, None
         if rival is not None:
-            rival.runtime.breaker.abandoned(now)
+            rival.runtime.breaker.abandoned(exchange.services.clock(), exchange)
             rival.connection.cancel()
 
     def cancel_timer(self) -> None:

@@ -434,9 +434,9 @@ class Exchange:
     def _leave_upstream(self) -> None:
         """Nobody waits for a provider any more."""
         if self.retrial is not None:
-            self.retrial.leave(self.services.clock())
+            self.retrial.leave(self)
         if self.runtime_or_none is not None and not self.is_head_sent:
-            self.runtime_or_none.breaker.abandoned(self.services.clock())
+            self.runtime_or_none.breaker.abandoned(self.services.clock(), self)
         self.leave_connection()
 
     def leave_connection(self) -> None:

@@ -1,13 +1,33 @@
-"""Tells control how the deployments fare, whenever that has changed: for who asks, and for the metrics."""
+"""Tells control how the deployments and the journal do, whenever that changes: for who asks, and for the metrics."""
 
-from typing import Protocol
+from typing import Final, Protocol
 
+from sluicegate.gateway.journal import JournalState
 from sluicegate.gateway.providers import ProviderRuntime, Providers
-from sluicegate.wire.link import DeploymentHealth
+from sluicegate.wire.link import DeploymentHealth, Journal, Writing
 
 State = tuple[str, bool, int, int, int]
 """What is told when it has changed at a sweep: the circuit, whether it rests, failures in a row, its requests under way
 and the limit of these. So whoever asks control, however often, costs no worker anything."""
+
+
+_WRITING: Final[dict[JournalState, Writing]] = {"holding": "holding", "dropping": "dropping"}
+"""In every other state nothing is wrong with any event."""
+_WELL: Final = Journal("writing", 0)
+
+
+class Kept(Protocol):
+    """The journal, as far as it is told of."""
+
+    @property
+    def state(self) -> JournalState:
+        """What happens to lines at present."""
+        ...
+
+    @property
+    def dropped(self) -> int:
+        """Lines lost so far."""
+        ...
 
 
 class Told(Protocol):
@@ -17,14 +37,20 @@ class Told(Protocol):
         """Take it; False where that cannot be done."""
         ...
 
+    def journal(self, journal: Journal) -> bool:
+        """Take it; False where that cannot be done."""
+        ...
+
 
 class Health:
     """Remembers what was told."""
 
-    __slots__ = ("_providers", "_said", "_told")
+    __slots__ = ("_journal", "_providers", "_said", "_said_of_journal", "_told")
 
-    def __init__(self, providers: Providers, told: Told) -> None:
+    def __init__(self, providers: Providers, told: Told, journal: Kept) -> None:
         """Nothing was told yet; whoever is new is taken to be well."""
+        self._journal = journal
+        self._said_of_journal = _WELL
         self._providers = providers
         self._told = told
         self._said: dict[str, State] = {}
@@ -36,6 +62,7 @@ class Health:
     def forget(self) -> None:
         """Somebody else listens now, who knows nothing."""
         self._said.clear()
+        self._said_of_journal = _WELL
 
     def sweep(self, now: float) -> None:
         """Tell what has changed since the last time."""
@@ -47,6 +74,9 @@ class Health:
                 changed.append(_health(runtime, now))
         if not changed or self._told.health(tuple(changed)):
             self._said = said
+        journal = Journal(_WRITING.get(self._journal.state, "writing"), self._journal.dropped)
+        if journal != self._said_of_journal and self._told.journal(journal):
+            self._said_of_journal = journal
 
 
 def _state(runtime: ProviderRuntime, now: float) -> State:

@@ -22,6 +22,7 @@ from sluicegate.wire.link import (
     FrameReader,
     Health,
     Hello,
+    Journal,
     Lend,
     Lent,
     Priced,
@@ -270,6 +271,13 @@ class Link:
         if self._protocol is None:
             return False
         self._send(Health(deployments))
+        return True
+
+    def journal(self, journal: Journal) -> bool:
+        """Tell control how the journal does; False where nobody can be told."""
+        if self._protocol is None:
+            return False
+        self._send(journal)
         return True
 
     def hand_over(self, bodies: Bodies) -> bool:

@@ -89,7 +89,7 @@ def judge(
 def _passed_on(exchange: "Exchange", data: bytes) -> bytes:
     """Whatever else might have been answered: this is what the client gets."""
     if exchange.retrial is not None:
-        exchange.retrial.leave(exchange.services.clock())
+        exchange.retrial.leave(exchange)
     return data
 
 
@@ -145,6 +145,9 @@ def not_connected(exchange: "Exchange", error: GatewayError) -> bool:
     is_its_own = isinstance(error, UpstreamUnreachableError | UpstreamTimeoutError)
     if is_its_own:
         verdicts.failed(exchange, selector)
+    else:
+        # It was chosen and not sent: where it was the probe, another one may be.
+        exchange.runtime.breaker.abandoned(exchange.services.clock(), exchange)
     attempt = FailedAttempt(exchange.runtime.id, exchange.model, 0, error.code)
     # Who finds no room in our own line does not stand in it again.
     return _again(exchange, selector, attempt, None, is_elsewhere=not is_its_own)
@@ -258,7 +261,7 @@ def _go(exchange: "Exchange", candidate: Candidate) -> None:
         exchange.price = None
     exchange.prefix = b""
     exchange.seen_reads = 0
-    candidate.runtime.breaker.admit(exchange.services.clock())
+    candidate.runtime.breaker.admit(exchange.services.clock(), exchange)
     enter_again(exchange, candidate)
     pipeline.advance(exchange, pipeline.ON_RETRY)
 
@@ -293,7 +296,7 @@ def _hedge(exchange: "Exchange", selector: Selector) -> None:
 def return_to_first(exchange: "Exchange", rival: Rival) -> None:
     """The first attempt is the only one again."""
     retrial_of(exchange).rival = None
-    exchange.runtime.breaker.abandoned(exchange.services.clock())
+    exchange.runtime.breaker.abandoned(exchange.services.clock(), exchange)
     exchange.leave_connection()
     exchange.connection = rival.connection
     exchange.runtime = rival.runtime
@@ -315,7 +318,7 @@ def _is_first_of_two(
     is_second = connection is exchange.connection
     if not is_failure:
         if is_second:
-            retrial_of(exchange).leave(exchange.services.clock())
+            retrial_of(exchange).leave(exchange)
         elif connection is rival.connection:
             return_to_first(exchange, rival)
         return True
@@ -348,4 +351,4 @@ def rival_failed(
     retrial.failed.append(FailedAttempt(rival.runtime.id, rival.model, 0, error.code))
     if was_read:
         now = exchange.services.clock()
-        rival.runtime.breaker.failed(now, may_eject=exchange.selector.has_another(rival.runtime, now))
+        rival.runtime.breaker.failed(now, exchange, may_eject=exchange.selector.has_another(rival.runtime, now))

@@ -43,7 +43,7 @@ def answered_well(exchange: "Exchange", selector: Selector, head: AnswerHead) ->
             runtime.latency.observe(now - exchange.sent, now)
         seconds = drained_for(head.lines, services.wall())
         if seconds > 0.0 and not _has_own_key(exchange, runtime):
-            breaker.limited(now, now + min(seconds, LONGEST_REST))
+            breaker.limited(now, exchange, now + min(seconds, LONGEST_REST))
 
 
 def answered_badly(
@@ -53,12 +53,12 @@ def answered_badly(
     now = exchange.services.clock()
     if status == LIMITED:
         if not _has_own_key(exchange, runtime):
-            runtime.breaker.limited(now, now + min(seconds or _REST_SECONDS, LONGEST_REST))
+            runtime.breaker.limited(now, exchange, now + min(seconds or _REST_SECONDS, LONGEST_REST))
     elif status == _TIMED_OUT and not exchange.is_held:
         # It waited for a body that passes through as the client sends it.
-        runtime.breaker.abandoned(now)
+        runtime.breaker.abandoned(now, exchange)
     elif status in FAILURES:
-        runtime.breaker.failed(now, may_eject=selector.has_another(runtime, now))
+        runtime.breaker.failed(now, exchange, may_eject=selector.has_another(runtime, now))
     else:
         runtime.breaker.answers += 1
         if runtime.breaker.is_troubled:
@@ -76,7 +76,7 @@ def failed(exchange: "Exchange", selector: Selector) -> None:
     """Note that no (more) answer came."""
     runtime = exchange.runtime
     now = exchange.services.clock()
-    runtime.breaker.failed(now, may_eject=selector.has_another(runtime, now))
+    runtime.breaker.failed(now, exchange, may_eject=selector.has_another(runtime, now))
 
 
 def too_slow(exchange: "Exchange") -> None:

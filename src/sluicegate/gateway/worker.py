@@ -87,7 +87,7 @@ class Worker:
             loop,
         )
         self._listener = Listener(services)
-        self._health = Health(services.providers, services.link)
+        self._health = Health(services.providers, services.link, self._journal)
         self._sweep = Sweep(
             loop,
             clock=services.clock,

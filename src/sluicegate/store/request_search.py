@@ -1,6 +1,7 @@
 """How a search of the request log gets at its rows: through the blocks, newest first, by the marks of their rows.
 
-Rule 1. What is read of a block are the marks of the filters, some 10 KB each, and then only the rows whose marks fit.
+Rule 1. What is read of a block are the marks of the filters, some 10 KB each: first of the filter that few rows are
+        likely to fit, then of the next where some do; and then only the rows whose marks fit.
 Rule 2. Blocks overlap: those of a minute hold what began before it, and nodes that share a database write their own.
         A page is full when no block that is left ends later than the last row on it began.
 Rule 3. Ids hold the time they were made at, which is that of their request. So a search by how they begin, or for one
@@ -20,8 +21,8 @@ from sluicegate.domain.request_blocks import (
     CHUNK,
     FIRST_CHUNK,
     PIECES,
+    Candidates,
     Demand,
-    candidates,
     demands_of,
     lines_of,
     row_of,
@@ -29,11 +30,12 @@ from sluicegate.domain.request_blocks import (
     times_piece,
 )
 from sluicegate.domain.usage_rows import Entry, RequestRow, entry_of
-from sluicegate.store.schema import request_blocks, request_pieces
+from sluicegate.store.schema import request_blocks
 from sluicegate.store.values import is_storable
 
-_FIRST_ROUND, _LARGEST_ROUND, _GROWTH = 4, 256, 4
-"""Blocks that are looked into at once: few first, for most searches find what they want there."""
+_FIRST_ROUND, _LARGEST_ROUND, _GROWTH = 4, 512, 4
+"""Blocks that are looked into at once: few first, for most searches find what they want there. The marks of so many are
+5 MB for each filter."""
 
 _PREFIX: Final = "req_"
 _TIME_DIGITS: Final = 12
@@ -43,6 +45,8 @@ _SLACK: Final = 100
 _EVER: Final = 2**62
 _BEHIND: Final = "\U0010ffff"
 """Sorts behind every id."""
+
+_NAMED: Final = "SELECT place, data FROM request_pieces WHERE place"
 
 _EQUAL: Final = ("organization_id", "project_id", "user_id", "token_id", "provider", "model", "error", "tag")
 
@@ -164,8 +168,7 @@ async def _answered(connection: AsyncConnection, question: _Question, limit: int
     async for blocks in _rounds(connection, question):
         if _is_beyond(best, limit, _bound(blocks[0])):
             break
-        marks = await _marks(connection, question, blocks)
-        leads = [_Lead(block, _candidates(question, block, marks), _bound(block)) for block in blocks]
+        leads = await _leads(connection, question, blocks)
         while leads:
             drawn, leads = _drawn(leads, max(limit, CHUNK))
             chunks = await _chunks(connection, drawn)
@@ -191,17 +194,20 @@ async def _rounds(connection: AsyncConnection, question: _Question) -> AsyncIter
         size, last = min(size * _GROWTH, _LARGEST_ROUND), (blocks[-1].last_at, blocks[-1].sequence)
 
 
-async def _marks(
-    connection: AsyncConnection, question: _Question, blocks: Sequence[_Block]
-) -> dict[int, dict[int, bytes]]:
-    """Of each block the pieces that say which rows may fit, by number."""
-    numbers = {demand.piece for demand in question.demands}
-    places = [block.sequence * PIECES + number for block in blocks for number in numbers]
-    places += [block.sequence * PIECES + times_piece() for block in blocks if _is_partly(question, block)]
-    found: dict[int, dict[int, bytes]] = {block.sequence: {} for block in blocks}
-    for place, data in (await read_pieces(connection, places)).items():
-        found[place // PIECES][place % PIECES] = data
-    return found
+async def _leads(connection: AsyncConnection, question: _Question, blocks: Sequence[_Block]) -> list[_Lead]:
+    """The blocks that have rows whose marks fit all demands."""
+    left = [(block, Candidates(block.rows)) for block in blocks]
+    for demand in question.demands:
+        found = await _pieces(connection, [block for block, _ in left], demand.piece)
+        left = [(block, rows) for block, rows in left if rows.narrow(demand, found.get(block.sequence, b""))]
+    times = await _pieces(connection, [block for block, _ in left if _is_partly(question, block)], times_piece())
+    return [_Lead(block, rows.newest_first(_span(question, block, times)), _bound(block)) for block, rows in left]
+
+
+async def _pieces(connection: AsyncConnection, blocks: Sequence[_Block], number: int) -> dict[int, bytes]:
+    """The piece of this number of each block that has one, by the block's sequence."""
+    found = await read_pieces(connection, [block.sequence * PIECES + number for block in blocks])
+    return {place // PIECES: data for place, data in found.items()}
 
 
 async def _chunks(
@@ -217,17 +223,18 @@ async def read_pieces(connection: AsyncConnection, places: Collection[int]) -> d
     """What is at these places, as far as there is something."""
     if not places:
         return {}
-    columns = request_pieces.c
-    rows = await connection.execute(select(columns.place, columns.data).where(columns.place.in_(sorted(places))))
+    # As the driver takes it: SQLAlchemy would look at each place.
+    named = sorted(places)
+    if connection.dialect.name == "sqlite":
+        rows = await connection.exec_driver_sql(f"{_NAMED} IN ({','.join('?' * len(named))})", tuple(named))
+    else:
+        rows = await connection.exec_driver_sql(f"{_NAMED} = ANY($1::bigint[])", (named,))
     return {row.place: row.data for row in rows}
 
 
-def _candidates(question: _Question, block: _Block, marks: dict[int, dict[int, bytes]]) -> Iterator[int]:
-    pieces = marks[block.sequence]
-    span = None
-    if _is_partly(question, block):
-        span = span_of(pieces[times_piece()], question.since, question.until)
-    return candidates(pieces, question.demands, block.rows, span)
+def _span(question: _Question, block: _Block, times: dict[int, bytes]) -> range | None:
+    """The block's rows that are of the time, None for all."""
+    return span_of(times[block.sequence], question.since, question.until) if block.sequence in times else None
 
 
 def _drawn(leads: list[_Lead], count: int) -> tuple[list[tuple[_Lead, list[int]]], list[_Lead]]:

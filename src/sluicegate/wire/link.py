@@ -19,6 +19,9 @@ from sluicegate.domain.snapshot import Snapshot
 CircuitState = Literal["closed", "half_open", "open"]
 """Of a deployment: it is asked, it is tried by one request, it is left alone."""
 
+Writing = Literal["writing", "holding", "dropping"]
+"""Of a journal: events are written, they are kept in memory until the disk takes them, they are being lost."""
+
 LARGEST_FRAME = 64 * 1024 * 1024
 """Bytes; a peer that announces more is broken and its connection is closed. Room for a batch of the largest held
 bodies to be counted."""
@@ -139,6 +142,13 @@ class Health(Struct, frozen=True, tag="health", array_like=True):
     deployments: tuple[DeploymentHealth, ...]
 
 
+class Journal(Struct, frozen=True, tag="journal", array_like=True):
+    """Worker to control: how its journal does now. `dropped` are the events that were lost since its process began."""
+
+    state: Writing
+    dropped: int
+
+
 class Configure(Struct, frozen=True, tag="configure", array_like=True):
     """Control to worker: run on this from now on."""
 
@@ -221,7 +231,7 @@ class ForgetPrices(Struct, frozen=True, tag="forget_prices", array_like=True):
     """Control to worker: prices have changed, ask again."""
 
 
-ToControl = Hello | Resolve | Count | Bodies | Ready | Lend | AskPrice | Health
+ToControl = Hello | Resolve | Count | Bodies | Ready | Lend | AskPrice | Health | Journal
 ToWorker = Configure | Resolved | Counted | Forget | Feed | Lent | Recall | Priced | ForgetPrices
 
 _encoder = msgspec.msgpack.Encoder()

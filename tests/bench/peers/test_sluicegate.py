@@ -34,6 +34,14 @@ def test_limits(tmp_path: Path) -> None:
     assert {limit.metric for limit in principal.limits} == {"requests", "tokens", "usd", "concurrency"}
 
 
+def test_without_the_request_log(tmp_path: Path) -> None:
+    """Another one writes its journal and counts, and keeps no request in the database."""
+    unlogged = Sluicegate(is_logged=False)
+    (tmp_path / "sluicegate.yaml").write_text(unlogged.launch(Site(81, tmp_path, 82)).files["sluicegate.yaml"])
+    settings = load(tmp_path / "sluicegate.yaml", {}, Overrides(), dialects=DIALECTS).settings
+    assert (unlogged.name, settings.request_log.enabled) == ("sluicegate-unlogged", False)
+
+
 def test_routing(tmp_path: Path) -> None:
     """A third one asks for a name of ours, with two targets, a fallback and stickiness."""
     routed = Sluicegate(is_routed=True)

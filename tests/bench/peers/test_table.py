@@ -19,5 +19,5 @@ def test_proxies_by_name() -> None:
 
 def test_unknown_proxy() -> None:
     """An unknown name is told, with those that are known."""
-    with pytest.raises(ValueError, match="unknown: apache; there are sluicegate, sluicegate-limits, sluicegate-r"):
+    with pytest.raises(ValueError, match="unknown: apache; there are sluicegate, sluicegate-unlogged, sluice"):
         named("envoy,apache")

@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.limits.limits import Limits
 from sluicegate.control.limits.observing import Observing
-from sluicegate.control.limits.teller import Teller
+from sluicegate.control.limits.teller import PROBE, Teller
 from sluicegate.domain.leases import Balance, Held, Operation, Outcome
 from sluicegate.ledger.interface import LedgerUnavailableError
 from sluicegate.ledger.memory import MemoryLedger
@@ -34,7 +34,10 @@ class Clock:
 
 
 class FailingLedger:
-    """A ledger behind a line that breaks: `fault` says of every batch whether before or after it was applied."""
+    """A ledger behind a line that breaks: `fault` says of every batch whether before or after it was applied.
+
+    Probes find it back whenever it is neither `away` nor `full`: then it writes nothing, and answers who reads.
+    """
 
     def __init__(self, clock: Callable[[], int]) -> None:
         self.inner = MemoryLedger(clock)
@@ -45,6 +48,12 @@ class FailingLedger:
     async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Apply, or not, and tell, or not."""
         fault = self.fault()
+        if fault == "full":
+            raise LedgerUnavailableError("the disk is full")
+        if list(operations) == [*PROBE]:
+            if fault == "away":
+                raise LedgerUnavailableError("away")
+            return await self.inner.apply(operations)
         if self.before:
             await self.inner.apply([self.before.pop(0)])
         if fault == "before":
@@ -55,7 +64,7 @@ class FailingLedger:
         return outcomes
 
     async def look(self, accounts: Sequence[str]) -> list[Balance]:
-        """The balances; probes find it back whenever it is not `away`."""
+        """The balances."""
         if self.fault() == "away":
             raise LedgerUnavailableError("away")
         return await self.inner.look(accounts)

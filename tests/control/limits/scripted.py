@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from sluicegate.control.limits.teller import PROBE
 from sluicegate.domain.leases import Ask, Balance, Held, Operation, Outcome, Settle
 from sluicegate.ledger.interface import LedgerUnavailableError
 
@@ -14,8 +15,10 @@ class ScriptedLedger:
         self.batches: list[list[Operation]] = []
         self.holds = False
         self.fails: BaseException | None = None
+        self.is_full = False
+        """Whether only those are answered who read."""
         self._probes = asyncio.Semaphore(0)
-        self._looks = asyncio.Semaphore(0)
+        self._probed = asyncio.Semaphore(0)
         self.now = 1_000_000
         self.held_leases: list[Held] = []
         self.is_closed = False
@@ -24,14 +27,19 @@ class ScriptedLedger:
         self.outcome: Callable[[Operation], Outcome] = self.granting
 
     async def apply(self, operations: Sequence[Operation]) -> list[Outcome]:
-        """Keep the batch, and answer it now or later."""
+        """Keep the batch, and answer it now or later; of a probe, only answer it."""
+        if list(operations) == [*PROBE]:
+            self._probed.release()
+            if self.fails is not None or self.is_full:
+                raise self.fails or AWAY
+            return []
         self.batches.append(list(operations))
         self._arrived.set()
         if self.holds:
             await self._may_answer.wait()
             self._may_answer.clear()
-        if self.fails is not None:
-            raise self.fails
+        if self.fails is not None or self.is_full:
+            raise self.fails or AWAY
         return [self.outcome(operation) for operation in operations]
 
     async def arrived(self, count: int) -> None:
@@ -51,7 +59,7 @@ class ScriptedLedger:
     async def probed(self) -> None:
         """Let it be probed once, and wait for that."""
         self._probes.release()
-        await self._looks.acquire()
+        await self._probed.acquire()
 
     def granting(self, operation: Operation) -> Outcome:
         """Everything that is wanted, and every charge."""
@@ -61,7 +69,6 @@ class ScriptedLedger:
 
     async def look(self, accounts: Sequence[str]) -> list[Balance]:
         """Nothing is used."""
-        self._looks.release()
         if self.fails is not None:
             raise self.fails
         return [Balance(account, 0, 0, None, None) for account in accounts]

@@ -122,6 +122,30 @@ def test_nothing_is_closed_before_the_disk_knows_what_is_settled(
     ]
 
 
+def test_a_full_disk_is_told_of_once(tmp_path: Path, log: FilteringBoundLogger, captured: LogCapture) -> None:
+    """However often it is looked at meanwhile; reading alone does not end the trouble."""
+
+    async def story(node: Node) -> None:
+        writer = Writer(node.events, "000-a")
+        await node.lend("000-a", ask(20))
+        writer.die()
+        await node.look()
+        node.ledger.fault = lambda: "full"
+        for _ in range(4):
+            await node.lend("001-b", ask(20))
+            await node.look()
+            await node.ledger_is_back()
+            await node.look()
+        node.ledger.fault = lambda: ""
+        await node.ledger_is_back()
+        await node.look()
+
+    told(tmp_path, log, story)
+    trouble = "the accounts of workers that are gone cannot be closed"
+    events = [entry["event"] for entry in captured.entries if trouble in entry["event"]]
+    assert events == [trouble, f"over: {trouble}"]
+
+
 def test_ledger_that_was_away_is_looked_through_again(tmp_path: Path, log: FilteringBoundLogger) -> None:
     """Closing that was lost is done again; what arrived late is found."""
 

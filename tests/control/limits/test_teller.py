@@ -109,16 +109,20 @@ def test_failure_is_everybodys_and_a_probe_ends_it(log: FilteringBoundLogger, ca
 
 
 def test_a_store_that_is_only_read_is_told_of_once(log: FilteringBoundLogger, captured: LogCapture) -> None:
-    """A full disk lets probes be answered, and refuses each batch that follows: that is one trouble, told once."""
+    """A full disk answers who reads, and refuses every batch: that is one absence, told once, until it takes one."""
 
     async def scenario(ledger: ScriptedLedger, teller: Teller) -> None:
+        ledger.is_full = True
         for _ in range(3):
-            ledger.fails = AWAY
             with pytest.raises(LedgerUnavailableError, match="no route"):
                 await teller.apply(resets("a"))
-            ledger.fails = None
             await ledger.probed()
+            await asyncio.sleep(0)
+            assert (teller.is_away, teller.absences) == (True, 1)
+        ledger.is_full = False
+        await ledger.probed()
         await teller.apply(resets("a"))
+        assert (teller.is_away, teller.absences) == (False, 1)
 
     told(scenario, log)
     assert [entry["event"] for entry in captured.entries] == [

@@ -39,6 +39,8 @@ def seen(tally: Tally) -> Seen:
         ],
         sinks=[SinkCounts("hook", queued=5, sent=3, dropped=1, dead=2, retries=4)],
         journal_bytes=None,
+        journals={"worker-0": 2, "worker-1": 0},
+        events_lost=9,
     )
 
 
@@ -114,6 +116,8 @@ def test_consumers_sinks_and_processes_are_shown() -> None:
     assert samples(metrics["sluicegate_sink_retries"]) == {("hook",): 4}
     assert samples(metrics["sluicegate_process_cpu_seconds"]) == {("control",): 1.5}
     assert metrics["sluicegate_journal_bytes"].samples == []
+    assert samples(metrics["sluicegate_journal_state"]) == {("worker-0",): 2, ("worker-1",): 0}
+    assert samples(metrics["sluicegate_journal_lost_events"]) == {(): 9}
 
 
 def test_what_has_no_labels_begins_with_nothing() -> None:

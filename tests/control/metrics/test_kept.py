@@ -40,7 +40,15 @@ def test_no_event_goes_before_it_was_counted(tmp_path: Path, log: FilteringBound
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b'{"incarnations": 1}', b'{"incarnations": {}, "tally": {"counters": 1}}']
+    "content",
+    [
+        b"",
+        b"{",
+        b'{"incarnations": 1}',
+        b'{"incarnations": {}, "tally": {"counters": 1}}',
+        b'{"incarnations": {}, "tally": {"counters": {"requests": [[["a", "b", "c", "d"], 5]]},'
+        b' "histograms": {"overhead": {"bounds": [0.5], "observed": [{"key": [], "counts": [1], "total": 0.5}]}}}}',
+    ],
 )
 def test_damaged_file_is_told(content: bytes, tmp_path: Path, log: FilteringBoundLogger, captured: LogCapture) -> None:
     """It begins again with the oldest event, and nothing of the file is taken."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from sluicegate.control.metrics.sources import CONTROL, DeploymentSeen, size_of
 from sluicegate.events.checkpoint import Checkpoint
 from sluicegate.events.consumer import Standing
-from sluicegate.wire.link import CircuitState, DeploymentHealth
+from sluicegate.wire.link import CircuitState, DeploymentHealth, Journal
 from tests.control.api import Api
 
 STANDING = Standing("test", 10, 0.5, 3, 1, 0, 0, None, is_optional=False)
@@ -47,6 +47,21 @@ def test_workers_are_seen_together(api: Api) -> None:
     seen = api.run(api.context.metrics.seen())
     assert (seen.connected, seen.ready) == (3, 1)
     assert seen.deployments == [DeploymentSeen("first", "first", 2, 5)]
+
+
+def test_journals_are_seen(api: Api) -> None:
+    """Each worker's; of one that is being replaced, the worse. What was lost by all, those that are gone too."""
+    workers = api.context.workers
+    for worker, pid in ((0, 10), (1, 11), (1, 12)):
+        workers.joined(worker, pid)
+    workers.journal(11, Journal("dropping", 4))
+    workers.journal(12, Journal("holding", 0))
+    seen = api.run(api.context.metrics.seen())
+    assert (seen.journals, seen.events_lost) == ({"worker-0": 0, "worker-1": 2}, 4)
+    workers.left(11)
+    workers.journal(10, Journal("writing", 1))
+    seen = api.run(api.context.metrics.seen())
+    assert (seen.journals, seen.events_lost) == ({"worker-0": 0, "worker-1": 1}, 5)
 
 
 def test_consumers_and_the_journal(api: Api) -> None:

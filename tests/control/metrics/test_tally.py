@@ -8,6 +8,7 @@ from sluicegate.control.metrics.tally import (
     MOST_MODELS,
     MOST_REQUEST_SETS,
     OVERHEAD_BOUNDS,
+    KeptHistogram,
     KeptTally,
     Tally,
 )
@@ -150,7 +151,8 @@ def test_what_another_version_kept_is_taken_as_far_as_it_fits() -> None:
     kept = old.kept()
     del kept.counters["cost"]
     kept.counters["forgotten"] = [(("a",), 1)]
-    kept.histograms["duration"] = msgspec.structs.replace(kept.histograms["duration"], bounds=(1.0,))
+    [cut] = kept.histograms["duration"].observed
+    kept.histograms["duration"] = KeptHistogram((1.0,), [msgspec.structs.replace(cut, counts=[1, 0])])
     new = Tally()
     new.restore(kept)
     assert new.requests.items() == old.requests.items()

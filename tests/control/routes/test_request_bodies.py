@@ -60,3 +60,17 @@ def test_not_everybody_may_look(keeping: Api) -> None:
         "organization_admin": [200, 404],
         "viewer": [403, 403],
     }
+
+
+def test_who_looks_is_in_the_audit_log(keeping: Api) -> None:
+    """Who it was, and at which request; who may not look, or finds nothing, has seen nothing."""
+    keys = keeping.world().keys
+    for name, path in (("viewer", PATH), ("organization_admin", PATH.replace("own", "foreign"))):
+        assert keeping.ask("GET", path, key=keys[name]).status in (403, 404)
+    shown = keeping.ask("GET", PATH, key=keys["organization_admin"])
+    assert shown.status == 200
+    path = "/admin/audit?action=request_bodies.show"
+    [entry] = keeping.ask("GET", path, key=ROOT).json["data"]
+    assert (entry["target_kind"], entry["target_id"], entry["actor_kind"]) == ("request", "req_own", "admin_key")
+    [seen_by_them] = keeping.ask("GET", path, key=keys["organization_admin"]).json["data"]
+    assert seen_by_them == entry

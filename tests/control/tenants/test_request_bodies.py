@@ -1,9 +1,9 @@
-"""Who may see which bodies."""
+"""Who may see which bodies, and that it is known who did."""
 
 import pytest
 
 from sluicegate.control.problems import ProblemError
-from sluicegate.control.tenants.request_bodies import find
+from sluicegate.control.tenants.request_bodies import look
 from sluicegate.domain.request_bodies import RequestBodies
 from tests.control.actors import OWN, ROOT
 from tests.control.api import Api
@@ -16,9 +16,9 @@ def test_only_those_of_ones_own_organisation(api: Api) -> None:
     async def story() -> None:
         async with api.database.writing() as session:
             await session.request_bodies.add([row])
-        assert await find(api.database, ROOT, "req_1") == row
+        assert await look(api.context.tenancy, ROOT, "req_1") == row
         for actor, request_id in ((OWN, "req_1"), (ROOT, "req_2")):
             with pytest.raises(ProblemError):
-                await find(api.database, actor, request_id)
+                await look(api.context.tenancy, actor, request_id)
 
     api.run(story())

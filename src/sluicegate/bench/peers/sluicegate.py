@@ -31,11 +31,15 @@ ROUTED = {
 class Sluicegate:
     """See the module."""
 
-    def __init__(self, *, is_limited: bool = False, is_routed: bool = False) -> None:
-        """`is_limited`: each request is held against four limits; `is_routed`: it asks for a name of ours (ROUTED)."""
+    def __init__(self, *, is_limited: bool = False, is_routed: bool = False, is_logged: bool = True) -> None:
+        """`is_limited`: each request is held against four limits; `is_routed`: it asks for a name of ours (ROUTED).
+
+        Without `is_logged` there is the journal and its metrics, and no request log in the database.
+        """
         self._limits = LIMITS if is_limited else ()
         self._is_routed = is_routed
-        self.name = "sluicegate" + "-limits" * is_limited + "-routing" * is_routed
+        self._is_logged = is_logged
+        self.name = "sluicegate" + "-limits" * is_limited + "-routing" * is_routed + "-unlogged" * (not is_logged)
 
     async def version(self) -> str:
         """Our own."""
@@ -59,6 +63,7 @@ class Sluicegate:
             "models": [ROUTED] if self._is_routed else [],
             # Under a limit in dollars a model must have a price.
             "prices": [{"model": "*", "input": "0.15", "output": "0.60"}],
+            "request_log": {"enabled": self._is_logged},
             "tokens": [{"name": "bench", "token": _CALLER, "limits": list(self._limits)}],
         }
         # JSON is YAML, and needs no library to be written.

@@ -12,6 +12,7 @@ from sluicegate.bench.peers.vllm_router import VllmRouter
 
 PEERS: tuple[Peer, ...] = (
     Sluicegate(),
+    Sluicegate(is_logged=False),
     Sluicegate(is_limited=True),
     Sluicegate(is_routed=True),
     Envoy(),

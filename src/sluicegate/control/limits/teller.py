@@ -4,7 +4,7 @@ Rule 1. One batch at a time. What comes meanwhile, from whomever, makes the next
 Rule 2. A batch that is not answered in PATIENCE has failed; whether it was applied is not known, and every operation
         may be repeated.
 Rule 3. After a failure the ledger is away: everybody is told so at once, without waiting for it, until a probe finds it
-        back. That is told when a batch was answered: a store on a full disk answers probes, and does nothing else.
+        back. A probe writes as a batch does: a store on a full disk answers whoever reads, and nobody else.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.limits.charges import window_of_account
 from sluicegate.control.resolution.trouble import FAILURES, Trouble
-from sluicegate.domain.leases import Balance, Held, Operation, Outcome
+from sluicegate.domain.leases import Balance, Held, Operation, Outcome, Reset
 from sluicegate.domain.limits import WindowError
 from sluicegate.ledger.interface import Ledger, LedgerUnavailableError
 
@@ -31,8 +31,8 @@ LARGEST_BATCH: Final = 500
 PROBE_PAUSE: Final = 0.5
 """Seconds between two probes of a ledger that is away."""
 
-_PROBE = ("probe|requests|lifetime",)
-"""An account that nobody has."""
+PROBE: Final = (Reset("probe|requests|lifetime"),)
+"""The batch that finds a ledger back: it changes an account that nobody has."""
 
 
 class _Submission(NamedTuple):
@@ -129,7 +129,6 @@ class Teller:
         except BaseException:  # whatever it is, a cancellation too: nobody may wait for ever, and it is raised again
             self._refuse(batch, "this node is ending")
             raise
-        self._trouble.ended()
         place = 0
         for each in batch:
             if not each.outcomes.done():
@@ -155,12 +154,13 @@ class Teller:
 
     async def _probe(self) -> None:
         try:
-            await self._patiently(self._ledger.look(_PROBE), self._patience)
+            await self._patiently(self._ledger.apply(PROBE), self._patience)
         except LedgerUnavailableError as error:
             self._trouble.began(error)
             self._away = str(error)
         else:
             self._away = ""
+            self._trouble.ended()
 
     def _refuse(self, waiting: deque[_Submission], reason: str) -> None:
         while waiting:

@@ -10,7 +10,7 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.control.metrics.kept import KeptCounters
 from sluicegate.control.metrics.measured import LINES, Measured
 from sluicegate.control.metrics.tally import Tally
-from sluicegate.events.consumer import Consumer
+from sluicegate.events.consumer import LEISURELY, Consumer
 from sluicegate.events.reader import Batch, SegmentReader
 
 NAME: Final = "metrics"
@@ -29,4 +29,5 @@ def metrics_consumer(
             await asyncio.sleep(0)
 
     kept = KeptCounters(data_dir / "checkpoints" / f"{NAME}.json", tally, log=log)
-    return Consumer(NAME, SegmentReader(data_dir / "events"), LINES, count, kept, clock=clock, log=log)
+    reader = SegmentReader(data_dir / "events")
+    return Consumer(NAME, reader, LINES, count, kept, clock=clock, log=log, interval=LEISURELY)

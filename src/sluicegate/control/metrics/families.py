@@ -117,7 +117,7 @@ def families(seen: Seen) -> Iterator[Metric]:
     yield from _rows(CONSUMERS, "consumer", ((one.name, one) for one in seen.consumers))
     yield from _rows(SINKS, "sink", ((one.name, one) for one in seen.sinks))
     yield from _rows(PROCESSES, "process", seen.processes.items())
-    yield _gauge("journal_bytes", "Bytes of all segment files of events.", seen.journal_bytes)
+    yield from _of_journals(seen)
 
 
 def dispatcher_families(
@@ -185,6 +185,21 @@ def _of_the_node(seen: Seen) -> Iterator[Metric]:
     yield _gauge("ledger_up", "1 where limits can be counted.", int(not seen.is_ledger_away))
     yield CounterMetricFamily(
         PREFIX + "ledger_absences", "How often the ledger could not be asked any more.", value=seen.ledger_absences
+    )
+
+
+def _of_journals(seen: Seen) -> Iterator[Metric]:
+    yield _gauge("journal_bytes", "Bytes of all segment files of events.", seen.journal_bytes)
+    states = GaugeMetricFamily(
+        PREFIX + "journal_state",
+        "What happens to a worker's events: 0 written, 1 held in memory, 2 lost.",
+        labels=("process",),
+    )
+    for name, state in seen.journals.items():
+        states.add_metric((name,), state)
+    yield states
+    yield CounterMetricFamily(
+        PREFIX + "journal_lost_events", "Events that workers could not write and have lost.", value=seen.events_lost
     )
 
 

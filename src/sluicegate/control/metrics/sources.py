@@ -13,12 +13,14 @@ from sluicegate.control.configuration import Configuration
 from sluicegate.control.consumers import Consumers
 from sluicegate.control.metrics.processes import ProcessFacts, process_facts
 from sluicegate.control.metrics.tally import Tally
-from sluicegate.control.workers import Workers
+from sluicegate.control.workers import Workers, WorkerState
 from sluicegate.events.consumer import Standing
-from sluicegate.wire.link import CircuitState
+from sluicegate.wire.link import CircuitState, Writing
 
 CONTROL: Final = "control"
 CIRCUITS: Final[dict[CircuitState, int]] = {"closed": 0, "half_open": 1, "open": 2}
+"""The worse, the higher."""
+WRITING: Final[dict[Writing, int]] = {"writing": 0, "holding": 1, "dropping": 2}
 """The worse, the higher."""
 
 
@@ -75,6 +77,10 @@ class Seen(Struct, frozen=True):
     consumers: Sequence[Standing]
     sinks: Sequence[SinkCounts]
     journal_bytes: int | None
+    journals: dict[str, int]
+    """By worker's name, the worst of WRITING that a process of it tells of its journal."""
+    events_lost: int
+    """That no journal has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ class Sources:
         standings = await self._standings()
         journal_bytes = await asyncio.to_thread(size_of, self.events)
         states = self.workers.listed()
-        processes = {CONTROL: os.getpid(), **{f"worker-{state.worker}": state.pid for state in states}}
+        processes = {CONTROL: os.getpid(), **{_name(state): state.pid for state in states}}
         facts = {name: process_facts(process) for name, process in processes.items()}
         snapshot = self.configuration.current.snapshot
         return Seen(
@@ -111,6 +117,8 @@ class Sources:
             consumers=standings,
             sinks=self.sinks(),
             journal_bytes=journal_bytes,
+            journals=self._journals(),
+            events_lost=self.workers.dropped,
         )
 
     def _deployment(self, provider: str, identifier: str) -> DeploymentSeen:
@@ -118,12 +126,23 @@ class Sources:
         circuit = max((CIRCUITS[one.health.state] for one in told), default=0)
         return DeploymentSeen(provider, identifier, circuit, sum(one.health.busy for one in told))
 
+    def _journals(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for state in self.workers.listed():
+            value = WRITING[self.workers.writing_of(state.pid)]
+            found[_name(state)] = max(value, found.get(_name(state), 0))
+        return found
+
     async def _standings(self) -> Sequence[Standing]:
         try:
             return await self.consumers.standings()
         except OSError:
             # All else is worth showing, most of all now.
             return ()
+
+
+def _name(worker: WorkerState) -> str:
+    return f"worker-{worker.worker}"
 
 
 def size_of(directory: Path) -> int | None:

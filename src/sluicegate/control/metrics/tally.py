@@ -37,10 +37,15 @@ _SUCCESS: Final = ("success",)
 
 
 class KeptHistogram(Struct, frozen=True):
-    """What is kept of a histogram."""
+    """What is kept of a histogram. Raises ValueError, ValidationError of a file, where its buckets are not as many."""
 
     bounds: tuple[float, ...]
     observed: list[Observed]
+
+    def __post_init__(self) -> None:
+        """Look before anything is counted: what is found later would be counted again with each attempt."""
+        if any(len(one.counts) != len(self.bounds) + 1 for one in self.observed):
+            raise ValueError("a histogram has another number of buckets than its bounds make")
 
 
 class KeptTally(Struct, frozen=True):

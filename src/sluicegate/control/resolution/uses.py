@@ -15,7 +15,7 @@ from msgspec import Raw, Struct
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.events.checkpoint_store import FileStore
-from sluicegate.events.consumer import Consumer
+from sluicegate.events.consumer import LEISURELY, Consumer
 from sluicegate.events.reader import Batch, SegmentReader
 from sluicegate.events.tail import Lines, Withheld
 
@@ -88,7 +88,17 @@ def counter(
 ) -> Consumer[Used]:
     """The consumer that counts, with its checkpoint at `path`; `clock` gives monotonic seconds."""
     store = FileStore(path, log=log)
-    return Consumer(NAME, reader, _LINES, uses.handle, store, clock=clock, log=log, largest_batch=LARGEST_BATCH)
+    return Consumer(
+        NAME,
+        reader,
+        _LINES,
+        uses.handle,
+        store,
+        clock=clock,
+        log=log,
+        largest_batch=LARGEST_BATCH,
+        interval=LEISURELY,
+    )
 
 
 def summed(events: Iterable[Used]) -> list[Use]:

@@ -26,8 +26,8 @@ class RequestBodiesShown(Shown):
 
 
 async def show_bodies(request_id: str, actor: Acting, context: Reached) -> RequestBodiesShown:
-    """What was sent and answered, a second or two after it has ended."""
-    bodies = await request_bodies.find(context.tenancy.database, actor, request_id)
+    """What was sent and answered, a second or two after it has ended. Whoever looks is in the audit log."""
+    bodies = await request_bodies.look(context.tenancy, actor, request_id)
     return RequestBodiesShown(**bodies._asdict() | {"at": moment(bodies.at)})
 
 

@@ -1,14 +1,24 @@
-"""Who may see which bodies."""
+"""Who may see which bodies; who has looked is in the audit log."""
 
 from sluicegate.control.tenants.actor import Actor, missing
+from sluicegate.control.tenants.tenancy import Tenancy
 from sluicegate.domain.request_bodies import RequestBodies
-from sluicegate.store.database import Database
 
 
-async def find(database: Database, actor: Actor, request_id: str) -> RequestBodies:
+async def look(tenancy: Tenancy, actor: Actor, request_id: str) -> RequestBodies:
     """Those of one request. Raises ProblemError 404 where they are not kept, not kept any more, or not theirs."""
-    async with database.reading() as session:
+    async with tenancy.database.reading() as session:
         bodies = await session.request_bodies.get(request_id)
     if bodies is None or not actor.may_see(bodies.organization_id):
         raise missing("bodies of request", request_id)
+    # In the audit log first: where nobody would know of it, nothing is shown.
+    async with tenancy.changing(actor) as transaction:
+        await transaction.audit(
+            "request_bodies.show",
+            target_kind="request",
+            target_id=request_id,
+            organization_id=bodies.organization_id,
+            before=None,
+            after=None,
+        )
     return bodies

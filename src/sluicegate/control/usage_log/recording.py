@@ -18,7 +18,7 @@ from sluicegate.domain.request_blocks import Block, blocks_of
 from sluicegate.domain.usage_rows import Logged
 from sluicegate.domain.usage_sums import alike, packed
 from sluicegate.events.checkpoint import Checkpoint, decoded, encoded
-from sluicegate.events.consumer import Consumer
+from sluicegate.events.consumer import LEISURELY, Consumer
 from sluicegate.events.reader import Batch, SegmentReader
 from sluicegate.events.tail import Lines, Withheld
 from sluicegate.store.address import SQLiteAddress
@@ -118,7 +118,17 @@ def recorder(
     breath = BREATH if isinstance(database.address, SQLiteAddress) else 0.0
     recording = Recording(database, node=node, clock=clock, breath=breath)
     reader = SegmentReader(data_dir / "events")
-    return Consumer(NAME, reader, LINES, recording.handle, recording, clock=clock, log=log, largest_batch=LARGEST_BATCH)
+    return Consumer(
+        NAME,
+        reader,
+        LINES,
+        recording.handle,
+        recording,
+        clock=clock,
+        log=log,
+        largest_batch=LARGEST_BATCH,
+        interval=LEISURELY,
+    )
 
 
 def _prepared(events: Sequence[Logged]) -> tuple[list[Block], bytes]:

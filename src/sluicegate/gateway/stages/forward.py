@@ -122,7 +122,7 @@ def select(exchange: "Exchange", selector: Selector) -> Candidate:
     narrowing = exchange.head.narrowing
     candidate = selector.choose(now, services.choose(), key=session_key(exchange, selector), narrowing=narrowing)
     if candidate is not None:
-        candidate.runtime.breaker.admit(now)
+        candidate.runtime.breaker.admit(now, exchange)
         return candidate
     found = selector.soonest(now, narrowing)
     if found is None:
@@ -137,7 +137,7 @@ def select(exchange: "Exchange", selector: Selector) -> Candidate:
             retry_after=seconds,
         )
     # The last one is asked, however it fares: a refusal of ours would help nobody.
-    candidate.runtime.breaker.admit(now)
+    candidate.runtime.breaker.admit(now, exchange)
     return candidate
 
 

@@ -53,13 +53,13 @@ FAULTS = {
     "plain text where TLS is expected": Fault(502, "upstream_unreachable", where="-plain", words="cannot be reached"),
     "TLS handshake that stalls": Fault(504, "upstream_timeout", where="-mute", words="no connection within"),
     "reset before the first byte": Fault(502, "upstream_error", words="without an answer", attempts=2),
-    "stall before the first byte": Fault(504, "upstream_timeout", words="did not begin its answer"),
+    "stall before the first byte": Fault(504, "upstream_timeout", where="-stalling", words="did not begin its answer"),
     "malformed head": Fault(502, "upstream_error", words="cannot be read"),
     "reset within the head": Fault(502, "upstream_error", words="before its answer was complete"),
     "reset within a stream": Fault(200, "upstream_error", is_cut=True),
     "end within a chunk": Fault(200, "upstream_error", is_cut=True),
     "malformed chunk": Fault(200, "upstream_error", is_cut=True),
-    "stall within a stream": Fault(200, "upstream_timeout", is_cut=True),
+    "stall within a stream": Fault(200, "upstream_timeout", where="-stalling", is_cut=True),
     "too short for its length": Fault(200, "upstream_error", is_cut=True, can_go_on=False),
     "end within a chunk of JSON": Fault(200, "upstream_error", is_cut=True, can_go_on=False),
 }
@@ -140,6 +140,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         nobody.bind(("127.0.0.1", 0))
         places = {
             "": f"http://127.0.0.1:{plain.port}",
+            "-stalling": f"http://127.0.0.1:{plain.port}",
             "-refused": f"http://127.0.0.1:{nobody.getsockname()[1]}",
             "-untrusted": f"https://127.0.0.1:{untrusted.port}",
             "-misnamed": f"https://127.0.0.1:{misnamed.port}",
@@ -148,9 +149,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         }
         rows = [
             f"  {dialect}{name}: {{dialect: {dialect}, base_url: '{url}', api_key: key, proxy: none, allow: all,"
-            f" ca_file: '{directory / 'ca.pem'}', timeouts: {{connect: 0.3, first_byte: 0.3, between_bytes: 0.3}}}}\n"
+            f" ca_file: '{directory / 'ca.pem'}',"
+            f" timeouts: {{connect: {wait}, first_byte: {wait}, between_bytes: {wait}}}}}\n"
             for dialect in PATHS
             for name, url in places.items()
+            # Where nothing is to come, little is waited for; else long enough for a machine with much to do.
+            for wait in (0.3 if name in {"-mute", "-stalling"} else 10,)
         ]
         (directory / "gateway.yaml").write_text(
             "server: {port: 0, drain_seconds: 1}\n"

@@ -46,7 +46,7 @@ def gateway(running: Mock, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "base_url": f"http://127.0.0.1:{running.port}/v1",
         "api_key": "key",
         "proxy": "none",
-        "timeouts": {"first_byte": 0.4},
+        "timeouts": {"first_byte": 1.0},
     }
     settings = {
         "server": {"port": 0, "drain_seconds": 1},

@@ -43,6 +43,15 @@ def test_an_exchange_is_handed_over(node: Node) -> None:
     assert handed(node) == Bodies(event, 1_700_001_000_000, "o", "p", ASKED, b'{"ok":true}', False, False)
 
 
+def test_it_is_what_the_client_sent(node: Node) -> None:
+    """Not what a provider was sent instead: here it is asked for usage as well."""
+    asked = b'{"model":"gpt-4o-mini","stream":true,"messages":[]}'
+    wanting(node).client().says(a_request(body=asked))
+    assert b"include_usage" in node.provider.hears()
+    node.provider.says(a_stream_head() + a_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+    assert (handed(node).request, handed(node).is_request_cut) == (asked, False)
+
+
 @pytest.mark.parametrize(("share", "count"), [(0.0, 0), (0.5, 1), (1.0, 2)])
 def test_only_a_share_is(node: Node, share: float, count: int) -> None:
     """By chance."""

@@ -26,8 +26,9 @@ key_file        tokens declared in a JSON file that people edit
 metrics         what is counted of events, and the rest of what Prometheus is shown
 readers         everything that reads the journal here, run together
 consumers       their names, and how each fares;  usage_log   writing the journal into the database
+bodies          keeping bodies of requests, where a project wants that
 sinks           feeding other systems from it, as the configuration says
-retention       deleting old events;  upkeep   deleting what the database need not keep
+retention       deleting old events;  upkeep   deleting what the database need not keep;  steps   little by little
 counting        counting tokens for exchanges whose provider did not
 counting_queue  one count after the other, beside the event loop
 management      the management API put together, once the workers are served

@@ -15,6 +15,8 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.config.schema import Settings
 from sluicegate.config.schema.bodies import BodySettings
 from sluicegate.control.resolution.trouble import FAILURES, Trouble
+from sluicegate.control.steps import STEP_PAUSE, kept_since, repeated
+from sluicegate.control.usage_log.pruning import MOST_ROWS
 from sluicegate.domain.redaction import Redactor
 from sluicegate.domain.request_bodies import RequestBodies
 from sluicegate.store.database import Database
@@ -28,8 +30,6 @@ PAUSE: Final = 60.0
 """Seconds between two rounds of removal."""
 STEP: Final = 500
 """Requests that one transaction removes."""
-STEP_PAUSE: Final = 0.05
-"""Seconds between two of these: who waits to write gets in."""
 
 
 class BodyKeeper:
@@ -109,21 +109,21 @@ class BodyKeeper:
     async def remove(self, *, between: float = STEP_PAUSE) -> None:
         """Remove what is beyond its time or too much, with so many seconds between two steps; tell what was dropped."""
         settings = self._settings().request_log.bodies
-        now = self._now()
-        before = now - int(min(settings.retention_seconds * 1000, now))
+        before = kept_since(self._now(), settings.retention_seconds)
+        most = min(settings.rows, MOST_ROWS)
         if self._dropped:
             self._log.warning("bodies were dropped", count=self._dropped)
             self._dropped = 0
         try:
-            found = STEP
-            while found >= STEP:
-                async with self._database.writing() as session:
-                    found = await session.request_bodies.prune(before, min(settings.rows, 1 << 40), STEP)
-                await asyncio.sleep(between)
+            await repeated(lambda: self._prune(before, most), between, full=STEP)
         except FAILURES as error:
             self._removing.began(error)
         else:
             self._removing.ended()
+
+    async def _prune(self, before: int, most: int) -> int:
+        async with self._database.writing() as session:
+            return await session.request_bodies.prune(before, most, STEP)
 
     def _redactor_now(self) -> Redactor:
         """What redacts by the settings in force; made once for each."""

@@ -13,6 +13,7 @@ from msgspec import Struct
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.resolution.trouble import FAILURES, Trouble
+from sluicegate.control.steps import STEP_PAUSE, kept_since, repeated
 from sluicegate.control.tenants.actor import Actor
 from sluicegate.control.tenants.key_uses import KeyUses
 from sluicegate.control.tenants.tenancy import Tenancy
@@ -21,8 +22,6 @@ PAUSE = 60.0
 """Seconds between two rounds."""
 STEP = 500
 """Rows of one transaction: some milliseconds on a slow disk."""
-STEP_PAUSE = 0.05
-"""Seconds between two steps: who waits to write gets in."""
 ANSWERS_KEPT = 86_400_000
 """Milliseconds for which an answer is given again to who repeats a request with its idempotency key."""
 
@@ -38,7 +37,7 @@ class Bounds(Struct, frozen=True):
 
 def bounds(now: int, retention_seconds: float) -> Bounds:
     """The bounds at `now`, Unix milliseconds, where tokens that ended are kept for `retention_seconds`."""
-    return Bounds(answers=now - ANSWERS_KEPT, tokens=now - int(min(retention_seconds * 1000, now)))
+    return Bounds(answers=now - ANSWERS_KEPT, tokens=kept_since(now, retention_seconds))
 
 
 class Upkeep:
@@ -91,8 +90,8 @@ class Upkeep:
     async def _round(self, between: float) -> None:
         due = bounds(self._tenancy.now(), self._retention())
         await self._key_uses.store(self._tenancy.database)
-        await _repeated(lambda: self._prune_answers(due.answers), between)
-        purged = await _repeated(lambda: self._purge_tokens(due.tokens), between)
+        await repeated(lambda: self._prune_answers(due.answers), between)
+        purged = await repeated(lambda: self._purge_tokens(due.tokens), between)
         if purged:
             self._log.info("tokens that ended long ago removed", tokens=purged)
         if self._warn is not None:
@@ -115,12 +114,3 @@ class Upkeep:
                     after={"purged": purged},
                 )
         return purged
-
-
-async def _repeated(step: Callable[[], Awaitable[int]], between: float) -> int:
-    """Repeat a step until it finds nothing more, with a pause after each; return how much all of them found."""
-    total = 0
-    while found := await step():
-        total += found
-        await asyncio.sleep(between)
-    return total

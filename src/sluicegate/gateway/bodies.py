@@ -47,7 +47,9 @@ def _request(exchange: "Exchange", most: int) -> tuple[bytes, bool]:
     head = exchange.head
     if not exchange.is_held or head.content_encoding or not head.content_type.startswith(_TEXTS):
         return b"", exchange.body_size > 0
-    return beginning_of(exchange.body, most), exchange.body_size > most
+    # Not what was made of it for a provider.
+    parts = exchange.body if exchange.unedited is None else [exchange.unedited]
+    return beginning_of(parts, most), exchange.body_size > most
 
 
 def _answer(exchange: "Exchange", most: int) -> tuple[bytes, bool]:

@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.config.schema import RequestLogSettings
 from sluicegate.control.resolution.trouble import FAILURES, Trouble
+from sluicegate.control.steps import STEP_PAUSE, kept_since, repeated
 from sluicegate.domain.usage_rows import GRAINS, Grain
 from sluicegate.store.database import Database
 
@@ -20,9 +21,7 @@ PAUSE: Final = 60.0
 """Seconds between two rounds."""
 STEP: Final = 2_000
 """Rows of one transaction, or a block of them: some 50 ms, for which nobody else can write."""
-STEP_PAUSE: Final = 0.05
-"""Seconds between two steps: who waits to write gets in."""
-_MOST_ROWS: Final = 2**40
+MOST_ROWS: Final = 2**40
 """More than any disk holds, and few enough for a database to count with."""
 
 
@@ -38,10 +37,10 @@ class Bounds(Struct, frozen=True):
 def bounds(now: int, settings: RequestLogSettings) -> Bounds:
     """The bounds at `now`, Unix milliseconds."""
     return Bounds(
-        requests=_before(now, settings.retention_seconds),
-        hour=_before(now, settings.hourly_retention_seconds),
-        day=_before(now, settings.daily_retention_seconds),
-        most_rows=min(settings.rows, _MOST_ROWS),
+        requests=kept_since(now, settings.retention_seconds),
+        hour=kept_since(now, settings.hourly_retention_seconds),
+        day=kept_since(now, settings.daily_retention_seconds),
+        most_rows=min(settings.rows, MOST_ROWS),
     )
 
 
@@ -79,10 +78,10 @@ class Pruning:
         due = bounds(self._now(), self._settings())
         try:
             await self._fold()
-            await _repeated(lambda: self._prune_requests(due), between)
+            await repeated(lambda: self._prune_requests(due), between, full=STEP)
             for grain, _ in GRAINS:
                 before = due.hour if grain == "hour" else due.day
-                await _repeated(partial(self._prune_sums, grain, before), between)
+                await repeated(partial(self._prune_sums, grain, before), between, full=STEP)
         except FAILURES as error:
             self._trouble.began(error)
         else:
@@ -100,15 +99,3 @@ class Pruning:
     async def _prune_sums(self, grain: Grain, before: int) -> int:
         async with self._database.writing() as session:
             return await session.rollups.prune(grain, before, STEP)
-
-
-async def _repeated(step: Callable[[], Awaitable[int]], between: float) -> None:
-    """Repeat a step until it is no full one any more, with a pause after each."""
-    found = STEP
-    while found >= STEP:
-        found = await step()
-        await asyncio.sleep(between)
-
-
-def _before(now: int, seconds: float) -> int:
-    return now - int(min(seconds * 1000, now))

@@ -75,8 +75,9 @@ clean: ## remove what was set up and every cache
 	@touch $@
 
 # The requirement files, from pyproject.toml: after a change there, or with `make lock LOCK_ARGS=--upgrade` for newer
-# releases. Run it with the oldest Python we support: a package that only older versions need is harmless on newer ones,
-# a missing one is not. The hashes are those of every file of a release, so the files serve all versions and processors.
+# releases. Run it with the oldest Python we support (3.11.2 of Debian 12 will do): a package that only older versions
+# need is harmless on newer ones, a missing one is not, and a test finds it. The hashes are those of every file of a
+# release, so the files serve all versions and processors.
 
 LOCK_ARGS ?=
 COMPILE = CUSTOM_COMPILE_COMMAND="make lock" build/lock/bin/pip-compile --quiet --generate-hashes --strip-extras \

@@ -2,7 +2,8 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, requires
 
 import pytest
 from packaging.requirements import Requirement
@@ -12,6 +13,9 @@ from tests.rules.project import ROOT, refuse
 
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([\w.!+-]+) \\")
 _HASH = re.compile(r"    --hash=sha256:[0-9a-f]{64}( \\)?")
+
+_PYTHONS = ("3.11.0", "3.11.9", "3.12.0", "3.13.0", "3.14.0")
+"""The oldest Python we support, and others on whose version some package's needs depend."""
 
 
 def pins(text: str) -> dict[str, str]:
@@ -38,6 +42,38 @@ def unmet(wanted: list[str], pinned: dict[str, str]) -> list[str]:
             pinned.get(canonicalize_name(requirement.name), "0.dev0"), prereleases=True
         )
     ]
+
+
+def unpinned(pinned: Iterable[str], needs: dict[str, list[str]]) -> list[str]:
+    """What a pinned package needs on a Python we support, and nothing is pinned for.
+
+    `needs` has the requirements of each package. pip refuses a file with hashes that lacks one.
+    """
+    known = set(pinned)
+    return [
+        f"{name} needs {requirement} on Python {python}"
+        for name in sorted(known)
+        for requirement in map(Requirement, needs.get(name, []))
+        for python in _PYTHONS
+        if canonicalize_name(requirement.name) not in known and _is_needed(requirement, python)
+    ]
+
+
+def _is_needed(requirement: Requirement, python: str) -> bool:
+    environment = {
+        "python_full_version": python,
+        "python_version": python.rpartition(".")[0],
+        "implementation_version": python,
+        "extra": "",
+    }
+    return requirement.marker is None or requirement.marker.evaluate(environment)
+
+
+def _needs(name: str) -> list[str]:
+    try:
+        return requires(name) or []
+    except PackageNotFoundError:
+        return []
 
 
 def _wanted(file: str) -> list[str]:
@@ -76,6 +112,22 @@ def test_requirement_files_agree() -> None:
             versions.setdefault(name, set()).add(version)
     findings = [f"{name}: {', '.join(sorted(found))}" for name, found in versions.items() if len(found) > 1]
     refuse(findings, "run `make lock`")
+
+
+@pytest.mark.parametrize("file", ["run", "build", "test", "bench"])
+def test_pins_serve_every_python(file: str) -> None:
+    """What pinned packages need on any Python that we support is pinned too: `make lock` knows only its own."""
+    pinned = pins(_text(file)).keys() | pins(_text("run")).keys()
+    refuse(unpinned(pinned, {name: _needs(name) for name in pinned}), "run `make lock` with the oldest Python")
+
+
+def test_unpinned_need_is_found() -> None:
+    """One that only old releases of Python have, and none of an extra or of another system."""
+    needs = {
+        "one": ["Old>=1; python_full_version < '3.11.3'", "two", "fast; extra == 'fast'", "w; sys_platform == 'win32'"]
+    }
+    assert unpinned(["one", "two", "old"], needs) == []
+    assert unpinned(["one", "two"], needs) == ['one needs Old>=1; python_full_version < "3.11.3" on Python 3.11.0']
 
 
 def test_unmet_requirement_is_found() -> None:

@@ -25,7 +25,7 @@ LARGEST_KNOWN: Final = 8_192
 """Prices kept, with those that are known not to exist; then all are dropped. A client may name any model."""
 LARGEST_WAITING: Final = 4_096
 """Questions that wait for the database; beyond it they are dropped, and their askers give up in time."""
-QUERY_SECONDS: Final = 2.0
+QUERY_SECONDS: Final = 4.0
 PATIENCE: Final = 5.0
 """Seconds after which a question is dropped: the worker that asked it has given up."""
 PAUSE: Final = 0.2

@@ -29,7 +29,7 @@ Known = Callable[[bytes], Principal | None]
 
 LARGEST_BATCH = 500
 """Digests of one query: some milliseconds of the database's time, so that the next batch does not wait for long."""
-QUERY_SECONDS = 2.0
+QUERY_SECONDS = 4.0
 PATIENCE = 5.0
 """Seconds after which a question is dropped: the worker that asked it has given up."""
 PAUSE = 0.2

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sluicegate.events.segments import found_segments, is_abandoned, segment_path, segment_size
+from sluicegate.events.segments import found_segments, is_abandoned, segment_path, segment_size, whole_lines
 
 
 def test_finds_segments_in_order(shelf: Any) -> None:
@@ -57,3 +57,10 @@ def test_looking_leaves_no_lock_behind(shelf: Any) -> None:
     assert is_abandoned(shelf.directory, "000-a", 1)
     shelf.live(1)
     assert not is_abandoned(shelf.directory, "000-a", 1)
+
+
+def test_only_whole_lines_are_taken() -> None:
+    """Each with its end, also an empty one; what has none yet is left out, and a carriage return ends none."""
+    assert whole_lines(b"a\n\nb\rc\nd") == [b"a\n", b"\n", b"b\rc\n"]
+    assert whole_lines(b"a\n") == [b"a\n"]
+    assert whole_lines(b"a") == whole_lines(b"") == []

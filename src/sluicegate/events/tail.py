@@ -20,7 +20,7 @@ from msgspec import Raw, Struct
 from sluicegate.domain.events import Exchange, Notice
 from sluicegate.domain.segments import segment_name
 from sluicegate.events.checkpoint import Progress, Waiting
-from sluicegate.events.segments import segment_path
+from sluicegate.events.segments import segment_path, whole_lines
 
 _CHUNK_BYTES = 256 * 1024
 """Read at once: some 300 lines. A longer line is read in one piece all the same."""
@@ -78,7 +78,7 @@ _PENDING: Final = b'{"kind":"pending","request_id":"'
 
 
 def withheld_id(line: bytes) -> str:
-    """The request of a pending line, without reading the rest of it; empty where only a reader of JSON can tell.
+    """The request of a whole pending line, without reading the rest of it; empty where only a reader of JSON can tell.
 
     There may be one for every other line, and nearly all are for nothing.
     """
@@ -86,7 +86,7 @@ def withheld_id(line: bytes) -> str:
         return ""
     raw = line[len(_PENDING) : line.find(b'"', len(_PENDING))]
     # What is escaped, was written by somebody else or was cut off is no case for a short cut.
-    return raw.decode("ascii") if raw.isascii() and b"\\" not in raw and line.endswith(b"}}") else ""
+    return raw.decode("ascii") if raw.isascii() and b"\\" not in raw and line.endswith(b"}}\n") else ""
 
 
 def is_notice(line: bytes) -> bool:
@@ -190,15 +190,15 @@ class Tail(Generic[EventT]):
         decode, waiting, number = self._decode, self._waiting, self._number
         offset, before = self._offset, len(events)
         for line in lines:
-            begin, offset = offset, offset + len(line) + 1
-            request_id = withheld_id(line)
+            begin, offset = offset, offset + len(line)
+            request_id = withheld_id(line) if line.startswith(_PENDING) else ""
             if not request_id:
                 try:
                     # One call for each line: `decode_lines` would not mind where a line ends, and to check costs more.
                     event = decode(line)
                 except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                     if not is_notice(line):
-                        self._tell(begin, len(line), f"not an event: {error}")
+                        self._tell(begin, len(line) - 1, f"not an event: {error}")
                     continue
                 if not isinstance(event, Withheld):
                     if waiting:
@@ -212,7 +212,7 @@ class Tail(Generic[EventT]):
         return len(events) - before
 
     def _next_lines(self, limit: int) -> list[bytes]:
-        """Return the next whole lines without their newlines, up to `limit`; none at the end of what there is."""
+        """Return the next whole lines, up to `limit`; none at the end of what there is."""
         while not self._lines and not self._fill():
             if not self._is_final():
                 return []
@@ -241,8 +241,8 @@ class Tail(Generic[EventT]):
         size = _CHUNK_BYTES
         while True:
             chunk = os.pread(self._file, size, self._offset)
-            self._lines = chunk.split(b"\n")
-            self._torn = len(self._lines.pop())
+            self._lines = whole_lines(chunk)
+            self._torn = len(chunk) - chunk.rfind(b"\n") - 1
             if self._lines:
                 return True
             if len(chunk) < size:

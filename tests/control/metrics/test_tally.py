@@ -2,7 +2,10 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from sluicegate.control.metrics.measured import Measured
 from sluicegate.control.metrics.tables import OTHER
 from sluicegate.control.metrics.tally import (
     MOST_MODELS,
@@ -14,6 +17,9 @@ from sluicegate.control.metrics.tally import (
 )
 from sluicegate.domain.usage import Usage
 from tests.control.metrics.events import USAGE, measured
+
+MODELS = st.sampled_from(["", "gpt", "other", "new"])
+STATUSES = st.sampled_from([200, 404, 500])
 
 
 def test_everything_of_a_request_is_counted() -> None:
@@ -65,6 +71,14 @@ def test_what_did_not_happen_is_not_counted() -> None:
     assert not any(table.items() for table in (tally.tokens, tally.cost, tally.attempts, tally.shadow_limited))
     assert not tally.first_token.observed()
     assert not tally.overhead.observed()
+
+
+def test_what_providers_made_wait_is_no_overhead() -> None:
+    """Of a request that was tried again the rest is counted: a failing provider is no gateway that is slow."""
+    tally = Tally()
+    tally.add([measured(attempts=2, overhead_us=300_000)])
+    assert not tally.overhead.observed()
+    assert len(tally.duration.observed()) == 1
 
 
 def test_marks_of_an_event_are_counted() -> None:
@@ -167,3 +181,29 @@ def test_every_kind_of_token_has_a_type(name: str) -> None:
     tally = Tally()
     tally.add([measured(usage=msgspec.structs.replace(USAGE, **{name: 7}))])
     assert (name.removesuffix("_tokens"), "gpt", "openai", 7) in [(*key, value) for key, value in tally.tokens.items()]
+
+
+def test_a_model_has_its_label_from_its_first_answer_on() -> None:
+    """Also for statuses that it was asked with before, and for failures of providers that answered well elsewhere."""
+    tally = Tally()
+    tally.add([measured(status_code=500, upstream_status=500), measured(status_code=200, upstream_status=None)])
+    tally.add([measured(), measured(status_code=500, upstream_status=500)])
+    assert tally.requests.items() == [
+        (("model", OTHER, "openai", "500"), 1),
+        (("model", OTHER, "openai", "200"), 1),
+        (("model", "gpt", "openai", "200"), 1),
+        (("model", "gpt", "openai", "500"), 1),
+    ]
+
+
+@given(st.lists(st.builds(measured, model=MODELS, provider=st.sampled_from(["", "a", "b"]), status_code=STATUSES)))
+def test_what_is_remembered_changes_nothing(events: list[Measured]) -> None:
+    """A tally that forgets after each event where it counted counts the same."""
+    one, other = Tally(), Tally()
+    one.add(events)
+    for event in events:
+        restored = Tally()
+        restored.restore(other.kept())
+        restored.add([event])
+        other = restored
+    assert other.kept() == one.kept()

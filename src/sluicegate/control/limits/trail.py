@@ -24,7 +24,7 @@ from msgspec import Struct
 from sluicegate.domain.segments import segment_name
 from sluicegate.events import segments
 from sluicegate.events.checkpoint import Progress
-from sluicegate.events.segments import segment_path, segment_size
+from sluicegate.events.segments import segment_path, segment_size, whole_lines
 from sluicegate.events.tail import Damage, is_notice, withheld_id
 
 _CHUNK_BYTES: Final = 256 * 1024
@@ -162,11 +162,7 @@ class Trail:
 
     def _read_chunk(self, spent: list[Spent]) -> int:
         """Take the whole lines that are there, up to one reading; return how many."""
-        chunk = self._chunk()
-        end = chunk.rfind(b"\n")
-        if end < 0:
-            return 0
-        lines = chunk[:end].split(b"\n")
+        lines = whole_lines(self._chunk())
         self._take(lines, spent)
         return len(lines)
 
@@ -191,21 +187,21 @@ class Trail:
         offset = self._offset
         timestamp, at = "", _NOW
         for line in lines:
-            begin, offset = offset, offset + len(line) + 1
+            begin, offset = offset, offset + len(line)
             request_id = withheld_id(line)
             if request_id:
                 # What it holds is read when it counts.
                 waiting.pop(request_id, None)
                 waiting[request_id] = (number, begin, line)
                 continue
-            if not waiting and b'"charges":' not in line and line.startswith(_EXCHANGE) and line.endswith(b"}"):
+            if not waiting and b'"charges":' not in line and line.startswith(_EXCHANGE) and line.endswith(b"}\n"):
                 # Nobody waits for it, and it charges nothing.
                 continue
             try:
                 event = decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError) as error:
                 if not is_notice(line):
-                    self._tell(begin, len(line), f"not an event: {error}")
+                    self._tell(begin, len(line) - 1, f"not an event: {error}")
                 continue
             waiting.pop(event.request_id, None)
             if type(event) is _Pending:

@@ -12,7 +12,7 @@ from typing import Final
 from msgspec import Struct, field
 
 from sluicegate.control.metrics.measured import NONE, Measured, limited, outcomes, would_be_limited
-from sluicegate.control.metrics.tables import OTHER, Counts, Histogram, Key, Observed
+from sluicegate.control.metrics.tables import OTHER, Cell, Counts, Histogram, Key, Observed, Series
 from sluicegate.domain.usage import Usage
 
 MOST_MODELS: Final = 200
@@ -30,6 +30,9 @@ OVERHEAD_BOUNDS: Final = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 1.0),
 )
 """Seconds: from 20 µs, which is about what a small request takes, to what a plugin or a wait for a limit may add."""
+
+_MOST_ROWS: Final = 4_096
+"""Kinds of requests whose places in the tables are remembered."""
 
 _TOKEN_TYPES: Final = tuple(name.removesuffix("_tokens") for name in Usage.__struct_fields__)
 _amounts: Callable[[Usage], tuple[int, ...]] = attrgetter(*Usage.__struct_fields__)
@@ -54,6 +57,22 @@ class KeptTally(Struct, frozen=True):
     counters: dict[str, list[tuple[Key, int]]] = field(default_factory=dict)
     histograms: dict[str, KeptHistogram] = field(default_factory=dict)
     models: list[str] = field(default_factory=list)
+
+
+class _Row:
+    """Where requests of one kind are counted, so that it is looked up once for all of them."""
+
+    __slots__ = ("cost", "duration", "first_token", "model", "provider", "requests", "tokens")
+
+    def __init__(self, model: str, provider: str, requests: Cell, duration: Series) -> None:
+        """`model` and `provider` are labels; what not all of them have is looked up when the first one has it."""
+        self.model = model
+        self.provider = provider
+        self.requests = requests
+        self.duration = duration
+        self.first_token: Series | None = None
+        self.cost: Cell | None = None
+        self.tokens: list[Cell | None] = [None] * len(_TOKEN_TYPES)
 
 
 class Tally:
@@ -81,7 +100,8 @@ class Tally:
         """Seconds, by model, provider; of streams."""
         self.overhead = Histogram(0, 2, OVERHEAD_BOUNDS)
         """Seconds."""
-        self._models: dict[str, str] = {}
+        self._models: set[str] = set()
+        self._rows: dict[tuple[str, str, str, int], _Row] = {}
 
     def __repr__(self) -> str:
         """Tell how many requests, and how many models have labels of their own."""
@@ -97,7 +117,7 @@ class Tally:
         return KeptTally(
             {name: counts.items() for name, counts in self._counters().items()},
             {name: KeptHistogram(one.bounds, one.observed()) for name, one in self._histograms().items()},
-            list(self._models),
+            sorted(self._models),
         )
 
     def restore(self, kept: KeptTally) -> None:
@@ -108,7 +128,7 @@ class Tally:
             old = kept.histograms.get(name)
             if old is not None and old.bounds == histogram.bounds:
                 histogram.restore(old.observed)
-        self._models.update((name, name) for name in kept.models[: MOST_MODELS - len(self._models)])
+        self._models.update(kept.models[: MOST_MODELS - len(self._models)])
 
     def _counters(self) -> dict[str, Counts]:
         return {name: value for name, value in vars(self).items() if isinstance(value, Counts)}
@@ -117,18 +137,22 @@ class Tally:
         return {name: value for name, value in vars(self).items() if isinstance(value, Histogram)}
 
     def _add(self, event: Measured) -> None:
-        route, provider = event.route or NONE, event.provider or NONE
-        model = self._models.get(event.model) or self._model(event)
-        self.requests.add((route, model, provider, str(event.status_code)))
-        self.duration.add((route, provider), event.duration_ms / 1_000)
-        if event.overhead_us is not None:
+        row = self._rows.get((event.route, event.model, event.provider, event.status_code)) or self._row(event)
+        row.requests.value += 1
+        row.duration.add(event.duration_ms / 1_000)
+        if event.overhead_us is not None and event.attempts <= 1:
+            # That of a request that was tried again has the pauses in it which a failing provider made.
             self.overhead.add((), event.overhead_us / 1_000_000)
         if event.is_stream and event.first_byte_ms is not None:
-            self.first_token.add((model, provider), event.first_byte_ms / 1_000)
+            if row.first_token is None:
+                row.first_token = self.first_token.series((row.model, row.provider))
+            row.first_token.add(event.first_byte_ms / 1_000)
         if event.usage is not None:
-            self._add_usage(event.usage, model, provider)
+            self._add_usage(event.usage, row)
         if event.cost is not None:
-            self.cost.add((model, provider), event.cost)
+            if row.cost is None:
+                row.cost = self.cost.cell((row.model, row.provider))
+            row.cost.value += event.cost
         if event.upstream_status == 200 and event.attempts == 1 and event.error_source is None:
             # Nearly all of them: no list need be made.
             self.attempts.add(_SUCCESS)
@@ -142,10 +166,31 @@ class Tally:
         if event.client_disconnected:
             self.disconnected.add(())
 
-    def _add_usage(self, usage: Usage, model: str, provider: str) -> None:
-        for name, amount in zip(_TOKEN_TYPES, _amounts(usage), strict=True):
+    def _row(self, event: Measured) -> _Row:
+        """Where a request of a kind not remembered is counted."""
+        route, provider = event.route or NONE, event.provider or NONE
+        model = self._label(event)
+        row = _Row(
+            model,
+            provider,
+            self.requests.cell((route, model, provider, str(event.status_code))),
+            self.duration.series((route, provider)),
+        )
+        if model != OTHER:
+            # A model without a label of its own may get one, and of such names there is no end.
+            if len(self._rows) >= _MOST_ROWS:
+                self._rows.clear()
+            self._rows[event.route, event.model, event.provider, event.status_code] = row
+        return row
+
+    def _add_usage(self, usage: Usage, row: _Row) -> None:
+        tokens = row.tokens
+        for index, amount in enumerate(_amounts(usage)):
             if amount:
-                self.tokens.add((name, model, provider), amount)
+                cell = tokens[index]
+                if cell is None:
+                    tokens[index] = cell = self.tokens.cell((_TOKEN_TYPES[index], row.model, row.provider))
+                cell.value += amount
 
     def _add_limits(self, event: Measured) -> None:
         limit = limited(event)
@@ -155,12 +200,13 @@ class Tally:
         if shadow is not None:
             self.shadow_limited.add((shadow,))
 
-    def _model(self, event: Measured) -> str:
-        """The label of a model that has none of its own so far."""
+    def _label(self, event: Measured) -> str:
+        """What its model is counted under."""
         if not event.model:
             return NONE
-        is_served = event.status_code < 300 and event.upstream_status is not None and event.upstream_status < 300
-        if not is_served or len(self._models) >= MOST_MODELS:
-            return OTHER
-        self._models[event.model] = event.model
+        if event.model not in self._models:
+            is_served = event.status_code < 300 and event.upstream_status is not None and event.upstream_status < 300
+            if not is_served or len(self._models) >= MOST_MODELS:
+                return OTHER
+            self._models.add(event.model)
         return event.model

@@ -38,9 +38,10 @@ lint:
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fix: .venv/test.stamp ## correct what the linter can correct, and format
+fix: .venv/test.stamp ## correct what the linter can correct, format, and write the tables in docs/ that follow the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/python -m tests.documents
 
 bench: .venv/test.stamp .venv/bench.stamp ## compare with other proxies; more arguments in BENCH_ARGS
 	$(BIN)/python -m sluicegate.bench.compare --peers $(PEERS) $(BENCH_ARGS)

@@ -1,8 +1,15 @@
-"""Ends a run that measures coverage with the floors of each package, before pytest's closing line."""
+"""What holds for every test, and what ends a run that measures coverage: the floors of each package.
+
+Property tests try the same examples in every run and look at no clock, so that neither chance nor a slow machine fails
+one; Hypothesis has that as its profile for CI.
+"""
 
 import pytest
+from hypothesis import settings
 
 from tests.rules.coverage_floors import measured, shortfalls
+
+settings.load_profile("ci")
 
 _PERCENTAGES = pytest.StashKey[dict[str, float]]()
 

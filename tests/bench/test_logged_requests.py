@@ -9,11 +9,11 @@ import pytest
 from sluicegate.bench.logged_requests import BEGINNING, BIG, DAYS, Day, day_of, events, fill, request_id
 from sluicegate.domain.request_blocks import FIRST_CHUNK, rows_of
 from sluicegate.domain.usage_rows import DAY, HOUR, Sums, entry_of
-from sluicegate.domain.usage_sums import sums_of
+from sluicegate.domain.usage_sums import alike, by_subject
 from sluicegate.store.database import Database
-from sluicegate.store.request_search import RequestFilter
-from sluicegate.store.rollups import Wanted
 from sluicegate.store.upgrade import upgrade
+from sluicegate.store.usage.request_search import RequestFilter
+from sluicegate.store.usage.rollups import Wanted
 
 COUNT = 1_999
 """No multiple of the days."""
@@ -43,7 +43,9 @@ def test_a_day_is_what_the_gateway_would_write() -> None:
     rows = [row for block in made.blocks for at, data in block.pieces if at >= FIRST_CHUNK for row in rows_of(data)]
     assert [entry_of(row) for row in rows] == [entry_of(event) for event in requests]
     assert made.sums == {
-        key: sums for key, sums in sums_of(requests).items() if key.grain == "day" or key.scope not in {"token", "user"}
+        key: sums
+        for key, sums in by_subject(alike(requests)).items()
+        if key.grain == "day" or key.scope not in {"token", "user"}
     }
 
 

@@ -207,12 +207,8 @@ def test_replay_interrupted(place: Path) -> None:
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A server of one test."""
-    one = Server()
-    try:
-        one.start()
+    with Server() as one:
         yield one
-    finally:
-        one.remove()
 
 
 def fill(server: Server, names: list[str]) -> None:

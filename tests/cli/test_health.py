@@ -5,6 +5,8 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import trustme
@@ -59,6 +61,33 @@ def test_ready(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "ready\n"
 
 
+def test_the_gateway_of_the_data_directory_is_asked(
+    answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever its port: it has put its address on record."""
+    address, _ = answer(READY)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "address").write_text(f"http://{address}\n")
+    assert health("--data-dir", str(tmp_path)) == 0
+    monkeypatch.setenv("SLUICEGATE_DATA_DIR", str(tmp_path))
+    assert health("--timeout", "0.5") == 1
+    assert f"not ready: {address}" in capsys.readouterr().err
+
+
+def test_without_a_record_it_is_the_usual_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no gateway has run here."""
+
+    def nowhere(host: str, *, timeout: float) -> NoReturn:
+        raise ConnectionRefusedError(f"asked {host} for {timeout} s")
+
+    # Somebody may listen on the real one.
+    monkeypatch.setattr("http.client.HTTPConnection", nowhere)
+    assert health("--data-dir", str(tmp_path)) == 1
+    assert "asked 127.0.0.1:8080 for 5.0 s" in capsys.readouterr().err
+
+
 def test_draining(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
     """Any other status is not ready; status and body are told."""
     address, _ = answer(DRAINING)
@@ -79,7 +108,7 @@ def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert health("--url", f"http://127.0.0.1:{port}") == 1
-    assert "refused" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith("refused; another gateway is named with --url or --data-dir\n")
 
 
 def test_answer_that_is_not_http(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,14 @@ models:
   - {name: smart, targets: [{model: openai/gpt-4o}, {model: local/llama3}]}
 """
 
+REACHING = """
+providers: {openai: {dialect: openai, base_url: https://api.openai.com/v1, api_key: k}}
+models:
+  - {name: "any-*", targets: [{model: "openai/*"}]}
+  - {name: smart, targets: [{model: openai/gpt-4o}], fallbacks: [openai/unheard-of, other]}
+  - {name: other, targets: [{model: openai/gpt-4o-mini}]}
+"""
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> str:
@@ -124,3 +132,21 @@ def test_an_hour_in_the_cache_has_its_price_where_it_is_told_apart(tmp_path: Pat
     result = CliRunner().invoke(app, ["show", "a/claude-sonnet-4-5", "--config", str(path), "--json"])
     (row,) = json.loads(result.stdout)
     assert row["cache_write_1h"] == 2 * row["input"] > 0
+
+
+def test_fallbacks_need_a_price_too_and_wildcards_name_no_model(tmp_path: Path) -> None:
+    """What a request may end at is checked; what callers choose is not, nor an alias a second time."""
+    path = tmp_path / "sluicegate.yaml"
+    path.write_text(REACHING)
+    result = CliRunner().invoke(app, ["check", "--config", str(path)])
+    assert result.stdout.splitlines() == ["no price: openai/unheard-of", "models 3, without a price 1"]
+
+
+def test_without_a_provider_the_tables_own_can_be_named(tmp_path: Path) -> None:
+    """Who has configured nothing yet is told how to look a price up."""
+    path = tmp_path / "sluicegate.yaml"
+    path.write_text("")
+    result = CliRunner().invoke(app, ["show", "gpt-4o", "--config", str(path)])
+    assert (result.exit_code, "name one of the table, as in --provider openai" in result.stderr) == (1, True)
+    result = CliRunner().invoke(app, ["show", "gpt-4o", "--config", str(path), "--provider", "openai"])
+    assert result.exit_code == 0

@@ -34,6 +34,7 @@ providers:
     max_connections: 5
     max_wait: 0
     ask_usage: false
+    prompt_overhead_tokens: 600
     verify_tls: false
     ca_file: {tmp_path}/ca.pem
     proxy: user:pass@proxy:3128
@@ -57,6 +58,7 @@ providers:
             max_connections=5,
             max_wait=0,
             ask_usage=False,
+            prompt_overhead=600,
             verify_tls=False,
             ca_file=f"{tmp_path}/ca.pem",
             proxy="http://user:pass@proxy:3128",
@@ -164,6 +166,7 @@ tokens:
     user: ann@example.com
     expires_at: 2030-01-01T01:00:00+01:00
     active: false
+    model: smart
     models: [smart]
     tags: [team, blue]
 management_token: manage-me-please
@@ -180,6 +183,7 @@ management_token: manage-me-please
             prefix="sg-012",
             expires_at=1893456000.0,
             is_active=False,
+            model="smart",
             models=("smart",),
             tags=("team", "blue"),
         ),

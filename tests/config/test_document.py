@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.config.document import parse
@@ -98,6 +98,7 @@ def test_what_is_no_plain_data_is_reported(text: str, problem: str | None) -> No
         ("a: *hunter2\n", "f:1: is not valid YAML: found undefined alias; a value that begins with * & or ! must"),
         ("a: @hunter2\n", "f:1: is not valid YAML: found character '@' that cannot start any token"),
         ("a: 1\n---\nb: 2\n", "f:2: is not valid YAML: but found another document"),
+        ("a:\n\tb: 1\n", "f:2: is not valid YAML: indent with spaces, not with tabs"),
         ("a: \t1\nb: \x07\n", "f:2: holds a character that YAML does not allow"),
         ("- a\n", "f:1: must be a mapping of settings"),
         ("just words\n", "f:1: must be a mapping of settings"),
@@ -129,7 +130,6 @@ PLAIN = st.recursive(
 )
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.dictionaries(st.text("abcde", min_size=1), PLAIN, max_size=4))
 def test_whatever_json_writes_is_read_back(data: dict[str, object]) -> None:
     """JSON is YAML (but for escaped surrogate pairs): plain data written as JSON comes back the same."""

@@ -83,7 +83,14 @@ def test_a_provider_may_be_nowhere_but_in_its_deployments(load_text: LoadText, p
         ("x: {preset: grok}", ["providers.x.preset: is no preset (did you mean groq?)"]),
         ("x: {preset: zzzzzz}", ["providers.x.preset: is no preset"]),
         ("x: {preset: [a]}", ["providers.x.preset: must be text; a number or a word like yes belongs in quotes"]),
-        ("x: {api_key: k}", ["providers.x.dialect: is required", "providers.x.base_url: is required"]),
+        (
+            "x: {api_key: k}",
+            ["providers.x.dialect: is required: x is the name of no preset", "providers.x.base_url: is required"],
+        ),
+        (
+            "antropic: {base_url: 'http://h'}",
+            ["providers.antropic.dialect: is required: antropic is the name of no preset (did you mean anthropic?)"],
+        ),
         ("compatible: {}", ["providers.compatible.base_url: is required"]),
         (
             "azure: {api_key: k}",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.config.compile import Compiled
@@ -263,7 +263,6 @@ def test_lan_proxy_names_all_that_is_missing(dialects: Dialects) -> None:
     assert paths == {"OPENAI_API_KEY", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY", "PROXY_TOKEN"}
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.sets(st.sampled_from([*LAN]), min_size=4))
 def test_four_of_the_five_always_mean_the_lan_proxy(names: set[str]) -> None:
     """No single omission changes what is meant."""

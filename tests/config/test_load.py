@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sluicegate.config.compile import Compiled
-from sluicegate.config.layers import Overrides
-from sluicegate.config.load import demo_settings, load, read_text
+from sluicegate.config.layers import Demo, Overrides
+from sluicegate.config.load import load, read_text
 from sluicegate.config.problem import ConfigurationError
 from sluicegate.dialects.base import Dialect
 
@@ -141,11 +141,12 @@ def test_loading_again_gives_the_same(load_text: LoadText) -> None:
     assert environment == before
 
 
-def test_demo_settings() -> None:
-    """The demo's settings stand on their own: three dialects of one mock, one token."""
-    settings = demo_settings("http://127.0.0.1:9/v1", "demo-token-1234")
+def test_demo_settings(dialects: Dialects) -> None:
+    """The demo stands on its own: three dialects of one mock, one token, whatever else is in the environment."""
+    overrides = Overrides(demo=Demo("http://127.0.0.1:9/v1", "demo-token-1234"))
+    settings = load(None, {"OPENAI_API_KEY": "k"}, overrides, dialects=dialects).settings
     assert [*settings.providers] == ["mock", "mock-anthropic", "mock-gemini"]
-    assert settings.tokens[0].token.get_secret_value() == "demo-token-1234"
+    assert [one.token.get_secret_value() for one in settings.tokens] == ["demo-token-1234"]
 
 
 def test_the_example_file_works(dialects: Dialects) -> None:

@@ -1,6 +1,6 @@
 """Problems say where, what and what may have been meant."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.config.problem import ConfigurationError, Problem, nearest, written
@@ -40,14 +40,12 @@ def test_nearest_forgives_case_and_dashes() -> None:
 WORDS = st.text(st.characters(categories=["Ll"]), min_size=4, max_size=12)
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.sets(WORDS, min_size=1, max_size=8), st.text(max_size=12))
 def test_nearest_suggests_only_what_exists(candidates: set[str], word: str) -> None:
     """A suggestion is always one of the candidates."""
     assert nearest(word, candidates) in {None, *candidates}
 
 
-@settings(deadline=None, derandomize=True)
 @given(WORDS, st.data())
 def test_nearest_finds_a_word_with_one_letter_lost(word: str, data: st.DataObject) -> None:
     """A single slip of the finger is always forgiven."""

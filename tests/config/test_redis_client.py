@@ -5,10 +5,11 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from sluicegate.config.redis_address import parse
-from sluicegate.config.redis_client import connected, told
+from sluicegate.config.redis_client import FAILURES, connected, pipelined, told
+from tests.ledger.valkey import Cluster, Server
 
 
 def options(url: str) -> dict[str, object]:
@@ -70,6 +71,25 @@ def test_a_cluster() -> None:
         await client.aclose()
 
     asyncio.run(made())
+
+
+@pytest.mark.parametrize("kind", [Server, Cluster])
+def test_commands_together(kind: type[Server] | type[Cluster]) -> None:
+    """Each has its reply, or its own error, in the order in which they were given; without a server all fail as one."""
+    commands = [("SET", "a", 1), ("INCR", "a"), ("LPUSH", "a", "no list"), ("GET", "a"), ("GET", "b")]
+
+    async def replies(url: str) -> list[object]:
+        client = connected(parse(url), timeout=5)
+        try:
+            return await pipelined(client, commands)
+        finally:
+            await client.aclose()
+
+    with kind() as server:
+        first, second, third, *rest = asyncio.run(replies(server.url))
+        assert (bool(first), second, type(third), rest) == (True, 2, ResponseError, [b"2", None])
+    with pytest.raises(FAILURES):
+        asyncio.run(replies(server.url))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.config.draft import Draft, Place
@@ -181,7 +181,6 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(deadline=None, derandomize=True)
 @given(
     st.dictionaries(st.sampled_from(["server", "providers", "models", "tokens", "defaults", "resilience"]), ANYTHING)
 )

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Message
 
 from sluicegate.control.application import create_application
 from sluicegate.control.configuration import Configuration
@@ -39,7 +38,7 @@ from sluicegate.domain.tenants import AdminKey, LimitRecord, Organization, Price
 from sluicegate.domain.tokens import digest
 from sluicegate.store.database import Database
 from sluicegate.store.upgrade import upgrade
-from tests.control.asgi import Answer
+from tests.control.asgi import Answer, send
 from tests.control.ledger import KnownLedger
 
 ResultT = TypeVar("ResultT")
@@ -306,41 +305,6 @@ class Api:
         if digests is None or len(digests) > len(owners):
             self.announced.append(None if digests is None else [one for one in digests if not owners_marked([one])])
         yield
-
-
-async def send(application: ASGIApp, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
-    """Send a request; return its answer, however it is cut."""
-    path, _, query = target.partition("?")
-    sent: list[Message] = []
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive() -> Message:
-        if waiting:
-            return waiting.pop()
-        # The client stays for the whole answer.
-        never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-        return await never
-
-    async def take(message: Message) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": method,
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "root_path": "",
-        "query_string": query.encode(),
-        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
-        "server": ("gateway", 80),
-        "client": None,
-    }
-    await application(scope, receive, take)
-    content = b"".join(message.get("body", b"") for message in sent[1:])
-    return Answer(sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}, content)
 
 
 class Lent:

@@ -20,18 +20,27 @@ class Answer(NamedTuple):
         return json.loads(self.body)
 
 
-def ask(application: ASGIApp, method: str, path: str, headers: dict[str, str] | None = None) -> Answer:
-    """Send a request without a body. An error that the application raises is raised once its answer is complete."""
-    return asyncio.run(_ask(application, method, path, headers or {}))
+def ask(
+    application: ASGIApp, method: str, target: str, headers: dict[str, str] | None = None, *, body: bytes = b""
+) -> Answer:
+    """Send a request, from outside of any loop; a test's own defect (ZeroDivisionError) is what a server would log."""
+    return asyncio.run(send(application, method, target, headers or {}, body))
 
 
-async def _ask(application: ASGIApp, method: str, path: str, headers: dict[str, str]) -> Answer:
+async def send(application: ASGIApp, method: str, target: str, headers: dict[str, str], body: bytes) -> Answer:
+    """Send a request; return its answer, however it is cut."""
+    path, _, query = target.partition("?")
     sent: list[Message] = []
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        if waiting:
+            return waiting.pop()
+        # The client stays for the whole answer.
+        never: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+        return await never
 
-    async def send(message: Message) -> None:
+    async def take(message: Message) -> None:
         sent.append(message)
 
     scope = {
@@ -43,13 +52,13 @@ async def _ask(application: ASGIApp, method: str, path: str, headers: dict[str, 
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
         "server": ("gateway", 80),
         "client": None,
     }
     try:
-        await application(scope, receive, send)
+        await application(scope, receive, take)
     except ZeroDivisionError:
         # A test's own defect, which a server would log.
         assert sent

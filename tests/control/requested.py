@@ -2,7 +2,7 @@
 
 from sluicegate.domain.request_blocks import blocks_of
 from sluicegate.domain.usage_rows import Logged
-from sluicegate.domain.usage_sums import sums_of
+from sluicegate.domain.usage_sums import alike, by_subject
 from tests.control.api import Api
 from tests.store.events import BEGAN, an_event
 
@@ -26,7 +26,7 @@ def record(api: Api, *events: Logged) -> None:
     async def add() -> None:
         async with api.database.writing() as session:
             await session.request_log.add(blocks_of(events))
-            await session.rollups.add(sums_of(events))
+            await session.rollups.add(by_subject(alike(events)))
 
     api.run(add())
 

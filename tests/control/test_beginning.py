@@ -68,6 +68,27 @@ def test_process_begins(supervisor: Supervisor, write: WriteSources, tmp_path: P
     assert begun.seen is not None
 
 
+@pytest.mark.parametrize(
+    ("text", "missing"),
+    [
+        ("", ["no provider is configured", "no token is declared"]),
+        ("tokens: [{name: a, token: 0123456789abcdef}]", ["no provider is configured"]),
+        ("providers: {ollama: {}}", ["no token is declared"]),
+        ("{providers: {ollama: {}}, management_token: 0123456789abcdef0123456789abcdef}", []),
+    ],
+)
+def test_what_nobody_can_use_is_pointed_out(
+    supervisor: Supervisor, write: WriteSources, tmp_path: Path, text: str, missing: list[str]
+) -> None:
+    """A gateway without providers, or whom nobody may ask, starts, and says so."""
+    write(text)
+    supervisor.ours.shutdown(socket.SHUT_WR)
+    assert begin(supervisor.flags(f"--config={tmp_path}/sluicegate.yaml"), NOTHING, dialects=DIALECTS) is None
+    (plan,) = supervisor.heard()
+    assert isinstance(plan, Plan)
+    assert [line.partition(":")[0].partition(",")[0] for line in plan.missing.splitlines()] == missing
+
+
 def test_broken_configuration_is_told(supervisor: Supervisor) -> None:
     """Every problem goes to the supervisor, and nothing begins."""
     supervisor.ours.shutdown(socket.SHUT_WR)

@@ -234,7 +234,7 @@ def test_unknown_dialect_leaves_a_guess(words: Words) -> None:
     assert Counter(DIALECTS, words.load).count(replace(QUESTION, dialect="other")).source == "length"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     dialect=st.sampled_from([*DIALECTS, "other"]),
     operation=st.sampled_from(["chat", "messages", "embeddings", "responses", "generate", ""]),

@@ -48,7 +48,11 @@ SMART = ModelAlias(
 SNAPSHOT = Snapshot(
     1,
     providers=PROVIDERS,
-    models=(SMART, ModelAlias("c-*", (Target("far", "claude-*"),))),
+    models=(
+        SMART,
+        ModelAlias("c-*", (Target("far", "claude-*"),)),
+        ModelAlias("gem-smart", (Target("g", "gem-2"),)),
+    ),
     defaults={"openai": "near", "gemini": "g"},
 )
 TOKEN = Caller("token", "tok_1", "nightly")
@@ -110,6 +114,9 @@ def test_a_model_of_ours_is_shown_whole() -> None:
         ("m", CHAT, "default", None, {"near/eu": "m", "near/us": "m"}),
         ("smart", "/far/v1/messages", "default", None, {"far": "smart"}),
         ("gem", "/v1beta/models/gem:generateContent", "default", None, {"g": "gem"}),
+        ("g/gem", "/v1beta/models/g/gem:generateContent", "provider", None, {"g": "gem"}),
+        ("gem-smart", "/v1beta/models/gem-smart:countTokens", "alias", "gem-smart", {"g": "gem-2"}),
+        ("gem-smart", "/g/v1beta/models/gem-smart:countTokens", "default", None, {"g": "gem-smart"}),
     ],
 )
 def test_each_way_that_a_name_leads(
@@ -132,7 +139,6 @@ def test_each_way_that_a_name_leads(
         ("smart", "/livez", None, "no provider is asked"),
         ("smart", "/admin/config", None, "no provider is asked"),
         ("smart", CHAT, Caller("token", "t", models=("c-x",)), "may not use the model 'smart'; it may use c-x"),
-        ("gem", "/v1beta/models/gem:generateContent", Caller("token", "t", model="m"), "is bound to the model 'm'"),
         ("unheard-of", "/v1/messages", None, "no provider serves the model 'unheard-of'"),
     ],
 )
@@ -141,6 +147,26 @@ def test_what_would_be_refused_says_why(model: str, path: str, caller: Caller | 
     found = told(model, path, caller)
     assert not found.allowed
     assert words in (found.refusal or "")
+
+
+def test_a_model_in_the_path_is_held_against_the_allowlist_of_who_answers() -> None:
+    """As the path that it would get."""
+    only = provider("g", dialect="gemini", allow=(AllowRule(("POST",), "models/small:generateContent"),))
+    aliases = ModelAlias("small", (Target("g", "large"),)), ModelAlias("large", (Target("g", "small"),))
+    bound = Snapshot(1, (only,), aliases)
+    assert told("large", "/v1beta/models/large:generateContent", snapshot=bound).allowed
+    found = told("small", "/v1beta/models/small:generateContent", snapshot=bound)
+    assert (found.allowed, candidates(found)["g"].excluded) == (
+        False,
+        "its allowlist has no path models/large:generateContent",
+    )
+
+
+def test_what_names_no_model_needs_a_provider_of_the_api() -> None:
+    """Gemini's files are at the default one."""
+    assert told("m", "/v1beta/files", snapshot=Snapshot(1, PROVIDERS)).refusal == (
+        "no provider is asked on the path /v1beta/files"
+    )
 
 
 def test_a_path_that_no_api_has() -> None:
@@ -251,6 +277,9 @@ def test_the_caller_is_named() -> None:
         ("/v1/messages", "anthropic", None, "messages"),
         ("/v1/complete", "anthropic", None, "complete"),
         ("/v1beta/models/m:generateContent", "gemini", "g", "models/m:generateContent"),
+        ("/v1beta/models/far/m:generateContent", "gemini", "g", "models/far%2Fm:generateContent"),
+        ("/v1beta/files", "gemini", "g", "files"),
+        ("/v1/models/m:generateContent", "gemini", "g", "models/m:generateContent"),
         ("/near/v1/chat/completions", "openai", "near", "chat/completions"),
         ("/far/v1/messages", "anthropic", "far", "messages"),
     ],

@@ -49,6 +49,16 @@ def test_what_is_put_together_serves(context: Context, tmp_path: Path) -> None:
     assert msgspec.json.decode(body)["title"] == "Unauthorized"
 
 
+def test_it_loads_no_library_that_few_need() -> None:
+    """What asks a Redis server takes longer to load than all of it, and what knows prices as long: both come later."""
+    program = (
+        "import sys, sluicegate.control.service, sluicegate.control.management;"
+        "print(*sorted({'redis', 'genai_prices', 'toktok', 'asyncpg'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == ""
+
+
 def test_workers_do_not_wait_for_it() -> None:
     """What serves workers is loaded without the web framework, which takes as long to load as all the rest."""
     program = (

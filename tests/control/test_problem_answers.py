@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 import pytest
 from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict
 
 from sluicegate.control import problem_answers
 from sluicegate.control.problems import ProblemError
@@ -90,4 +91,48 @@ def test_allowed_methods_are_told(application: FastAPI) -> None:
 
 def test_invalid_request_is_told_by_field(application: FastAPI) -> None:
     """What is missing is named, and no value is repeated."""
-    assert ask(application, "GET", "/expect").json["errors"] == [{"path": "query.number", "message": "Field required"}]
+    assert ask(application, "GET", "/expect").json["errors"] == [{"path": "query.number", "message": "is required"}]
+
+
+@pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("application/x-www-form-urlencoded", "The body was sent as application/x-www-form-urlencoded, and"),
+        ("text/plain; charset=utf-8", "The body was sent as text/plain; charset=utf-8, and"),
+        ("x" * 1_000, f"The body was sent as {'x' * 100}, and"),
+        (None, "The body was sent without a content type, and"),
+    ],
+)
+def test_a_body_that_does_not_say_that_it_is_json(sent: str | None, told: str) -> None:
+    """415 says what it was taken for, and how to send it, whatever is in it."""
+    application = accepting()
+    headers = {"x-request-id": "req_1"} | ({} if sent is None else {"content-type": sent})
+    answer = ask(application, "POST", "/accept", headers, body=b'{"number": 1}')
+    assert (answer.status, answer.headers["content-type"]) == (415, "application/problem+json")
+    how = " is read as JSON only: send it with the header Content-Type: application/json."
+    assert (answer.json["detail"], answer.json["request_id"]) == (told + how, "req_1")
+
+
+@pytest.mark.parametrize("body", [b"[1]", b"null", b"{", b"", b'{"number": "1"}'])
+def test_a_wrong_body_that_says_so_has_the_wrong_form(body: bytes) -> None:
+    """422 is for JSON of the wrong form, for what is none, and for no body at all."""
+    for media in ("application/json", "application/merge-patch+json; charset=utf-8"):
+        answer = ask(accepting(), "POST", "/accept", {"content-type": media}, body=body)
+        assert (answer.status, len(answer.json["errors"])) == (422, 1)
+    assert ask(accepting(), "POST", "/accept").status == 422
+
+
+def accepting() -> FastAPI:
+    """An application that takes one form of body."""
+    application = FastAPI()
+    problem_answers.install(application)
+
+    class Number(BaseModel):
+        model_config = ConfigDict(strict=True)
+        number: int
+
+    async def accept(body: Number) -> int:
+        return body.number
+
+    application.add_api_route("/accept", accept, methods=["POST"])
+    return application

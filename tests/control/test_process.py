@@ -1,11 +1,14 @@
 """What a control process ends with, and what it says when it cannot begin."""
 
+import asyncio
 import socket
 
 from structlog.testing import LogCapture
 
 from sluicegate.control.beginning import Choice
 from sluicegate.control.process import run
+from sluicegate.store.upgrade import downgrade, upgrade
+from sluicegate.store.version import NEWEST, VERSIONS
 from tests.control.bench import Bench
 from tests.control.conftest import MINIMAL
 
@@ -37,3 +40,15 @@ def test_successor_says_why_it_is_not_on_the_file(bench: Bench, captured: LogCap
     run(begun, log=bench.log, logs=bench.logs)
     assert captured.entries[0]["event"] == "configuration refused, the last good one is used"
     assert "nonsense" in captured.entries[0]["problems"]
+
+
+def test_upgrade_of_an_older_database_is_logged(bench: Bench, captured: LogCapture) -> None:
+    """The program before this one cannot be started on it any more: who looks for why finds the line."""
+    begun = bench.begun()
+    url, data = begun.choice.started.settings.database_url, bench.directory / "data"
+    asyncio.run(upgrade(url, data))
+    asyncio.run(downgrade(url, data))
+    bench.supervisor.shutdown(socket.SHUT_RDWR)
+    run(begun, log=bench.log, logs=bench.logs)
+    told = captured.entries[0]
+    assert (told["event"], told["before"], told["version"]) == ("the database was upgraded", VERSIONS[-2], NEWEST)

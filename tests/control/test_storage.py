@@ -12,6 +12,8 @@ from sluicegate.control.storage import Ids, opened, tenancy
 from sluicegate.control.tenants.actor import Actor
 from sluicegate.control.tenants.credentials import set_credential
 from sluicegate.domain.tenants import DEFAULT_PROJECT
+from sluicegate.store.upgrade import downgrade
+from sluicegate.store.version import VERSIONS
 from tests.control.conftest import WriteSources
 
 ACTOR = Actor("root", "root", "root")
@@ -42,6 +44,19 @@ def test_storage_is_made_and_opened_again(write: WriteSources, tmp_path: Path) -
                 raise AssertionError("it must not open")
 
     asyncio.run(open_twice())
+
+
+def test_an_older_database_is_upgraded_and_that_is_told(write: WriteSources, tmp_path: Path) -> None:
+    """A new one is no upgrade, nor is one that is as it must be."""
+    compiled = write("").load(1)
+
+    async def told() -> str | None:
+        async with opened(compiled, now=lambda: 1.0) as storage:
+            return storage.upgraded_from
+
+    assert [asyncio.run(told()), asyncio.run(told())] == [None, None]
+    asyncio.run(downgrade(compiled.settings.database_url, tmp_path / "data"))
+    assert [asyncio.run(told()), asyncio.run(told())] == [VERSIONS[-2], None]
 
 
 @pytest.mark.parametrize("setting", ['management_token: ""', "master_key: ''", 'tokens: [{name: a, token: ""}]'])

@@ -50,6 +50,7 @@ def test_documented_paths_are_allowed(path: str, methods: set[str]) -> None:
     [
         ("messages", "messages", True),
         ("messages/count_tokens", "count_tokens", False),
+        ("messages/batches", "batches", False),
         ("messages/batches/b1", "stored", False),
         ("models/claude-x", "models", False),
         ("complete", "complete", False),
@@ -80,7 +81,6 @@ def test_path_and_body_ask_for_nothing_more() -> None:
     """The body names model and stream, and a stream always reports usage."""
     assert DIALECT.rest_of("v1/messages") == "messages"
     assert DIALECT.model_in_path("models/claude-x") is None
-    assert not DIALECT.has_model_in_path
     assert not DIALECT.is_stream_request("messages", "beta=true")
     assert not DIALECT.can_include_usage("messages")
     assert not DIALECT.is_usage_only(b'{"type":"message_delta","usage":{"output_tokens":1}}')

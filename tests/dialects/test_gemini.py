@@ -110,7 +110,9 @@ def test_any_version_is_stripped(path: str, rest: str) -> None:
         ("models/gemini-x:generateContent", "gemini-x"),
         ("models/gemini-x", "gemini-x"),
         ("tunedModels/t1:generateContent", "tunedModels/t1"),
+        ("models/text@001:countTokens", "text@001"),
         ("models/gemini-x/operations/o1", None),
+        ("models/google/gemini-x:unheardOf", None),
         ("models/:generateContent", None),
         ("models", None),
     ],
@@ -135,11 +137,29 @@ def test_model_is_replaced(model: str, path: str) -> None:
     assert DIALECT.with_model_in_path("models/gemini-x:generateContent", model) == path
 
 
+@pytest.mark.parametrize(
+    ("path", "model", "escaped"),
+    [
+        ("models/google/gemini-x:generateContent", "google/gemini-x", "models/google%2Fgemini-x:generateContent"),
+        ("models/a:8b:streamGenerateContent", "a:8b", "models/a%3A8b:streamGenerateContent"),
+    ],
+)
+def test_any_name_stands_before_a_verb(path: str, model: str, escaped: str) -> None:
+    """Also `provider/model`, and one with a colon; put back, it is one segment."""
+    assert DIALECT.model_in_path(path) == model
+    assert DIALECT.with_model_in_path(path, model) == escaped
+
+
+def test_model_beside_the_path_is_replaced() -> None:
+    """An item of a batch of embeddings repeats the path's model."""
+    body = b'{"requests":[{"model":"models/smart","content":{}}]}'
+    assert DIALECT.with_model_repeated(body, "e-1") == body.replace(b"smart", b"e-1")
+
+
 def test_headers_and_streams() -> None:
     """The key has its own header; the verb asks for streams, which always report usage."""
     assert DIALECT.credential_headers("AIza") == (("x-goog-api-key", "AIza"),)
     assert DIALECT.default_headers() == ()
-    assert DIALECT.has_model_in_path
     assert DIALECT.is_stream_request("models/m:streamGenerateContent", "")
     assert not DIALECT.is_stream_request("models/m:generateContent", "alt=sse")
     assert not DIALECT.can_include_usage("generate")

@@ -33,7 +33,6 @@ def test_nothing_is_assumed() -> None:
     assert DIALECT.operation("v2/chat") == "v2"
     assert DIALECT.model_in_path("model/x") is None
     assert DIALECT.with_model_in_path("model/x", "y") == "model/x"
-    assert not DIALECT.has_model_in_path
     assert not DIALECT.is_countable("chat")
     assert not DIALECT.is_stream_request("model/x/converse-stream", "")
     assert not DIALECT.can_include_usage("chat")

@@ -20,6 +20,7 @@ from sluicegate.domain.errors import (
     NoConnectionError,
     UpstreamBrokenError,
     UpstreamTimeoutError,
+    UpstreamUnreachableError,
 )
 from sluicegate.domain.usage import Reading, Usage
 
@@ -132,7 +133,6 @@ def test_paths_and_headers() -> None:
     assert DIALECT.credential_headers("sk-1") == (("authorization", "Bearer sk-1"),)
     assert DIALECT.default_headers() == ()
     assert DIALECT.rest_of("v1/chat/completions") == "chat/completions"
-    assert not DIALECT.has_model_in_path
     assert DIALECT.model_in_path("models/gpt-5") is None
     assert not DIALECT.is_stream_request("chat/completions", "stream=true")
 
@@ -156,6 +156,8 @@ def test_usage_is_asked_for_in_chat_only() -> None:
         (BodyTooLargeError, "invalid_request_error"),
         (NoConnectionError, "server_error"),
         (UpstreamTimeoutError, "server_error"),
+        (UpstreamUnreachableError, "upstream_error"),
+        (UpstreamBrokenError, "upstream_error"),
         (GatewayError, "server_error"),
     ],
 )

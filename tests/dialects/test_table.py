@@ -1,6 +1,7 @@
 """The table of dialects."""
 
 from sluicegate.dialects.anthropic import Anthropic
+from sluicegate.dialects.base import Dialect
 from sluicegate.dialects.gemini import Gemini
 from sluicegate.dialects.generic import Generic
 from sluicegate.dialects.openai import OpenAI
@@ -9,12 +10,13 @@ from sluicegate.dialects.table import DIALECTS
 
 def test_names_lead_to_their_dialects() -> None:
     """The four names a configuration may give lead to the dialects of that name."""
-    assert {name: type(dialect) for name, dialect in DIALECTS.items()} == {
+    kinds: dict[str, type[Dialect]] = {
         "openai": OpenAI,
         "anthropic": Anthropic,
         "gemini": Gemini,
         "generic": Generic,
     }
+    assert {name: type(dialect) for name, dialect in DIALECTS.items()} == kinds
 
 
 def test_every_reader_tells_the_text() -> None:

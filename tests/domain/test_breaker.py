@@ -361,5 +361,5 @@ class Breakers(RuleBasedStateMachine):
         assert self.breaker.usable_at() == until
 
 
-Breakers.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None, derandomize=True)
+Breakers.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 TestBreakers = Breakers.TestCase

@@ -171,5 +171,5 @@ class Queues(RuleBasedStateMachine):
         assert f"longest {max(map(len, self.model.values()), default=0)}>" in repr(self.queue)
 
 
-Queues.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None, derandomize=True)
+Queues.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestQueues = Queues.TestCase

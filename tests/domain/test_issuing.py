@@ -7,7 +7,7 @@ from collections import Counter
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.domain.issuing import (
@@ -98,7 +98,6 @@ def test_bytes_that_would_bias_are_drawn_again() -> None:
     assert token.secret[6:43] == "1" * 35 + "zz"
 
 
-@settings(deadline=None)
 @given(tokens, st.integers(min_value=0), st.characters(min_codepoint=33, max_codepoint=126))
 def test_any_single_changed_character_is_detected(token: IssuedToken, position: int, character: str) -> None:
     """Wherever one character is another one, prefix and checksum included, the token is not valid any more."""
@@ -117,7 +116,6 @@ def test_every_single_changed_character_of_one_token_is_detected() -> None:
                 assert not has_valid_checksum(secret[:position] + new + secret[position + 1 :]), (position, new)
 
 
-@settings(deadline=None)
 @given(tokens, st.integers(min_value=0, max_value=41))
 def test_swapped_neighbours_are_detected(token: IssuedToken, position: int) -> None:
     """Two characters typed in the wrong order make another token, and not a valid one."""
@@ -126,7 +124,6 @@ def test_swapped_neighbours_are_detected(token: IssuedToken, position: int) -> N
     assert (has_valid_checksum(token.prefix + swapped) is True) == (swapped == body)
 
 
-@settings(deadline=None)
 @given(tokens)
 def test_a_cut_or_continued_token_is_not_ours(token: IssuedToken) -> None:
     """Half a token, or one with something behind it, has not the shape."""

@@ -55,7 +55,7 @@ def test_an_older_moment_is_now() -> None:
     assert latency.value(NOW) <= 1.0
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.floats(0.001, 100), st.floats(0, 30)), min_size=1, max_size=30))
 def test_it_lies_between_what_was_seen(observed: list[tuple[float, float]]) -> None:
     """Right after an observation it is not below it, nor above the highest ever."""

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from sluicegate.domain.leases import (
     REMEMBERED,
+    STANDSTILL,
     Account,
     Ask,
     Close,
@@ -284,9 +285,18 @@ def test_a_reset_forgets_usage_and_keeps_leases() -> None:
 
 def test_time_does_not_run_backwards() -> None:
     """An earlier moment is taken for the latest that the account has seen, by its balance too."""
-    account, outcome = after([(Reset(DAY), DAY_ENDS), (Reset(DAY), NOW)])
+    account, outcome = after([(Reset(DAY), DAY_ENDS), (Reset(DAY), DAY_ENDS - 1)])
     assert (outcome.now, account.seen_at) == (DAY_ENDS, DAY_ENDS)
-    assert balance(DAY, account, NOW).began_at == DAY_ENDS
+    assert balance(DAY, account, DAY_ENDS - 1).began_at == DAY_ENDS
+
+
+@pytest.mark.parametrize(("back", "stands_still"), [(STANDSTILL, True), (STANDSTILL + 1, False)])
+def test_time_stands_still_for_an_hour_at_most(back: int, *, stands_still: bool) -> None:
+    """A clock that is put back by more was wrong: it is followed, and what was charged ahead of it counts on."""
+    ahead = NOW + back
+    _, outcome = after([(Settle(DAY, "a/1", 0, 5, 10, 0, ahead), ahead), (replace(ASK, account=DAY), NOW)])
+    assert outcome.now == (ahead if stands_still else NOW)
+    assert outcome.used == 10
 
 
 def test_what_does_not_count_is_dropped() -> None:

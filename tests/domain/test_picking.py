@@ -82,7 +82,7 @@ def test_turns_are_smooth() -> None:
     assert [pick("round_robin", options, 0.0, turn) for turn in range(14)] == [0, 0, 0, 1, 2, 0, 0] * 2
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(weights=st.lists(st.integers(0, 9), min_size=2, max_size=6).filter(any), start=st.integers(0, 10**9))
 def test_turns_keep_the_weights(weights: list[int], start: int) -> None:
     """In any round of as many turns as there is weight, each is served exactly as often as it weighs."""
@@ -91,7 +91,7 @@ def test_turns_keep_the_weights(weights: list[int], start: int) -> None:
     assert [counts[index] for index in range(len(weights))] == weights
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 @given(weights=st.lists(st.integers(1, 9), min_size=2, max_size=6))
 def test_turns_are_never_far_from_the_share(weights: list[int]) -> None:
     """After any number of turns each is within one round of the options of its share."""
@@ -160,7 +160,7 @@ def test_the_cheapest() -> None:
     assert pick("cheapest", [option(), option(rate=0)], 0.0, 0) == 1
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(
     strategy=st.sampled_from(STRATEGIES),
     options=st.lists(

@@ -79,6 +79,7 @@ def test_only_what_was_asked_for_goes() -> None:
         ('{"password": "b', '{"password": "[redacted]"'),
         ('{"password":', '{"password":"[redacted]"'),
         ('{"password"', '{"password"'),
+        ('\ufeff {"password": 1}', '\ufeff {"password": "[redacted]"}'),
         ('{"args": "{\\"password\\": \\"x\\"}"}', '{"args": "{\\"password\\": \\"[redacted]\\"}"}'),
     ],
 )
@@ -94,6 +95,16 @@ def test_escapes_hide_nothing() -> None:
     assert redactor.redacted('{"a": "\\u006conger-secret"}') == f'{{"a": "{REDACTED}"}}'
     assert redactor.redacted('{"a": "\\x jane@mail.com"}') == f'{{"a": "\\\\x {REDACTED}"}}'
     assert redactor.redacted('{"a": "caf\\u00e9", "b": "\\n"}') == '{"a": "caf\\u00e9", "b": "\\n"}'
+
+
+def test_names_of_members_are_looked_at() -> None:
+    """They may be what an object is looked up by: addresses, keys."""
+    redactor = Redactor(secrets=("known secret",))
+    assert redactor.redacted('{"jane@mail.com" : {"b": 1}}') == f'{{"{REDACTED}" : {{"b": 1}}}}'
+    assert redactor.redacted('{"jane\\u0040mail.com":1}') == f'{{"{REDACTED}":1}}'
+    assert redactor.redacted('{"a known secret": 1, "caf\\u00e9": 2}') == f'{{"a {REDACTED}": 1, "caf\\u00e9": 2}}'
+    inner = json.dumps({KEYS[0]: 1})
+    assert redactor.redacted(json.dumps({"a": inner})) == json.dumps({"a": f'{{"{REDACTED}": 1}}'})
 
 
 def test_numbers_are_looked_at() -> None:

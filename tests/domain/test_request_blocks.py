@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -110,7 +110,6 @@ def test_a_model_that_is_too_long_is_found_by_what_is_kept() -> None:
     assert found(block, model=entry_of(rows(block)[0]).row.model) == [0]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.tuples(WORDS, WORDS, st.lists(WORDS, max_size=3), st.sampled_from([200, 404, 429])), min_size=1),
     st.fixed_dictionaries(
@@ -153,7 +152,6 @@ def test_rows_of_a_time() -> None:
     assert found(block, span_of(times, BEGAN + 1, BEGAN + 2)) == [2, 1]
 
 
-@settings(deadline=None)
 @given(text=ANY_TEXT, number=st.integers(), took=st.floats(), tags=st.lists(ANY_TEXT, max_size=3))
 def test_whatever_an_event_says_is_kept_somehow(text: str, number: int, took: float, tags: list[str]) -> None:
     """The row tells the same as the event does, but for details that cannot be written; its neighbours are whole."""

@@ -136,7 +136,7 @@ def test_an_old_storm_of_requests_earns_nothing(silence: int) -> None:
     assert allowed < 0.1 * 60_000
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 @given(
     steps=st.lists(
         st.tuples(st.sampled_from([0.1, 0.5, 0.9, 1.0]), st.integers(150, 600), st.integers(0, 400)),

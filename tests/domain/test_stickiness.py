@@ -76,7 +76,7 @@ def test_one_that_has_too_much_is_passed_over() -> None:
     assert preferred(key, bearable) == first
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 @given(
     key=st.binary(max_size=20),
     loads=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 50)), min_size=2, max_size=6).filter(

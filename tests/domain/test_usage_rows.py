@@ -20,7 +20,7 @@ from sluicegate.domain.usage_rows import (
     began_at,
     entry_of,
 )
-from sluicegate.domain.usage_sums import sums_of
+from sluicegate.domain.usage_sums import alike, by_subject
 from sluicegate.store.schema import rollups
 from tests.store.events import BEGAN, an_event, written
 
@@ -142,7 +142,7 @@ def test_whatever_an_event_says_fits(
     row, found = entry_of(event)
     for value in (*row, *found):
         _check(value, 256 if value != row.endpoint and value != row.details else None)
-    for key, sums in sums_of([event] * 3).items():
+    for key, sums in by_subject(alike([event] * 3)).items():
         for name, column in rollups.c.items():
             _check(getattr(key, name, getattr(sums, name, None)), getattr(column.type, "length", None))
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate.domain.usage_rows import (
@@ -16,7 +16,7 @@ from sluicegate.domain.usage_rows import (
     RollupKey,
     Sums,
 )
-from sluicegate.domain.usage_sums import alike, by_subject, packed, sums_of, unpacked
+from sluicegate.domain.usage_sums import alike, by_subject, packed, unpacked
 from sluicegate.store.schema import rollups
 from tests.store.events import BEGAN, an_event
 
@@ -28,7 +28,7 @@ def test_columns_have_their_order() -> None:
 
 def test_each_subject_has_its_sums() -> None:
     """A request counts by hour and by day, for everybody, its owners, its token and each of its tags."""
-    sums = sums_of([an_event(tags=("a", "b", "a"))])
+    sums = by_subject(alike([an_event(tags=("a", "b", "a"))]))
     hour, day = BEGAN // HOUR * HOUR, BEGAN // DAY * DAY
     subjects = [
         ("all", "", ""),
@@ -50,19 +50,21 @@ def test_each_subject_has_its_sums() -> None:
 def test_nobody_is_no_subject() -> None:
     """A request without a recognised token counts for everybody alone, one without a user for no user."""
     stranger = an_event(token="", project_id="", organization_id="", user_id=None)
-    assert Counter(key.scope for key in sums_of([stranger])) == {"all": 2}
-    assert "user" not in {key.scope for key in sums_of([an_event(user_id=None)])}
+    assert Counter(key.scope for key in by_subject(alike([stranger]))) == {"all": 2}
+    assert "user" not in {key.scope for key in by_subject(alike([an_event(user_id=None)]))}
 
 
 def test_sums_are_of_what_is_alike() -> None:
     """Requests are added up by hour, day, subject and model; failed and unpriced ones are counted apart, too."""
-    sums = sums_of(
-        [
-            an_event(0),
-            an_event(1, cost=None, status_code=404, usage=None),
-            an_event(2, is_cut=True),
-            an_event(HOUR, model="other"),
-        ]
+    sums = by_subject(
+        alike(
+            [
+                an_event(0),
+                an_event(1, cost=None, status_code=404, usage=None),
+                an_event(2, is_cut=True),
+                an_event(HOUR, model="other"),
+            ]
+        )
     )
     day = BEGAN // DAY * DAY
     assert sums[RollupKey("day", "user", day, "usr_1", "org_1", "openai", "gpt-4.1")] == Sums(
@@ -78,16 +80,15 @@ def test_sums_are_of_what_is_alike() -> None:
     assert sums[RollupKey("day", "all", day, "", "", "openai", "other")].requests == 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3 * HOUR), st.sampled_from(["a", "b"]), st.sampled_from(["x", ""]))))
 def test_sums_of_parts_are_the_sum(drawn: list[tuple[int, str, str]]) -> None:
     """However events are cut into batches, they add up to the same."""
     events = [an_event(number, token=token, model=model) for number, token, model in drawn]
     parts: dict[RollupKey, Sums] = {}
     for event in events:
-        for key, sums in sums_of([event]).items():
+        for key, sums in by_subject(alike([event])).items():
             parts.setdefault(key, Sums()).add(sums)
-    assert parts == sums_of(events)
+    assert parts == by_subject(alike(events))
 
 
 def test_what_is_beyond_all_bounds_counts_as_the_most() -> None:
@@ -102,10 +103,9 @@ def test_what_is_beyond_all_bounds_counts_as_the_most() -> None:
 
 def test_a_time_that_is_none_is_1970() -> None:
     """As in the request's row."""
-    assert {key.start for key in sums_of([an_event(timestamp="yesterday")])} == {0}
+    assert {key.start for key in by_subject(alike([an_event(timestamp="yesterday")]))} == {0}
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.tuples(st.integers(0, 3 * HOUR), st.sampled_from(["a", "b"]), st.sampled_from(["x", "y\0"]))))
 )
@@ -113,11 +113,11 @@ def test_what_is_put_by_comes_to_the_same(drawn: list[list[tuple[int, str, str]]
     """Whatever was packed together, what is unpacked adds up to what all come to."""
     batches = [[an_event(number, token=token, tags=(tag,)) for number, token, tag in batch] for batch in drawn]
     together = unpacked([packed(alike(batch)) for batch in batches])
-    assert by_subject(together) == sums_of([event for batch in batches for event in batch])
+    assert by_subject(together) == by_subject(alike([event for batch in batches for event in batch]))
 
 
 @pytest.mark.parametrize("user", [None, "usr_\udfff"])
 def test_what_cannot_be_written_is_replaced(user: str | None) -> None:
     """One strange text does not keep a batch from being put by."""
     events = [an_event(model="\ud800", user_id=user), an_event()]
-    assert by_subject(unpacked([packed(alike(events))])) == sums_of(events)
+    assert by_subject(unpacked([packed(alike(events))])) == by_subject(alike(events))

@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from sluicegate.config.environment import process_environment
 from tests.e2e.polling import eventually
@@ -65,6 +67,20 @@ class Gateway:
     def __repr__(self) -> str:
         """Show what it has printed, for the messages of failed tests."""
         return f"<Gateway {self._out.read_text()}\n{self._log.read_text()}>"
+
+    def __enter__(self) -> Self:
+        """Wait until it is ready."""
+        with ExitStack() as undo:
+            undo.callback(self.end)
+            self.until_ready()
+            undo.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave nothing of it."""
+        self.end()
 
     def until_ready(self) -> "Gateway":
         """Wait for the announcement."""

@@ -35,11 +35,8 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             },
         }
         (directory / "gateway.yaml").write_text(json.dumps(document))
-        gateway = Gateway(directory, f"--config={directory / 'gateway.yaml'}", variables={}).until_ready()
-        try:
+        with Gateway(directory, f"--config={directory / 'gateway.yaml'}", variables={}) as gateway:
             yield gateway
-        finally:
-            gateway.end()
 
 
 def asked(gateway: Gateway, text: str) -> str:

@@ -163,14 +163,8 @@ class Nodes:
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Servers]:
     """Servers of these tests alone, which stop them."""
-    servers = Servers(postgresql.Server(), valkey.Server())
-    try:
-        servers.database.start()
-        servers.ledger.start()
-        yield servers
-    finally:
-        servers.ledger.remove()
-        servers.database.remove()
+    with postgresql.Server() as database, valkey.Server() as ledger:
+        yield Servers(database, ledger)
 
 
 def _nodes(start: Start, file: Path, servers: Servers) -> Nodes:

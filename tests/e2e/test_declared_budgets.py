@@ -1,7 +1,6 @@
 """Budgets of the database and tokens of files: an organisation's limits hold for all its tokens, wherever they are."""
 
 import json
-import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -31,11 +30,10 @@ def gateway(provider: str, tmp_path: Path) -> Iterator[Gateway]:
         f"tokens: [{{name: bob, token: {DECLARED}}}]\n"
         f"key_file: {keys}\n"
     )
-    started = Gateway(tmp_path, f"--config={file}", "--workers=2", variables={"MANAGEMENT_TOKEN": MANAGEMENT_TOKEN})
-    try:
-        yield started.until_ready()
-    finally:
-        started.end()
+    with Gateway(
+        tmp_path, f"--config={file}", "--workers=2", variables={"MANAGEMENT_TOKEN": MANAGEMENT_TOKEN}
+    ) as started:
+        yield started
 
 
 def status(gateway: Gateway, token: str) -> int:
@@ -67,9 +65,7 @@ def test_an_organisations_limit_holds_for_declared_tokens(gateway: Gateway) -> N
     assert [status(gateway, token) for token in (DECLARED, KEY, issued)] == [ANSWERED] * 3
     limit = {"scope": "organization", "scope_id": "org_default", "metric": "requests", "window": "lifetime"}
     made = management.made("/manage/limits", {**limit, "maximum": 6})
-    began = time.monotonic()
-    while ("org_default", "requests", 6) not in accounts(gateway, DECLARED):
-        assert time.monotonic() - began < SECONDS
+    eventually(lambda: ("org_default", "requests", 6) in accounts(gateway, DECLARED), SECONDS)
     answers = statuses(gateway, DECLARED, 2) + statuses(gateway, KEY, 2) + statuses(gateway, issued, 2)
     assert answers == [ANSWERED] * 6
     assert [status(gateway, token) for token in (DECLARED, KEY, issued)] == [REFUSED] * 3

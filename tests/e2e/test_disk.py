@@ -143,9 +143,7 @@ def check_books(place: Place, gateway: Gateway) -> None:
 
 def test_full_disk_without_the_ledger(start: Start, place: Place) -> None:
     """Where limits are counted on another machine, callers who have some are served as well."""
-    server = Server()
-    try:
-        server.start()
+    with Server() as server:
         with place.file.open("a") as file:
             file.write(f"redis: {{address: '{server.url}'}}\n")
         gateway = start(f"--config={place.file}").until_ready()
@@ -164,8 +162,6 @@ def test_full_disk_without_the_ledger(start: Start, place: Place) -> None:
         check_books(place, gateway)
         status, answer = Management(gateway, LIMITED).ask("GET", "/v1/key/usage")
         assert (status, [limit["used"] for limit in answer["data"]]) == (200, [130])
-    finally:
-        server.remove()
 
 
 def test_full_disk(start: Start, place: Place) -> None:

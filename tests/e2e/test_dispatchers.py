@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.e2e.conftest import Start
 from tests.e2e.polling import eventually
 from tests.e2e.program import SLUICEGATE, environment
+from tests.e2e.tenants import MANAGEMENT_TOKEN, Management
 from tests.ledger.valkey import Server
 
 
@@ -24,7 +25,7 @@ def test_every_request_reaches_the_sink(start: Start, configuration: Path, tmp_p
     replicas: list[subprocess.Popen[bytes]] = []
     try:
         server.start()
-        gateway = start(f"--config={configuration}").until_ready()
+        gateway = start(f"--config={configuration}", MANAGEMENT_TOKEN=MANAGEMENT_TOKEN).until_ready()
         replicas += [subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL) for _ in range(2)]
         assert [gateway.answers() for _ in range(20)] == [200] * 20
         eventually(out.exists, 20)
@@ -38,6 +39,10 @@ def test_every_request_reaches_the_sink(start: Start, configuration: Path, tmp_p
         expected = {event["request_id"] for event in gateway.events()}
         eventually(lambda: expected <= {json.loads(line)["request_id"] for line in out.read_text().splitlines()}, 30)
         eventually(lambda: server.call("XINFO GROUPS", "events")[0]["pending"] == 0, 20)
+        (told,) = Management(gateway).ask("GET", "/admin/consumers")[1]["dispatched"]
+        assert (told["sink"], told["source"], told["stream"]) == ("out", "redis", "bridge")
+        # A server that was killed may not know the lag of a group any more.
+        assert (told["lag_entries"] or 0, told["pending_entries"], told["error"]) == (0, 0, None)
     finally:
         for replica in replicas:
             replica.kill()

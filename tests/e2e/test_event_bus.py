@@ -91,9 +91,12 @@ def test_every_subscriber_gets_every_event(start: Start, file: Path, hook: Scrip
             eventually(lambda: Counter(event["request_id"] for event in hooked(hook)) >= wanted)
             eventually(lambda: Counter(event["request_id"] for event in written(tmp_path / "log.jsonl")) >= wanted)
             eventually(lambda: Counter(event["request_id"] for event in written(tmp_path / "own.jsonl")) >= wanted, 20)
+            eventually(lambda: left_to_dispatchers(gateway) == {"own": ("local", 0)})
         finally:
             dispatcher.terminate()
         assert dispatcher.wait(25) == 0
+        ask(gateway, token, gateway.connection())
+        eventually(lambda: left_to_dispatchers(gateway)["own"] > ("local", 0))
 
     assert len(hook.requests) < 25, "events are sent in batches"
     identifier = management_id(gateway, project)
@@ -109,6 +112,12 @@ def test_every_subscriber_gets_every_event(start: Start, file: Path, hook: Scrip
     told += b"".join(hook.requests).decode() + (tmp_path / "node" / "stderr").read_text()
     assert PROVIDER_KEY not in told
     assert token not in told
+
+
+def left_to_dispatchers(gateway: Gateway) -> dict[str, tuple[str, int]]:
+    """Of each sink that is left to them, where its events come from, and how many bytes wait."""
+    told = Management(gateway).ask("GET", "/admin/consumers")[1]["dispatched"]
+    return {one["sink"]: (one["source"], one["backlog_bytes"]) for one in told}
 
 
 def management_id(gateway: Gateway, project: str) -> str:

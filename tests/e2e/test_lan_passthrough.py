@@ -50,12 +50,12 @@ PROBES = {"/healthz", "/health", "/livez", "/readyz", "/"}
 @pytest.fixture(scope="module", params=[from_command, from_image], ids=["variables", "image"])
 def lan(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lan]:
     """A LAN proxy, started in each of the recipe's two ways."""
-    with Provider() as first, Provider() as second:
-        gateway = request.param(tmp_path_factory.mktemp("lan"), variables(first.port, second.port))
-        try:
-            yield Lan(gateway.until_ready(), first, second)
-        finally:
-            gateway.end()
+    with (
+        Provider() as first,
+        Provider() as second,
+        request.param(tmp_path_factory.mktemp("lan"), variables(first.port, second.port)) as gateway,
+    ):
+        yield Lan(gateway, first, second)
 
 
 def names_of(request: bytes) -> list[str]:
@@ -80,6 +80,7 @@ def test_start_refuses_and_names_what_is_missing(missing: str, tmp_path: Path) -
     )
     assert done.returncode == 2
     complaints = [line for line in done.stderr.splitlines() if " is required beside " in line]
+    assert "; for one provider, set no base URL\n" in done.stderr
     assert {line.partition(" is required")[0].split()[-1] for line in complaints} == {f"{missing}:"}
     assert "ready" not in done.stdout
     assert not [value for value in given.values() if len(value) > 10 and value in done.stderr + done.stdout]
@@ -192,16 +193,13 @@ def test_version_is_added_where_the_client_sends_none(variable: str | None, own:
     with Provider() as provider:
         given = variables(provider.port, provider.port) | ({"ANTHROPIC_VERSION": variable} if variable else {})
         lan = Lan(from_command(tmp_path, given), provider, provider)
-        try:
-            lan.gateway.until_ready()
+        with lan.gateway:
             lan.say("/anthropic/v1/models", *([f"Anthropic-Version: {own}"] if own else []))
             sent = provider.requests[-1]
             assert field(sent, b"anthropic-version") == (own or variable or ONLY_VERSION).encode()
             assert sent.lower().count(b"anthropic-version") == 1
             lan.say("/openai/models")
             assert b"anthropic-version" not in provider.requests[-1].lower()
-        finally:
-            lan.gateway.end()
 
 
 @pytest.mark.parametrize("prefix", ["openai/chat/completions", "openai/any/path", "anthropic/v1/any/path"])
@@ -286,14 +284,11 @@ def test_provider_that_is_down(tmp_path: Path) -> None:
         # Bound and not listening: nobody else gets the port, and whoever connects is refused.
         down.bind(("127.0.0.1", 0))
         lan = Lan(from_command(tmp_path, variables(up.port, down.getsockname()[1])), up, up)
-        try:
-            lan.gateway.until_ready()
+        with lan.gateway:
             for body in (b"", b'{"stream":true}'):
                 assert lan.say("/anthropic/v1/messages", method="POST", body=body).status == 502
             assert lan.say("/openai/models").status == 200
             assert lan.say("/healthz", "No-Token: at-all").body == b"ok"
-        finally:
-            lan.gateway.end()
 
 
 def in_shell(command: str, gateway: Gateway) -> subprocess.CompletedProcess[str]:
@@ -342,12 +337,11 @@ def test_token_of_the_recipe_will_do(tmp_path: Path) -> None:
     """What the recipe makes a token with is a token."""
     [command] = [one for one in commands(EXPLAINED) if one.startswith("openssl ")]
     made = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True, timeout=20).stdout.strip()
-    with Provider() as provider:
-        gateway = from_command(tmp_path, variables(provider.port, provider.port) | {"PROXY_TOKEN": made})
-        try:
-            assert gateway.until_ready().status("/openai/models", made) == 200
-        finally:
-            gateway.end()
+    with (
+        Provider() as provider,
+        from_command(tmp_path, variables(provider.port, provider.port) | {"PROXY_TOKEN": made}) as gateway,
+    ):
+        assert gateway.status("/openai/models", made) == 200
 
 
 def test_recipe_shows_no_other_command() -> None:

@@ -24,11 +24,8 @@ def gateway(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         f"server: {{port: 0}}\nmanagement_token: {MANAGEMENT_TOKEN}\n"
         f"providers: {{mock: {{dialect: openai, base_url: '{provider}', api_key: key, proxy: none}}}}\n"
     )
-    gateway = Gateway(folder, f"--config={path}", variables={})
-    try:
-        yield gateway.until_ready()
-    finally:
-        gateway.end()
+    with Gateway(folder, f"--config={path}", variables={}) as gateway:
+        yield gateway
 
 
 class Manager:

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from tests.e2e.conftest import Start
 from tests.e2e.polling import eventually
 from tests.e2e.program import TOKEN, Gateway
 from tests.e2e.promql import Asked, asked, of_alerts, of_dashboard
+from tests.ledger.valkey import Server
 
 read_openmetrics: Callable[[str], Iterable[Metric]] = openmetrics.text_string_to_metric_families
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -30,14 +31,15 @@ def file(tmp_path: Path, provider: str) -> Path:
     return eventful(tmp_path, provider)
 
 
-def eventful(directory: Path, provider: str) -> Path:
-    """Write a configuration in which everything happens that is measured."""
+def eventful(directory: Path, provider: str, **more: str) -> Path:
+    """Write a configuration in which everything happens that is measured, with these sinks besides one of its own."""
     path = directory / "metrics.yaml"
     limit = "{metric: requests, window: 1h, maximum: 1"
+    sinks = {"archive": f"{{type: file, path: '{directory}/archive.jsonl'}}", **more}
     path.write_text(
         "server: {port: 0, drain_seconds: 8}\n"
         f"metrics: {{token: {SCRAPER}}}\n"
-        f"sinks: {{archive: {{type: file, path: '{directory}/archive.jsonl'}}}}\n"
+        f"sinks: {{{', '.join(f'{name}: {sink}' for name, sink in sinks.items())}}}\n"
         f"providers: {{mock: {{dialect: openai, base_url: '{provider}', api_key: key, proxy: none}}}}\n"
         "prices: [{model: '*', input: 1, output: 2}]\n"
         "tokens:\n"
@@ -49,9 +51,21 @@ def eventful(directory: Path, provider: str) -> Path:
 
 
 @pytest.fixture(scope="module")
-def shared(start_once: Start, tmp_path_factory: pytest.TempPathFactory, provider: str) -> Gateway:
+def stream_server() -> Iterator[Server]:
+    """A server with a stream that a sink's dispatchers read, none of which runs."""
+    with Server() as server:
+        server.call("XGROUP CREATE", "events", "left", "0", "MKSTREAM")
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shared(
+    start_once: Start, tmp_path_factory: pytest.TempPathFactory, provider: str, stream_server: Server
+) -> Gateway:
     """A gateway of two workers that tests only ask."""
-    file = eventful(tmp_path_factory.mktemp("shared"), provider)
+    bridge = f"{{type: redis, address: '{stream_server.url}', stream: events}}"
+    left = "{type: file, path: nowhere, run_by: dispatcher}"
+    file = eventful(tmp_path_factory.mktemp("shared"), provider, bridge=bridge, left=left)
     return start_once(f"--config={file}", "--workers=2").until_ready()
 
 

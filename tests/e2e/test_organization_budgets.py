@@ -40,12 +40,8 @@ def upstream() -> Iterator[ScriptedProvider]:
 @pytest.fixture(scope="module")
 def ledger() -> Iterator[valkey.Server]:
     """Where budgets are kept, so that they can be away while the database is there."""
-    server = valkey.Server()
-    try:
-        server.start()
+    with valkey.Server() as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +60,8 @@ def gateway(
     )
     with Path(recipe.folder, "sluicegate.yaml").open("a") as file:
         file.write(f"redis: {{address: '{ledger.url}'}}\n")
-    gateway = recipe.start("--workers=2")
-    try:
-        yield gateway.until_ready()
-    finally:
-        gateway.end()
+    with recipe.start("--workers=2") as gateway:
+        yield gateway
 
 
 @dataclass(frozen=True)

@@ -42,11 +42,8 @@ def gateway(recipe: Recipe) -> Iterator[Gateway]:
     with Path(recipe.folder, "sluicegate.yaml").open("a") as file:
         # What stands in for Cloudflare is no provider whose prices are known.
         file.write("prices: [{model: gpt-4o-mini, input: 0.15, output: 0.60}]\n")
-    gateway = recipe.start("--workers=2")
-    try:
-        yield gateway.until_ready()
-    finally:
-        gateway.end()
+    with recipe.start("--workers=2") as gateway:
+        yield gateway
 
 
 @pytest.fixture(scope="module")

@@ -59,11 +59,8 @@ def recipe(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Reci
 @pytest.fixture(scope="module")
 def gateway(recipe: Recipe) -> Iterator[Gateway]:
     """The gateway, started as the recipe says."""
-    gateway = recipe.start()
-    try:
-        yield gateway.until_ready()
-    finally:
-        gateway.end()
+    with recipe.start() as gateway:
+        yield gateway
 
 
 def test_the_recipe_works_as_written(gateway: Gateway, recipe: Recipe, upstream: Upstream) -> None:

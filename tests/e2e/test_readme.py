@@ -114,8 +114,9 @@ def checkout(tmp_path: Path) -> Checkout:
 
 @pytest.fixture
 def internet(tmp_path: Path) -> Iterator[Internet]:
-    """Both providers of the README's configuration, as far as a gateway can tell."""
-    with Internet(tmp_path, "api.openai.com", "api.anthropic.com") as made:
+    """The providers that README names, as far as a gateway can tell."""
+    hosts = ("api.openai.com", "api.anthropic.com", "generativelanguage.googleapis.com")
+    with Internet(tmp_path, *hosts) as made:
         yield made
 
 
@@ -155,13 +156,25 @@ def comparison(checkout: Checkout, internet: Internet, make_bench: str) -> None:
     assert "sluicegate" in command
 
 
+def path(checkout: Checkout, internet: Internet, export: str) -> None:
+    """The program that was set up is found by its name."""
+    found = checkout.run(f"{export}; command -v sluicegate", {"PATH": environment()["PATH"]})
+    assert found.stdout == f"{checkout.directory}/.venv/bin/sluicegate\n"
+
+
 def keys_alone(checkout: Checkout, internet: Internet, serve: str) -> None:
     """With keys in the environment and no file, both providers are known."""
-    with checkout.gateway(serve, {**KEYS, **internet.variables}) as gateway:
+    gemini = {"GEMINI_API_KEY": "sk-gemini-0123456789"}
+    with checkout.gateway(serve, {**KEYS, **gemini, **internet.variables}) as gateway:
         assert gateway.announced("configuration") == "environment only, no file"
         assert (gateway.status("/v1/files", TOKEN), gateway.status("/v1/files")) == (200, 401)
         assert gateway.status("/anthropic/v1/models", TOKEN) == 200
-    assert [host for host, _ in internet.asked] == ["api.openai.com:443", "api.anthropic.com:443"]
+        # What Google's SDK asks for, at the address that README has it use.
+        assert "`GOOGLE_GEMINI_BASE_URL=http://127.0.0.1:8080`" in README
+        assert posted(gateway, "/v1/models/m:generateContent", "m") == 200
+    google = "generativelanguage.googleapis.com:443"
+    assert [host for host, _ in internet.asked] == ["api.openai.com:443", "api.anthropic.com:443", google]
+    assert internet.asked[2][1].startswith(b"POST /v1beta/models/m:generateContent HTTP/1.1\r\n")
     assert field(internet.asked[0][1], b"authorization") == b"Bearer sk-openai-0123456789"
     assert field(internet.asked[1][1], b"x-api-key") == b"sk-ant-0123456789"
 
@@ -235,13 +248,13 @@ def sdks(port: int) -> None:
 
 
 def background(checkout: Checkout, internet: Internet, daemon: str, stop: str, health: str) -> None:
-    """It is there when the command returns, and gone when it was stopped. Asked where it is: not at the usual port."""
+    """It is there when the command returns, and gone when it was stopped; whatever its port."""
     written(checkout)
     started = checkout.run(daemon, {**KEYS, **internet.variables})
     assert started.returncode == 0, started.stderr
     try:
         address = next(line.split()[1] for line in started.stdout.splitlines() if line.startswith("  address"))
-        assert checkout.run(f"{health} --url {address}").stdout == "ready\n"
+        assert checkout.run(health).stdout == "ready\n"
     finally:
         stopped = checkout.run(stop)
     assert stopped.returncode == 0, stopped.stderr
@@ -289,6 +302,7 @@ def written(checkout: Checkout) -> None:
 SCENES: dict[Callable[..., None], tuple[str, ...]] = {
     demo: ("make run", "sluicegate events tail"),
     plan_of_tests: ("make test",),
+    path: ('export PATH="$PWD/.venv/bin:$PATH"',),
     comparison: ("make bench",),
     keys_alone: ("sluicegate serve",),
     configuration: (

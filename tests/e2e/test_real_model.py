@@ -51,11 +51,8 @@ def gateway(model: RealModel, tmp_path_factory: pytest.TempPathFactory) -> Itera
         f"management_token: {MANAGEMENT_TOKEN}\n"
         f"tokens: [{{name: test, token: {TOKEN}}}]\n"
     )
-    gateway = Gateway(directory, f"--config={file}", "--workers=2", variables={})
-    try:
-        yield gateway.until_ready()
-    finally:
-        gateway.end()
+    with Gateway(directory, f"--config={file}", "--workers=2", variables={}) as gateway:
+        yield gateway
 
 
 @pytest.fixture

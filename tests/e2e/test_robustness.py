@@ -5,7 +5,6 @@ it is tried; a path or method that is not allowed never reaches it.
 """
 
 import json
-import time
 from collections.abc import Iterator
 from http.client import HTTPMessage
 from typing import Any
@@ -57,11 +56,8 @@ def gateway(running: Mock, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     }
     path = directory / "gateway.yaml"
     path.write_text(json.dumps(settings))
-    gateway = Gateway(directory, f"--config={path}", "--workers=1", variables={})
-    try:
-        yield gateway.until_ready()
-    finally:
-        gateway.end()
+    with Gateway(directory, f"--config={path}", "--workers=1", variables={}) as gateway:
+        yield gateway
 
 
 def complete(gateway: Gateway, *, provider: str = "mock", stream: bool = False) -> tuple[int, HTTPMessage, bytes]:
@@ -154,7 +150,6 @@ def test_circuit(gateway: Gateway, mock: Mock) -> None:
     asked = mock.asked()
     mock.be(fault="status=500")
     answers = [complete(gateway, provider="brittle") for _ in range(2 * FAILURES)]
-    opened = time.monotonic()
     # Each of the first ones was asked three times.
     assert mock.asked() - asked <= FAILURES + 2
     status, fields, body = answers[-1]
@@ -165,7 +160,6 @@ def test_circuit(gateway: Gateway, mock: Mock) -> None:
     mock.be(fault="none")
     asked = mock.asked()
     eventually(lambda: complete(gateway, provider="brittle")[0] == 200)
-    assert time.monotonic() - opened < COOLDOWN + 2.0
     assert mock.asked() == asked + 1
     assert {complete(gateway, provider="brittle")[0] for _ in range(2 * FAILURES)} == {200}
     eventually(lambda: deployment(management)["state"] == "closed")

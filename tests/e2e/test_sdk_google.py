@@ -1,6 +1,7 @@
 """Google's SDK through a running gateway: what a user's program sees, and what the journal says of it."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,28 +18,35 @@ from tests.e2e.program import TOKEN, Gateway
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 
 MODEL = "gemini-3-flash"
+BOUND = "bound-to-a-model-of-its-own"
 
 
 @pytest.fixture(scope="module")
 def site(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """A gateway that knows no provider but one of Gemini's dialect, started once."""
+    """A gateway that knows no providers but two of Gemini's dialect, one of them away, started once."""
     directory: Path = tmp_path_factory.mktemp("google")
-    root = provider.removesuffix("/v1")
-    (directory / "gateway.yaml").write_text(
-        "server: {port: 0, drain_seconds: 1}\n"
-        f"providers: {{gemini: {{dialect: gemini, base_url: '{root}', api_key: key, proxy: none}}}}\n"
-        f"tokens: [{{name: test, token: {TOKEN}}}]\n"
-    )
-    gateway = Gateway(directory, f"--config={directory / 'gateway.yaml'}", variables={})
-    try:
-        yield gateway.until_ready()
-    finally:
-        gateway.end()
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        places = {"gemini": provider.removesuffix("/v1"), "away": f"http://127.0.0.1:{nobody.getsockname()[1]}"}
+        (directory / "gateway.yaml").write_text(
+            "server: {port: 0, drain_seconds: 1}\nproviders:\n"
+            + "".join(
+                f"  {name}: {{dialect: gemini, base_url: '{url}', api_key: key, proxy: none}}\n"
+                for name, url in places.items()
+            )
+            + "models: [{name: smart, targets: [{model: away/gemini-3-ultra}], fallbacks: [gemini/gemini-3-pro]}]\n"
+            f"tokens: [{{name: test, token: {TOKEN}}}, {{name: bound, token: {BOUND}, model: smart}}]\n"
+        )
+        gateway = Gateway(directory, f"--config={directory / 'gateway.yaml'}", variables={})
+        try:
+            yield gateway.until_ready()
+        finally:
+            gateway.end()
 
 
-def connected(site: Gateway, key: str = TOKEN, **fields: str) -> genai.Client:
+def connected(site: Gateway, key: str = TOKEN, place: str = "/gemini", **fields: str) -> genai.Client:
     """Google's SDK, with these header fields on every request. It sends the key as `x-goog-api-key`."""
-    options = types.HttpOptions(base_url=f"http://127.0.0.1:{site.port}/gemini", headers=fields)
+    options = types.HttpOptions(base_url=f"http://127.0.0.1:{site.port}{place}", headers=fields)
     return genai.Client(api_key=key, http_options=options)
 
 
@@ -97,6 +105,28 @@ def test_embeddings_and_models_pass(site: Gateway, client: genai.Client) -> None
     event = eventually(lambda: [one for one in site.events() if one["operation"] == "embeddings"])[0]
     assert (event["is_estimated"], event["usage"]["input_tokens"] > 0) == (True, True)
     assert [model.name for model in client.models.list()] == [f"models/{MODEL}"]
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "model"),
+    [
+        (TOKEN, "smart", "gemini-3-pro"),
+        (TOKEN, "gemini/gemini-3-nano", "gemini-3-nano"),
+        (TOKEN, MODEL, MODEL),
+        (BOUND, MODEL, "gemini-3-pro"),
+    ],
+    ids=["ours", "provider", "plain", "bound"],
+)
+def test_names_of_ours(site: Gateway, key: str, name: str, model: str) -> None:
+    """At the gateway's own address a model may be one of ours, or a provider's; it is what the token says it is."""
+    before = len(site.events())
+    with connected(site, key, place="") as client:
+        assert client.models.generate_content(model=name, contents="Hello").model_version == model
+        parts = list(client.models.generate_content_stream(model=name, contents="Hello"))
+        assert {part.model_version for part in parts} == {model}
+        assert client.models.count_tokens(model=name, contents="Hello").total_tokens == 9
+    events = site.events()[before:]
+    assert [(event["requested_model"], event["metadata"]["model"]) for event in events] == [(name, model)] * 3
 
 
 def test_the_asynchronous_client(site: Gateway) -> None:

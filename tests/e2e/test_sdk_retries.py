@@ -205,11 +205,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     left: SimpleQueue[str] = SimpleQueue()
     with ScriptedProvider(script(left)) as provider:
         (directory / "gateway.yaml").write_text(configured(provider.port))
-        gateway = Gateway(directory, f"--config={directory / 'gateway.yaml'}", variables={})
-        try:
-            yield Site(gateway.until_ready(), provider, left)
-        finally:
-            gateway.end()
+        with Gateway(directory, f"--config={directory / 'gateway.yaml'}", variables={}) as gateway:
+            yield Site(gateway, provider, left)
 
 
 @pytest.fixture(params=SDKS)

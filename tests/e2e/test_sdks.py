@@ -51,11 +51,8 @@ def site(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ga
             f"  tools: {{dialect: openai, base_url: '{tools}', api_key: key, proxy: none}}\n"
             f"tokens: [{{name: test, token: {TOKEN}}}]\n"
         )
-        gateway = Gateway(directory, f"--config={directory / 'gateway.yaml'}", variables={})
-        try:
-            yield gateway.until_ready()
-        finally:
-            gateway.end()
+        with Gateway(directory, f"--config={directory / 'gateway.yaml'}", variables={}) as gateway:
+            yield gateway
 
 
 @pytest.fixture

@@ -58,11 +58,8 @@ def recipe(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Reci
 @pytest.fixture(scope="module")
 def gateway(recipe: Recipe) -> Iterator[Gateway]:
     """The gateway, started as the recipe says."""
-    gateway = recipe.start()
-    try:
-        yield gateway.until_ready()
-    finally:
-        gateway.end()
+    with recipe.start() as gateway:
+        yield gateway
 
 
 @pytest.fixture(scope="module")

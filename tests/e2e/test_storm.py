@@ -1,8 +1,9 @@
 """A provider that fails everything it is asked, at full load: it is not asked the more for it, and is found again.
 
-The budget's arithmetic is by seconds and shares, so that four seconds of storm show what ten do: from the start of a
-node on, no more than a fifth of its requests is sent again. A node that had been calm for long may send the share of
-its last ten seconds again at once; `tests/domain/test_retrying.py` has that in simulated time.
+A provider that is asked on all the while fails for ten seconds: as long as the budget looks back. Where it is left
+alone after the first failures, four show the same. From the start of a node on, no more than a fifth of its requests is
+sent again. A node that had been calm for long may send the share of its last ten seconds again at once;
+`tests/domain/test_retrying.py` has that in simulated time.
 """
 
 import json
@@ -18,8 +19,9 @@ from tests.e2e.polling import eventually
 from tests.e2e.program import TOKEN, Gateway
 from tests.e2e.traffic import Asking, Traffic
 
-STORM = 4.0
+STORM = 10.0
 """Seconds."""
+SHORT_STORM = 4.0
 EJECTION = 0.5
 """Seconds that a deployment is left alone; it is not longer the second time here."""
 SLACK = 1.0
@@ -68,14 +70,14 @@ def resident(gateway: Gateway) -> list[int]:
     return sizes
 
 
-def storm(traffic: Traffic, gateway: Gateway, mock: Mock) -> float:
-    """Let it be calm, let the provider fail for some seconds, and heal it; when that was."""
+def storm(traffic: Traffic, gateway: Gateway, mock: Mock, seconds: float) -> float:
+    """Let it be calm, let the provider fail for so many seconds, and heal it; when that was."""
     traffic.go_on(CALM)
     before = resident(gateway)
     mock.be(fault="status=503")
-    traffic.go_on_for(STORM / 2)
+    traffic.go_on_for(seconds / 2)
     halfway = resident(gateway)
-    traffic.go_on_for(STORM / 2)
+    traffic.go_on_for(seconds / 2)
     after = resident(gateway)
     mock.be(fault="none")
     healed = time.monotonic()
@@ -101,7 +103,7 @@ def test_sole_provider(start: Start, tmp_path: Path, mocks: tuple[Mock, Mock], *
     mock = mocks[0]
     gateway = started(start, tmp_path, mock, opens_last=opens_last)
     with Traffic(gateway.port, [Asking("m")], callers=32) as traffic:
-        healed = storm(traffic, gateway, mock)
+        healed = storm(traffic, gateway, mock, SHORT_STORM if opens_last else STORM)
         recovered(traffic, healed, EJECTION if opens_last else 0.0)
     ends = traffic.ends()
     assert ends.keys() == {200, 503}
@@ -120,7 +122,7 @@ def test_one_of_two(start: Start, tmp_path: Path, mocks: tuple[Mock, Mock]) -> N
     gateway = started(start, tmp_path, sound, mock)
     began = time.monotonic()
     with Traffic(gateway.port, [Asking("m"), Asking("m", stream=True)], callers=32) as traffic:
-        healed = storm(traffic, gateway, mock)
+        healed = storm(traffic, gateway, mock, SHORT_STORM)
         before = mock.asked()
         recovered(traffic, healed, EJECTION)
         eventually(lambda: mock.asked() > before + CALM // 10)

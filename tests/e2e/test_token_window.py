@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from http.client import HTTPResponse
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +29,8 @@ def recipe(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Recipe:
 @pytest.fixture(scope="module")
 def gateway(recipe: Recipe) -> Iterator[Gateway]:
     """The gateway, started as the recipe says."""
-    gateway = recipe.start()
-    try:
-        yield gateway.until_ready()
-    finally:
-        gateway.end()
+    with recipe.start() as gateway:
+        yield gateway
 
 
 def _ask(gateway: Gateway, key: str) -> tuple[HTTPResponse, Any]:
@@ -136,3 +134,13 @@ def test_a_page_of_any_origin_may_use_it(gateway: Gateway) -> None:
     assert json.loads(response.read())["name"] == "Ann"
     assert response.headers["access-control-allow-origin"] == "*"
     connection.close()
+
+
+def test_a_provider_that_is_away(recipe: Recipe, tmp_path: Path) -> None:
+    """Is told with 502 and the type that this gateway's clients know."""
+    variables = {name: value for name, value in recipe.variables.items() if name not in {"ZAI_URL", "PORT"}}
+    with Recipe.of("token-window", tmp_path, **variables, ZAI_URL="http://127.0.0.1:9/v1").start() as gateway:
+        gateway.until_ready()
+        response, answer = _ask(gateway, BOB)
+    assert (response.status, answer["error"]["type"]) == (502, "upstream_error")
+    assert "cannot be reached" in answer["error"]["message"]

@@ -44,12 +44,8 @@ class Nodes:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """A database server of these tests alone: they stop it."""
-    server = Server()
-    try:
-        server.start()
+    with Server() as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture(scope="module")

@@ -38,11 +38,8 @@ def recipe(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Reci
 @pytest.fixture(scope="module")
 def gateway(recipe: Recipe) -> Iterator[Gateway]:
     """The gateway, started as the recipe says, with two workers."""
-    gateway = recipe.start("--workers=2")
-    try:
-        yield gateway.until_ready()
-    finally:
-        gateway.end()
+    with recipe.start("--workers=2") as gateway:
+        yield gateway
 
 
 @pytest.fixture(scope="module")

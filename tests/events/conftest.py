@@ -83,12 +83,8 @@ def log(captured: LogCapture) -> FilteringBoundLogger:
 @pytest.fixture(scope="module")
 def running() -> Iterator[Server]:
     """A Valkey server for all tests of a module, which leave it as it is."""
-    one = Server()
-    try:
-        one.start()
+    with Server() as one:
         yield one
-    finally:
-        one.remove()
 
 
 @pytest.fixture

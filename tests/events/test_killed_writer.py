@@ -1,5 +1,6 @@
 """A real process, really killed: what it said was written is read, exactly once."""
 
+import math
 import random
 import subprocess
 import sys
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from sluicegate.events.checkpoint import Checkpoint
+from sluicegate.events.disposal import Disposal
 from sluicegate.events.reader import SegmentReader
+from sluicegate.events.retention import Bounds
 
 WRITER = """
 import sys
@@ -59,5 +62,5 @@ def test_nothing_a_killed_writer_said_is_lost(tmp_path: Path, seed: int) -> None
     assert len(found) == len(set(found))
     assert sorted(found) == list(range(len(found)))
     assert len(found) >= len(said)
-    reader.delete_passed([checkpoint])
+    Disposal(tmp_path).dispose([checkpoint], Bounds(1 << 40, longest_seconds=0), now=math.inf)
     assert list(tmp_path.iterdir()) == []

@@ -4,9 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from sluicegate.events.checkpoint import Checkpoint, Progress, Waiting
+from sluicegate.events.checkpoint import Checkpoint, Progress
 from sluicegate.events.reader import SegmentReader
 
 
@@ -107,100 +105,6 @@ def test_unread_bytes(shelf: Any) -> None:
     assert reader.unread_bytes(Checkpoint()) == 70
     assert reader.unread_bytes(Checkpoint({"000-a": Progress(1, 4), "001-b": Progress(1, 40)})) == 26
     assert reader.unread_bytes(Checkpoint({"000-a": Progress(2, 0), "001-b": Progress(1, 99)})) == 20
-
-
-class Two:
-    """A journal of segments 1 (read by all) and 2, seen by two consumers."""
-
-    def __init__(self, shelf: Any) -> None:
-        """Write one event to each segment."""
-        shelf.add(shelf.line("a"), 1)
-        shelf.add(shelf.line("b"), 2)
-        self.size = len(shelf.line("b"))
-        self.reader = SegmentReader(shelf.directory)
-
-    def deleted(self, *all_progress: Progress) -> list[int]:
-        """Delete what these consumers have passed; return the numbers."""
-        paths = self.reader.delete_passed([Checkpoint({"000-a": each}) for each in all_progress])
-        assert not any(path.exists() for path in paths)
-        return [int(path.stem[-8:]) for path in paths]
-
-
-def test_deletes_what_all_have_passed(shelf: Any) -> None:
-    """The slowest consumer decides; a segment is passed when its reader is in a later one."""
-    shelf.live(2)
-    two = Two(shelf)
-    assert two.deleted(Progress(2, 0), Progress(1, two.size)) == []
-    assert two.deleted(Progress(2, 0), Progress(2, two.size)) == [1]
-    assert two.deleted(Progress(2, 0), Progress(2, two.size)) == []
-
-
-def test_keeps_the_segment_of_a_live_writer(shelf: Any) -> None:
-    """The last segment stays while lines may follow, and goes when none will."""
-    shelf.live(2)
-    two = Two(shelf)
-    assert two.deleted(Progress(2, two.size)) == [1]
-    shelf.die()
-    assert two.deleted(Progress(2, two.size)) == [2]
-
-
-@pytest.mark.parametrize("offset", [0, -1])
-def test_keeps_a_last_segment_not_read_to_its_end(shelf: Any, offset: int) -> None:
-    """A dead writer's last segment is needed until its last byte is passed."""
-    two = Two(shelf)
-    assert two.deleted(Progress(2, two.size), Progress(2, offset if offset == 0 else two.size - 1)) == [1]
-
-
-def test_keeps_segments_with_pending_lines_withheld(shelf: Any) -> None:
-    """The guess of a pending line is still to be read where it was written."""
-    shelf.live(2)
-    two = Two(shelf)
-    waiting = Progress(2, two.size, (Waiting("a", 1, 0),))
-    assert two.deleted(waiting) == []
-    shelf.die()
-    assert two.deleted(waiting) == []
-    assert two.deleted(Progress(2, two.size, (Waiting("b", 2, 0),))) == [1]
-
-
-def test_keeps_what_a_consumer_has_not_begun(shelf: Any) -> None:
-    """A consumer that knows nothing of an incarnation needs all of it; without consumers nothing is deleted."""
-    two = Two(shelf)
-    everything = Checkpoint({"000-a": Progress(2, two.size)})
-    assert two.reader.delete_passed([everything, Checkpoint()]) == ()
-    assert two.reader.delete_passed([]) == ()
-    assert len(two.reader.delete_passed([everything])) == 2
-
-
-def test_empty_segment_of_a_dead_writer_goes(shelf: Any) -> None:
-    """A worker that wrote nothing leaves nothing for ever."""
-    shelf.add(b"")
-    reader = SegmentReader(shelf.directory)
-    checkpoint = reader.read(Checkpoint(), 10).checkpoint
-    assert [path.name for path in reader.delete_passed([checkpoint])] == ["000-a-00000001.jsonl"]
-
-
-def test_segment_never_finished_goes_with_the_last(shelf: Any) -> None:
-    """What a writer left that died while it made the next segment is deleted, but never under a live writer."""
-    shelf.live(2)
-    two = Two(shelf)
-    unfinished = shelf.directory / ".000-a-00000003.jsonl"
-    unfinished.touch()
-    assert two.deleted(Progress(2, two.size)) == [1]
-    assert unfinished.exists()
-    shelf.die()
-    assert two.deleted(Progress(2, two.size)) == [2, 3]
-
-
-def test_deletion_by_somebody_else_is_fine(shelf: Any) -> None:
-    """What is gone already needs no deleting."""
-    two = Two(shelf)
-
-    def gone(directory: Path, incarnation: str, number: int) -> bool:
-        shelf.path(1).unlink(missing_ok=True)
-        return False
-
-    reader = SegmentReader(shelf.directory, is_abandoned=gone)
-    assert len(reader.delete_passed([Checkpoint({"000-a": Progress(2, two.size)})])) == 1
 
 
 def test_files_at_rest_look_the_same(shelf: Any) -> None:

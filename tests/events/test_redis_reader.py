@@ -13,7 +13,7 @@ from structlog.typing import EventDict
 
 from sluicegate.config.redis_address import parse
 from sluicegate.events.redis_reader import StreamReader
-from sluicegate.events.redis_stream import RedisStream
+from sluicegate.events.redis_stream import Entry, RedisStream
 from tests.ledger.valkey import Server
 
 SHORT = 0.4
@@ -70,11 +70,11 @@ def reader(
     )
 
 
-def with_stream(server: Server, use: Callable[[RedisStream], Awaitable[object]]) -> None:
+def with_stream(server: Server, use: Callable[[Any], Awaitable[object]], kind: type[RedisStream] = RedisStream) -> None:
     """Use a stream of this server."""
 
     async def used() -> None:
-        stream = RedisStream(parse(server.url), "events", wait=0.05)
+        stream = kind(parse(server.url), "events", wait=0.05)
         try:
             await stream.open_group("g")
             await use(stream)
@@ -131,29 +131,40 @@ def test_what_is_no_event(server: Server) -> None:
     assert pending(server) == 0
 
 
-def test_a_slow_delivery_is_not_abandoned(server: Server) -> None:
-    """As long as a reader delivers, nobody else claims what it has."""
+class Signs(RedisStream):
+    """A stream that tells of each sign of life that a reader has given."""
 
-    async def use(stream: RedisStream) -> None:
-        begun, released, end, other = asyncio.Event(), asyncio.Event(), asyncio.Event(), Delivered()
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """None was given yet."""
+        super().__init__(*arguments, **options)
+        self.given = asyncio.Semaphore(0)
+
+    async def hold(self, group: str, reader: str, entries: Sequence[Entry]) -> None:
+        """Hold, and tell."""
+        await super().hold(group, reader, entries)
+        self.given.release()
+
+
+def test_a_slow_delivery_is_not_abandoned(server: Server) -> None:
+    """As long as a reader delivers it gives signs of life, after which nobody else claims what it has."""
+
+    async def use(stream: Signs) -> None:
+        released, end, log = asyncio.Event(), asyncio.Event(), Log()
 
         async def slow(lines: Sequence[bytes]) -> None:
-            begun.set()
             await released.wait()
 
         await stream.add([b"1"], most=100)
-        running = [asyncio.ensure_future(reader(stream, slow, Log()).run(end))]
-        await begun.wait()
-        # In so many looks of the other one it would have been claimed several times over.
-        two = reader(stream, other.deliver, Log(), name="b")
-        running.append(asyncio.ensure_future(two.run(end)))
-        await asyncio.wait(running, timeout=3 * SHORT)
-        assert other.lines == []
+        one = reader(stream, slow, log, abandoned_after=0.1)
+        running = asyncio.ensure_future(one.run(end))
+        for _ in range(5):
+            await stream.given.acquire()
         released.set()
         end.set()
-        await asyncio.gather(*running)
+        await running
+        assert (one.delivered, log.lines) == (1, [])
 
-    with_stream(server, use)
+    with_stream(server, use, Signs)
     assert (pending(server), readers(server)) == (0, [])
 
 
@@ -227,12 +238,9 @@ def test_a_server_that_stops_and_starts() -> None:
             "over: the stream of events cannot be read",
         ]
 
-    try:
-        own.start()
+    with own:
         with_stream(own, use)
         assert (pending(own), readers(own)) == (0, [])
-    finally:
-        own.remove()
 
 
 def test_an_end_without_the_server() -> None:
@@ -249,18 +257,15 @@ def test_an_end_without_the_server() -> None:
         await running
         assert log.lines[-1] == "the stream of events is left without a word"
 
-    try:
-        own.start()
+    with own:
         with_stream(own, use)
-    finally:
-        own.remove()
 
 
 PROGRAM = """
 import asyncio, os, signal, sys, structlog
 from sluicegate.config.redis_address import parse
 from sluicegate.events.redis_reader import StreamReader
-from sluicegate.events.redis_stream import RedisStream
+from sluicegate.events.redis_stream import Entry, RedisStream
 
 async def main(url):
     batches = []

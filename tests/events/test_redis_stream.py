@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from sluicegate.config.redis_address import parse
-from sluicegate.events.redis_stream import GroupStanding, RedisStream, StreamUnavailableError
+from sluicegate.events.redis_stream import RedisStream
+from sluicegate.events.stream_group import GroupStanding, StreamUnavailableError
 from tests.ledger.valkey import PASSWORD, Cluster, Server
 
 
@@ -185,11 +186,8 @@ def test_in_a_cluster() -> None:
         await stream.acknowledge("g", taken)
         await stream.leave("g", "a")
 
-    try:
-        cluster.start()
+    with cluster:
         with_stream(cluster.url, use)
-    finally:
-        cluster.remove()
 
 
 def test_a_group_tells_how_it_stands(server: Server) -> None:
@@ -202,5 +200,9 @@ def test_a_group_tells_how_it_stands(server: Server) -> None:
         await stream.acknowledge("g", taken)
         assert await stream.standing("g") == GroupStanding(lag=2, pending=0)
         assert await stream.standing("other") == GroupStanding(lag=None, pending=0)
+        await stream.open_group("h")
+        assert await stream.standings() == {"g": GroupStanding(2, 0), "h": GroupStanding(5, 0)}
+        server.call("DEL", "events")
+        assert await stream.standings() == {}
 
     with_stream(server.url, use)

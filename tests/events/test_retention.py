@@ -121,7 +121,7 @@ checkpoints = st.lists(st.builds(Checkpoint, st.dictionaries(st.sampled_from(NAM
 bounds = st.builds(Bounds, st.integers(1, 400), st.none() | st.floats(0, 30))
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(journals, checkpoints, bounds, st.floats(0, 60))
 def test_rules_hold_for_any_journal(stored: list[Stored], known: list[Checkpoint], bound: Bounds, now: float) -> None:
     """No open segment goes, no gap is left, the bound holds as far as it can, and nothing is lost without need."""
@@ -140,7 +140,7 @@ def test_rules_hold_for_any_journal(stored: list[Stored], known: list[Checkpoint
         assert size_of(stored) - size_of(free_of(stored, known)) > bound.largest_bytes
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(journals, checkpoints, bounds, st.floats(0, 60))
 def test_second_look_finds_nothing(stored: list[Stored], known: list[Checkpoint], bound: Bounds, now: float) -> None:
     """What is left after a look is what a look leaves."""

@@ -1,6 +1,7 @@
 """What a dead writer had under way is charged once, whenever and wherever it died."""
 
 import fcntl
+import math
 import random
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from sluicegate.domain.events import Charge, Exchange
 from sluicegate.domain.segments import unfinished_name
 from sluicegate.domain.underway import WORKER_LOST, Owner, Sent, table_name
 from sluicegate.events.checkpoint import Checkpoint
+from sluicegate.events.disposal import Disposal
 from sluicegate.events.reader import SegmentReader
+from sluicegate.events.retention import Bounds
 from sluicegate.events.segments import is_abandoned
 from sluicegate.gateway.underway import Table
 from tests.events.conftest import Shelf
@@ -219,5 +222,5 @@ def test_whatever_a_killed_writer_sent_is_charged_once(tmp_path: Path, seed: int
     # One more may have been noted than was said to be sent.
     assert len(charged.keys() - sent) <= 1
     assert 7 in charged.values()
-    reader.delete_passed([batch.checkpoint])
+    Disposal(tmp_path).dispose([batch.checkpoint], Bounds(1 << 40, longest_seconds=0), now=math.inf)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,7 @@
-"""What runs elsewhere and later: batches, answers that a provider keeps, and tiers that cost less."""
+"""What runs elsewhere and later, or costs something else than tokens: batches, answers in the background or kept by a
+provider, images and sound; and tiers that cost less."""
+
+from typing import Literal
 
 import pytest
 
@@ -6,44 +9,139 @@ from sluicegate.domain.limits import Calendar, Lifetime, Limit
 from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tokens import digest
-from tests.gateway.node import TOKEN, Node, a_request, an_answer
+from tests.gateway.node import TOKEN, Node, a_request, a_snapshot, an_answer, parts
 
-LIMITS = (
-    Limit("token", "tok_1", "usd", Calendar("month"), 10_000_000_000),
-    Limit("token", "tok_1", "tokens", Calendar("day"), 1_000_000),
-    Limit("token", "tok_1", "requests", Lifetime(), 100),
-)
+Enforcement = Literal["hard", "soft", "shadow"]
 PRICE = Price("v1", Rates(input=1_000_000_000, output=2_000_000_000), longest_output=1_000, context=1_000)
 USAGE = b'"usage":{"prompt_tokens":10,"completion_tokens":20,"input_tokens":10,"output_tokens":20,"total_tokens":30}'
 
 
-def limited(node: Node) -> None:
-    """The token has hard limits of dollars, tokens and requests."""
-    node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", "tester", "prj_a", "org_a", limits=LIMITS)
+def limited(node: Node, usd: Enforcement | None = "hard", tokens: Enforcement | None = "hard") -> None:
+    """The token has limits of dollars and tokens, enforced so, and a hard one of requests."""
+    limits = [Limit("token", "tok_1", "requests", Lifetime(), 100)]
+    if usd is not None:
+        limits.append(Limit("token", "tok_1", "usd", Calendar("month"), 10_000_000_000, usd))
+    if tokens is not None:
+        limits.append(Limit("token", "tok_1", "tokens", Calendar("day"), 1_000_000, tokens))
+    node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", "tester", "prj_a", "org_a", limits=tuple(limits))
     node.services.principals.forget(())
     node.link.prices["gpt-4o-mini"] = PRICE
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body"),
-    [
-        ("POST", "/v1/batches", b'{"input_file_id":"file-1","endpoint":"/v1/responses","completion_window":"24h"}'),
-        ("GET", "/v1/batches/batch_1", b""),
-        ("GET", "/v1/responses/resp_1", b""),
-        ("POST", "/v1/messages/batches", b'{"requests":[{"custom_id":"1","params":{"model":"gpt-4o-mini"}}]}'),
-        ("GET", "/v1/messages/batches/msgbatch_1/results", b""),
-        ("POST", "/gemini/v1beta/models/gemini-x:batchGenerateContent", b'{"batch":{}}'),
-    ],
-)
+BEGUN = [
+    ("POST", "/v1/batches", b'{"input_file_id":"file-1","endpoint":"/v1/responses","completion_window":"24h"}'),
+    ("POST", "/v1/messages/batches", b'{"requests":[{"custom_id":"1","params":{"model":"gpt-4o-mini"}}]}'),
+    ("POST", "/v1beta/models/gemini-x:batchGenerateContent", b'{"batch":{}}'),
+    ("POST", "/gemini/v1beta/models/gemini-x:batchGenerateContent", b'{"batch":{}}'),
+]
+"""Batches that are made."""
+LOOKED_AT = [
+    ("GET", "/v1/batches/batch_1", b""),
+    ("POST", "/v1/batches/batch_1/cancel", b""),
+    ("GET", "/v1/responses/resp_1", b""),
+    ("POST", "/v1/responses/resp_1/cancel", b""),
+    ("GET", "/v1/messages/batches/msgbatch_1/results", b""),
+    ("POST", "/gemini/v1beta/batches/1:cancel", b""),
+    ("POST", "/v1/realtime/calls/call_1/hangup", b""),
+    ("GET", "/v1/videos/video_1/content", b""),
+]
+"""What was made before."""
+OTHER_UNBOUNDED = [
+    ("/v1/responses", b'{"model":"gpt-4o-mini","input":"a","max_output_tokens":9,"background":true}'),
+    ("/v1/responses", b'{"background" : 1,"model":"gpt-4o-mini","input":"a"}'),
+    ("/v1/responses", b'{"model":"gpt-4o-mini","input":"\\ud83d","background":true}'),
+    ("/v1/realtime/calls", b'{"sdp":"v=0"}'),
+    ("/anthropic/v1/complete", b'{"model":"gpt-4o-mini","prompt":"a","max_tokens_to_sample":9}'),
+    ("/gemini/v1beta/interactions", b'{"model":"gpt-4o-mini","input":"a"}'),
+]
+UNPRICED = [
+    ("/v1/images/generations", b'{"model":"gpt-4o-mini","prompt":"a cat"}'),
+    ("/v1/audio/speech", b'{"model":"gpt-4o-mini","input":"a"}'),
+    ("/v1/videos", b'{"model":"gpt-4o-mini","prompt":"a"}'),
+    ("/v1/fine_tuning/jobs", b'{"model":"gpt-4o-mini","training_file":"file-1"}'),
+    ("/gemini/v1beta/models/imagen-4:predict", b'{"instances":[]}'),
+]
+
+
+def asks(node: Node, path: str, body: bytes, *fields: str, method: str = "POST") -> tuple[int, bytes]:
+    """What a client hears of us or, if it was sent, of the provider."""
+    client = node.client().says(a_request(path, body, method=method, fields=fields))
+    if node.opener.peers:
+        node.provider.says(an_answer())
+    status, _, answer = parts(client.hears())
+    return status, answer
+
+
+@pytest.mark.parametrize(("method", "path", "body"), [*BEGUN, *LOOKED_AT])
 def test_what_runs_later_takes_one_request_and_nothing_else(node: Node, method: str, path: str, body: bytes) -> None:
     """Whoever asks how a batch fares is told its usage each time: to count that would be to count it many times."""
-    limited(node)
-    request = a_request(path, body)
-    node.client().says(request.replace(b"POST", method.encode(), 1))
+    is_begun = (method, path, body) in BEGUN
+    limited(node, *("soft", "soft") if is_begun else ("hard", "hard"))
+    node.client().says(a_request(path, body, method=method))
     node.provider.says(an_answer(b'{"id":"1","model":"gpt-4o-mini","status":"completed",%b}' % USAGE))
     (event,) = node.events()
     assert (event.status_code, event.cost, event.metadata.total_tokens, event.usage_source) == (200, None, 0, "none")
     assert [(charge.account, charge.amount) for charge in event.charges] == [("tok_1|requests|lifetime", 1)]
+
+
+@pytest.mark.parametrize(("path", "body"), [*[one[1:] for one in BEGUN], *OTHER_UNBOUNDED])
+@pytest.mark.parametrize(
+    ("usd", "tokens", "is_refused"),
+    [
+        ("hard", None, True),
+        (None, "hard", True),
+        ("soft", "shadow", False),
+        ("shadow", "soft", False),
+        (None, None, False),
+    ],
+)
+def test_what_runs_later_passes_no_hard_limit(
+    node: Node, path: str, body: bytes, usd: Enforcement | None, tokens: Enforcement | None, is_refused: bool
+) -> None:
+    """Of tokens or of dollars: nobody can tell what it will take, and nothing is sent; soft limits let it pass."""
+    limited(node, usd, tokens)
+    status, answer = asks(node, path, body)
+    assert (status, b"make the limit soft" in answer) == ((403, True) if is_refused else (200, False))
+    assert len(node.opener.peers) == (0 if is_refused else 1)
+
+
+@pytest.mark.parametrize(("path", "body"), UNPRICED)
+def test_what_is_not_paid_by_the_token_passes_no_hard_limit_of_dollars(node: Node, path: str, body: bytes) -> None:
+    """Its price is not known; a limit of tokens is not about it."""
+    limited(node, "hard", None)
+    status, answer = asks(node, path, body)
+    assert (status, b"limits.unknown_price: free" in answer, node.opener.peers) == (403, True, [])
+    limited(node, "soft", "hard")
+    assert asks(node, path, body)[0] == 200
+
+
+@pytest.mark.parametrize(("path", "body"), [BEGUN[0][1:], OTHER_UNBOUNDED[0], UNPRICED[0]])
+def test_what_has_no_price_may_be_free(node: Node, path: str, body: bytes) -> None:
+    """Where the configuration says so; of tokens it says nothing."""
+    node.services.configure(a_snapshot(unknown_price="free"))
+    limited(node, "hard", None)
+    assert asks(node, path, body)[0] == 200
+    limited(node, "hard", "hard")
+    assert asks(node, path, body)[0] == (200 if (path, body) in UNPRICED else 403)
+
+
+@pytest.mark.parametrize(("path", "body"), [BEGUN[0][1:], OTHER_UNBOUNDED[0], UNPRICED[0]])
+def test_a_callers_own_cap_is_never_ignored(node: Node, path: str, body: bytes) -> None:
+    """What cannot be held to it is not sent, whoever has limits."""
+    node.services.configure(a_snapshot(unknown_price="free"))
+    node.link.prices["gpt-4o-mini"] = PRICE
+    status, answer = asks(node, path, body, "x-gateway-max-cost-usd: 5")
+    assert (status, b"x-gateway-max-cost-usd" in answer, node.opener.peers) == (403, True, [])
+
+
+@pytest.mark.parametrize("value", [b"false", b"null"])
+def test_an_answer_that_is_waited_for_is_bounded_as_ever(node: Node, value: bytes) -> None:
+    """Whoever says that it is not made in the background is believed, unless they say both."""
+    limited(node)
+    body = b'{"model":"gpt-4o-mini","input":"a","background":%b}' % value
+    assert asks(node, "/v1/responses", body)[0] == 200
+    status, answer = asks(node, "/v1/responses", body.replace(b"}", b',"background":true}'))
+    assert (status, b"background is given twice" in answer) == (400, True)
 
 
 @pytest.mark.parametrize("tier", [b"flex", b"default", b"auto"])

@@ -63,6 +63,13 @@ def answered(node: Node, client: Peer, body: bytes = ANSWER) -> dict[str, str]:
     return fields
 
 
+def test_what_remains_falls_with_each_request(node: Node) -> None:
+    """Though the ledger hears of charges later than it is asked for more."""
+    limited(node, REQUESTS)
+    seen = [answered(node, ask(node))["x-ratelimit-remaining-requests"] for _ in range(3)]
+    assert seen == ["2", "1", "0"]
+
+
 def test_a_limit_of_requests_admits_as_many_as_it_says(node: Node) -> None:
     """The next one is refused at once with all facts, and when to come back, to the second."""
     limited(node, REQUESTS)
@@ -268,6 +275,7 @@ def test_an_unknown_price_is_refused(node: Node) -> None:
     error = msgspec.json.decode(body)["error"]
     assert error["code"] == "price_unknown"
     assert "nobody-knows" in error["message"]
+    assert "POST /manage/prices" in error["message"]
     assert not node.opener.peers
 
 
@@ -358,7 +366,7 @@ def test_a_caller_may_bound_its_own_request(node: Node) -> None:
 
 
 def test_a_web_socket_cannot_be_bounded(node: Node) -> None:
-    """A hard limit of tokens refuses it; one of requests does not."""
+    """A hard limit of tokens refuses it, and a cap of the caller's own; one of requests does not."""
     upgrade = ("Connection: Upgrade", "Upgrade: websocket")
     limited(node, TOKENS)
     request = a_request("/v1/realtime", b"", method="GET", fields=upgrade)
@@ -366,6 +374,9 @@ def test_a_web_socket_cannot_be_bounded(node: Node) -> None:
     limited(node, REQUESTS)
     node.client().says(request)
     assert b"Upgrade: websocket" in node.provider.hears()
+    capped = a_request("/v1/realtime", b"", method="GET", fields=(*upgrade, "x-gateway-max-cost-usd: 1"))
+    status, _, body = parts(node.client().says(capped).hears())
+    assert (status, b"x-gateway-max-cost-usd" in body, len(node.opener.peers)) == (403, True, 1)
 
 
 def test_the_ledger_is_away(node: Node) -> None:

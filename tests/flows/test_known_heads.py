@@ -147,7 +147,7 @@ def written(target: str, method: str, lines: list[str], body: bytes) -> bytes:
     return "\r\n".join([*head, "", ""]).encode("latin-1") + (body if method == "POST" else b"")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(targets, st.sampled_from(["POST", "POST", "GET"]), fields, st.lists(bodies, min_size=2, max_size=2))
 def test_a_known_head_serves_what_a_parsed_one_does(
     target: str, method: str, lines: list[str], two: list[bytes]
@@ -156,7 +156,7 @@ def test_a_known_head_serves_what_a_parsed_one_does(
     assert_alike(*[written(target, method, lines, body) for body in two])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data(), fields, st.lists(bodies, min_size=2, max_size=2))
 def test_a_head_that_was_tampered_with_is_never_taken_for_a_known_one(
     data: st.DataObject, lines: list[str], two: list[bytes]

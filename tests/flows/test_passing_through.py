@@ -45,6 +45,7 @@ def test_the_request_goes_up_with_the_providers_credential_only(node: Node) -> N
             "X-Forwarded-For: 1.2.3.4",
             "x-gateway-provider: evil",
             "TE: trailers",
+            "X-Admin-Secret: hush",
         ),
     )
     node.client().says(request)
@@ -52,7 +53,7 @@ def test_the_request_goes_up_with_the_providers_credential_only(node: Node) -> N
     assert sent.startswith(b"POST /v1/chat/completions?x=1 HTTP/1.1\r\nHost: openai.test\r\n")
     assert b"authorization: Bearer " + PROVIDER_KEY.encode() in sent
     assert b"X-Custom: kept\r\n" in sent
-    for gone in (TOKEN.encode(), b"Cookie", b"1.2.3.4", b"evil", b"trailers", b"gateway.test"):
+    for gone in (TOKEN.encode(), b"Cookie", b"1.2.3.4", b"evil", b"trailers", b"gateway.test", b"hush"):
         assert gone not in sent
     assert sent.endswith(b'{"model":"gpt-4o-mini","messages":[]}')
 

@@ -433,3 +433,28 @@ def test_the_cap_is_true_for_whoever_answers(node: Node) -> None:
     field = "max_tokens" if "max_tokens" in second else "max_completion_tokens"
     assert second[field] * 20_000 <= account.reserved
     assert first[field] * 2_000 <= 10**9
+
+
+# -- what it is not
+
+
+def test_what_others_took_is_no_overhead_of_ours(node: Node) -> None:
+    """Neither a connection that had to be opened, nor an attempt that failed, nor the pause behind it."""
+    two(node, Retries(attempts=3), is_alone=True)
+    node.opener.is_stuck = True
+    client = ask(node)
+    node.passes(2.0)
+    node.opener.is_stuck = False
+    (provider, make, _) = node.opener.asked[0]
+    node.opener.connect(make, provider)
+    node.settle()
+    node.passes(1.0)
+    node.provider.says(FAILURE)
+    node.passes(1.0)
+    node.settle()
+    node.passes(0.5)
+    node.provider.says(an_answer(ANSWER))
+    status, fields, _ = parts(client.hears())
+    event = node.events()[-1]
+    assert (status, fields["x-gateway-attempts"], fields["x-gateway-overhead-us"]) == (200, "2", "0")
+    assert (event.attempts, event.overhead_us, event.duration_ms) == (2, 0, 4500.0)

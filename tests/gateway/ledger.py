@@ -72,7 +72,7 @@ class PlayedLedger:
             ask.account,
             Ask(ask.account, HOLDER, ask.maximum, ask.seen, ask.needed, ask.wanted, ask.returned, expires_at),
         )
-        return Loan(got.account, got.granted, got.used, got.leased, got.frees_at)
+        return Loan(got.account, got.granted, got.used, got.leased, got.frees_at, got.settled)
 
     def apply(self, name: str, operation: Operation) -> Outcome:
         """One operation of the ledger."""

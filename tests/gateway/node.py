@@ -44,6 +44,8 @@ class FakeTransport(asyncio.Transport):
         self.is_aborted = False
         self.is_half_closed = False
         self.is_read = True
+        self.is_stuck = False
+        """Whether nobody takes what was sent, so that it is closed behind that only: never."""
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.is_open:
@@ -63,7 +65,8 @@ class FakeTransport(asyncio.Transport):
         return not self.is_open
 
     def close(self) -> None:
-        self.lose(None)
+        if not self.is_stuck:
+            self.lose(None)
 
     def abort(self) -> None:
         self.is_aborted = True

@@ -268,7 +268,7 @@ def test_the_day_s_allowance_has_its_line(counter: Counter) -> None:
     assert second.is_held
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.tuples(

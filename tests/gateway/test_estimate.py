@@ -84,6 +84,14 @@ def test_without_any_provider_of_the_api_it_is_estimated(node: Node) -> None:
     assert fields["x-gateway-model"] == "local-large"
 
 
+def test_other_apis_counts_are_not_estimated(node: Node) -> None:
+    """Their paths and answers are others: who has no such path says so."""
+    for path, code in (("/v1/responses/input_tokens", 404), ("/v1beta/models/anthropic/claude-9:countTokens", 405)):
+        body = b'{"model":"anthropic/claude-9","input":"Hello"}'
+        assert parts(node.client().says(a_request(path, body)).hears())[0] == code
+    assert node.link.questions == []
+
+
 def test_without_a_count_the_length_decides(node: Node) -> None:
     """While the control process is away: four bytes for a token, rounded up."""
     node.services.configure(a_snapshot(models=(alias(Target("openai", "gpt-large")),)))

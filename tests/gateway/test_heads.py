@@ -52,7 +52,7 @@ def test_fields_that_mean_something_are_noted() -> None:
     assert head.content_encoding == b"gzip"
     assert head.expect == b"100-continue"
     assert head.session == "s\xe91"
-    assert head.cookies == [b"a=b"]
+    assert head.for_control == [b"Cookie: a=b"]
     assert head.lines == [
         b"Content-Type: Application/JSON",
         b"Content-Encoding: gzip",
@@ -60,7 +60,7 @@ def test_fields_that_mean_something_are_noted() -> None:
         b"anthropic-version: 2023-06-01",
     ]
     assert head.credential() == b"secret"
-    assert head.size() == sum(map(len, head.lines)) + len(b"x-api-keysecretga=b")
+    assert head.size() == sum(map(len, head.lines)) + len(b"x-api-keysecretgCookie: a=b")
 
 
 def traced(*fields: tuple[int, bytes]) -> RequestHead:

@@ -12,7 +12,7 @@ import trustme
 
 from sluicegate.domain.snapshot import ClientBounds
 from sluicegate.gateway.client import ClientConnection
-from sluicegate.gateway.listener import Listener, TurnedAway, listening_socket, server_tls
+from sluicegate.gateway.listener import KEEPALIVE, Listener, TurnedAway, listening_socket, server_tls
 from tests.gateway.node import FakeTransport, Node, a_request, parts
 
 HEALTHZ = a_request("/healthz", b"", method="GET", token=None, fields=("Connection: close",))
@@ -53,6 +53,18 @@ def test_a_taken_port_is_an_error() -> None:
     """A program that does not share its port keeps it."""
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(OSError, match="Address already in use"):
         listening_socket("127.0.0.1", other.getsockname()[1])
+
+
+def test_the_kernel_looks_whether_clients_are_still_there() -> None:
+    """Each accepted connection is asked after a silence: one that vanished must not hold its place for ever."""
+    with listening_socket("127.0.0.1", 0) as listening:
+        listening.listen()
+        with socket.create_connection(listening.getsockname()):
+            accepted, _ = listening.accept()
+            with accepted:
+                assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+                for option, value in KEEPALIVE:
+                    assert accepted.getsockopt(socket.IPPROTO_TCP, option) == value
 
 
 def test_clients_are_served_until_draining(node: Node) -> None:

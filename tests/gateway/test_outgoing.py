@@ -22,6 +22,9 @@ FORGED = ("CF-AIG-Metadata: {}", "cf-aig-custom-cost: {}")
     [
         ("gzip, deflate, br", b"Accept-Encoding: gzip, deflate\r\n"),
         ("br, zstd", b"Accept-Encoding: identity\r\n"),
+        ("*", b"Accept-Encoding: identity\r\n"),
+        ("gzip;q=0.5, compress", b"Accept-Encoding: gzip, deflate\r\n"),
+        ("gzip;q=0.5, identity", b"Accept-Encoding: gzip;q=0.5, identity\r\n"),
         ("GZIP", b"Accept-Encoding: gzip\r\n"),
     ],
 )

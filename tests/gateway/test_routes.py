@@ -3,7 +3,7 @@
 import pytest
 
 from sluicegate.domain.errors import MethodForbiddenError, NoProviderError, PathUnknownError
-from sluicegate.domain.snapshot import Snapshot
+from sluicegate.domain.snapshot import AllowRule, Snapshot
 from sluicegate.wire.target import TargetError
 from tests.gateway.node import Node, a_provider, a_request, a_snapshot
 
@@ -25,7 +25,10 @@ from tests.gateway.node import Node, a_provider, a_request, a_snapshot
         (b"POST", b"/openai/chat/completions", "provider", "openai", "chat"),
         (b"POST", b"/openai/v1/chat/completions", "provider", "openai", "chat"),
         (b"POST", b"/gemini/v1beta/models/g:generateContent", "provider", "gemini", "generate"),
-        (b"POST", b"/v1beta/models/g:generateContent", "provider", "gemini", "generate"),
+        (b"POST", b"/v1beta/models/g:generateContent", "model", "gemini", "generate"),
+        (b"POST", b"/v1beta/models/openai/g:countTokens", "model", "gemini", "count_tokens"),
+        (b"GET", b"/v1beta/models/g", "provider", "gemini", "models"),
+        (b"GET", b"/v1beta/files", "provider", "gemini", "files"),
         (b"GET", b"/nowhere", "unknown", None, ""),
     ],
 )
@@ -69,15 +72,59 @@ def test_a_credential_in_the_query_stays_here(node: Node) -> None:
     target = b"/gemini/v1beta/models/g:generateContent?alt=sse&key=sk-canary&%6bey=sk-canary&x=a%20b&keys=1"
     route = node.services.routes.find(b"POST", target)
     assert route.provider is not None
-    line = route.line_for(route.provider)
+    line = route.line_for(route.provider, "g")
     assert line == b"POST /v1beta/models/g:generateContent?alt=sse&x=a%20b&keys=1 HTTP/1.1\r\n"
+
+
+def test_a_credential_in_the_query_reaches_no_provider_of_another_api(node: Node) -> None:
+    """Whoever answers in the end: `?key=` is a credential on a path of Gemini's."""
+    node.services.configure(a_snapshot(providers=(a_provider(allow=None), a_provider("gemini", "gemini"))))
+    route = node.services.routes.find(b"POST", b"/v1beta/models/openai/g:generateContent?key=sk-canary&a=b")
+    runtime = node.services.providers.by_name["openai"]
+    assert route.line_for(runtime, "g") == b"POST /v1/models/g:generateContent?a=b HTTP/1.1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("target", "model", "path"),
+    [
+        (b"/v1beta/models/smart:generateContent", "g-2", b"/v1beta/models/g-2:generateContent"),
+        (b"/v1beta/models/gemini%2Fg:countTokens?a=b", "g", b"/v1beta/models/g:countTokens?a=b"),
+        (b"/v1beta/models/smart:generateContent", "tunedModels/t", b"/v1beta/tunedModels/t:generateContent"),
+        (b"/v1beta/models/smart:generateContent", "a/b?c", b"/v1beta/models/a%2Fb%3Fc:generateContent"),
+        (b"/v1beta/models/a/b:generateContent", "a/b", b"/v1beta/models/a%2Fb:generateContent"),
+        (b"/gemini/v1beta/models/g:generateContent", "g-2", b"/v1beta/models/g-2:generateContent"),
+        (b"/gemini/v1/models/g:generateContent", "g-2", b"/v1/models/g-2:generateContent"),
+        (b"/gemini/models/g:generateContent", "g-2", b"/models/g-2:generateContent"),
+        (b"/gemini/v1beta/models/%67:generateContent", "g", b"/v1beta/models/%67:generateContent"),
+    ],
+)
+def test_a_path_that_names_the_model_is_made_for_who_answers(
+    node: Node, target: bytes, model: str, path: bytes
+) -> None:
+    """The version stays, the name can be no other path; where nothing changes, a provider's path is the client's."""
+    route = node.services.routes.find(b"POST", target)
+    assert route.provider is not None
+    assert route.line_for(route.provider, model) == b"POST %b HTTP/1.1\r\n" % path
+    assert route.line_for(route.provider, model) == b"POST %b HTTP/1.1\r\n" % path
+
+
+def test_a_model_in_the_path_is_held_against_the_allowlist_of_who_answers(node: Node) -> None:
+    """As the path that it would get."""
+    only = AllowRule(("POST",), "models/g:generateContent")
+    node.services.configure(a_snapshot(providers=(a_provider("gemini", "gemini", allow=(only,)),)))
+    for target in (b"/v1beta/models/smart:generateContent", b"/gemini/v1beta/models/g:generateContent"):
+        route = node.services.routes.find(b"POST", target)
+        assert route.provider is not None
+        assert b"/models/g:generateContent" in route.line_for(route.provider, "g")
+        with pytest.raises(PathUnknownError):
+            route.line_for(route.provider, "other")
 
 
 def test_a_base_url_with_version_is_not_doubled(node: Node) -> None:
     """`/openai/v1/…` before a base that ends in /v1 is collapsed."""
     route = node.services.routes.find(b"POST", b"/openai/v1/chat/completions?a=b")
     assert route.provider is not None
-    assert route.line_for(route.provider) == b"POST /v1/chat/completions?a=b HTTP/1.1\r\n"
+    assert route.line_for(route.provider, "") == b"POST /v1/chat/completions?a=b HTTP/1.1\r\n"
 
 
 def test_without_a_provider_the_refusal_says_what_to_do(node: Node) -> None:
@@ -112,3 +159,28 @@ def test_a_path_of_two_apis_follows_the_fields(node: Node) -> None:
     sent = node.client().says(a_request("/v1/files", b"", method="GET", fields=("anthropic-version: 2023-06-01",)))
     assert node.opener.reached == ["anthropic"]
     assert sent.hears() == b""
+
+
+def test_googles_sdk_may_ask_by_v1(node: Node) -> None:
+    """Its version 3 asks `/v1/models/<model>:<verb>` of a model; lists, and names with colons, stay the gateway's."""
+    find = node.services.routes.find
+    route = find(b"POST", b"/v1/models/g:streamGenerateContent?alt=sse")
+    assert route.provider is not None
+    assert (route.dialect.name, route.provider.name, route.operation, route.streams) == (
+        "gemini",
+        "gemini",
+        "generate",
+        True,
+    )
+    assert find(b"GET", b"/v1/models/g:generateContent").kind == "control"
+    assert find(b"POST", b"/v1/models/ft:gpt-4o:org::id").kind == "control"
+
+
+def test_a_path_without_its_version_is_told_the_whole_one(node: Node) -> None:
+    """A base URL without `/v1` is the commonest mistake of all."""
+    refusal = node.services.routes.find(b"POST", b"/chat/completions").refusal
+    assert refusal is not None
+    assert refusal.message.endswith("; did you mean /v1/chat/completions?")
+    refusal = node.services.routes.find(b"POST", b"/chat").refusal
+    assert refusal is not None
+    assert "did you mean" not in refusal.message

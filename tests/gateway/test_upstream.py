@@ -135,7 +135,7 @@ def in_two(head: bytes) -> list[bytes]:
 INSTEAD = (b"", b"0", b"2", b"f", b"\r", b"\n", b"\r\n", b";a", b" ", b"_", b"x", b"\x00", b"00000000")
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(data=st.data(), bodies=st.lists(st.binary(min_size=1, max_size=20), max_size=6), is_sound=st.booleans())
 def test_chunks_are_read_as_by_the_full_parser(data: st.DataObject, bodies: list[bytes], *, is_sound: bool) -> None:
     """Whole or tampered with, cut anywhere: the same answer, the same end, the same refusal."""

@@ -46,8 +46,6 @@ class LedgerContract:
             settings=settings(
                 max_examples=self.runs,
                 stateful_step_count=40,
-                deadline=None,
-                derandomize=True,
                 suppress_health_check=list(HealthCheck),
             ),
         )
@@ -144,6 +142,21 @@ class LedgerContract:
             ground.clock.now -= 3_600_000
             outcomes = await ledger.apply([Reset(TOKENS), Reset("tok_b|tokens|5h")])
             assert [outcome.now for outcome in outcomes] == [NOON, NOON - 3_600_000]
+
+        run(ground, use)
+
+    def test_a_clock_that_was_far_ahead_is_followed_back(self, ground: Ground) -> None:
+        """What is used then is charged and counts, though the account has seen the end of its window."""
+        month = "tok_a|tokens|month"
+
+        async def use(ledger: Ledger) -> None:
+            ground.clock.now += 40 * 86_400_000
+            await ledger.apply([an_ask(month, needed=0, wanted=0)])
+            ground.clock.now -= 40 * 86_400_000
+            (outcome,) = await ledger.apply([an_ask(month, needed=60)])
+            assert (outcome.now, outcome.granted) == (NOON, 60)
+            (outcome,) = await ledger.apply([Settle(month, "n/1", 0, 1, 60, 60, NOON)])
+            assert (outcome.is_applied, outcome.used) == (True, 60)
 
         run(ground, use)
 

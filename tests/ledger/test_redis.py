@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sluicegate.domain.leases import REMEMBERED, Ask, Close, Operation, Outcome, Reset, Settle
@@ -36,34 +36,22 @@ numbers = count(1)
 @pytest.fixture(scope="module")
 def valkey() -> Iterator[Server]:
     """A server, the same for all tests that leave it running."""
-    server = Server()
-    try:
-        server.start()
+    with Server() as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture
 def fragile() -> Iterator[Server]:
     """A server of one test, which may end it."""
-    server = Server()
-    try:
-        server.start()
+    with Server() as server:
         yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """A cluster, the same for all tests."""
-    nodes = Cluster()
-    try:
-        nodes.start()
+    with Cluster() as nodes:
         yield nodes
-    finally:
-        nodes.remove()
 
 
 @asynccontextmanager
@@ -158,14 +146,14 @@ async def compare(url: str, story: list[tuple[int, list[Operation]]]) -> None:
             assert await ledger.held("node") == await model.held("node")
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=250)
 @given(steps)
 def test_model(valkey: Server, story: list[tuple[int, list[Operation]]]) -> None:
     """Whatever is asked, settled, closed and reset, while time goes on and back: outcomes are those of the model."""
     asyncio.run(compare(valkey.url, story))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30)
 @given(steps)
 @example([(0, [ask(account) for account in ACCOUNTS])])
 def test_model_on_a_cluster(cluster: Cluster, story: list[tuple[int, list[Operation]]]) -> None:
@@ -472,11 +460,8 @@ def test_cluster_node_killed() -> None:
                     outcomes = await ledger.apply(batch)
             assert {(outcome.used, outcome.is_applied) for outcome in outcomes} == {(1, False)}
 
-    try:
-        nodes.start()
+    with nodes:
         asyncio.run(asyncio.wait_for(scenario(), 30))
-    finally:
-        nodes.remove()
 
 
 def test_secret_kept(valkey: Server) -> None:

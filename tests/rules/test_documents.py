@@ -4,7 +4,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from sluicegate.cli.main import COMMANDS
+from tests.documents import with_table
 from tests.rules.project import PACKAGE, ROOT, files, refuse
 
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
@@ -155,6 +158,15 @@ def test_listed_path_is_found() -> None:
         (6, "src/a/wire/"),
         (7, "README.md"),
     ]
+
+
+def test_derived_table_is_replaced() -> None:
+    """The table that begins with the same line gives way, and nothing else; a page without one is an error."""
+    page = "One\n\n| a |\n|---|\n| x |\n\n| b |\n|---|\n| old |\n| too old |\n\nTwo\n"
+    told = with_table(page, "| b |\n|---|\n| new |")
+    assert told == "One\n\n| a |\n|---|\n| x |\n\n| b |\n|---|\n| new |\n\nTwo\n"
+    with pytest.raises(ValueError, match="not in list"):
+        with_table(page, "| c |")
 
 
 def test_called_command_is_found() -> None:

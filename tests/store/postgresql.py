@@ -19,6 +19,8 @@ from typing import Any
 
 import asyncpg
 
+from tests.running import Running
+
 PASSWORD = "canary-hunter2"
 """In every address, though the server asks for none: no message may repeat it."""
 
@@ -42,7 +44,7 @@ rm -rf "$2"
 """For a shell, which is given pg_ctl and the place."""
 
 
-class Server:
+class Server(Running):
     """Its databases are made by copying, which takes hundredths of a second."""
 
     def __init__(self) -> None:

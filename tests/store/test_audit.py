@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy.exc import DBAPIError
 
-from sluicegate.domain.audit import GENESIS, AuditDraft, Break, Chain, chained, draft_of, entry_hash
+from sluicegate.domain.audit import GENESIS, AuditDraft, AuditFilter, Break, Chain, chained, draft_of, entry_hash
 from sluicegate.domain.tenants import AuditEntry
 from sluicegate.store.database import Database
 from sluicegate.store.errors import UnstorableError
@@ -137,7 +137,7 @@ def test_lists_are_narrowed(place: Place) -> None:
         async with database.reading() as session:
 
             async def numbers(**narrowing: Any) -> list[int]:
-                return [entry.sequence for entry in await session.audit.list(**narrowing)]
+                return [entry.sequence for entry in await session.audit.list(AuditFilter(**narrowing))]
 
             assert await numbers(actor="adm_00001") == [3, 1]
             assert await numbers(action="user.delete") == [2]

@@ -272,12 +272,8 @@ async def _end_writers(database: Database) -> None:
 @pytest.fixture
 def own_server() -> Iterator[Server]:
     """A server that the test may stop."""
-    server = Server()
-    try:
-        server.start()
+    with Server() as server:
         yield server
-    finally:
-        server.remove()
 
 
 def test_a_stopped_server_is_told_and_found_again(own_server: Server, tmp_path: Path) -> None:

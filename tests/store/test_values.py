@@ -1,7 +1,7 @@
 """Values that both databases can keep."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, String, Table, Text, create_engine, insert, select
 
@@ -58,7 +58,6 @@ def test_what_is_not_json_is_refused(value: object) -> None:
 _LETTERS = st.text(st.sampled_from("aAäÄß%_\\*?[]'\" 😀"), max_size=6)
 
 
-@settings(deadline=None, derandomize=True)
 @given(said=_LETTERS, part=_LETTERS)
 def test_a_search_is_for_a_part_in_any_case(said: str, part: str) -> None:
     """A search finds what Python finds in the folded text: no character is special."""

@@ -23,6 +23,13 @@ def test_address_source_and_stop_are_told(plan: Plan) -> None:
     ]
 
 
+def test_what_is_missing_is_told_last(plan: Plan) -> None:
+    """Who forgot providers or tokens reads it beside the address, not in a client's error."""
+    without = replace(plan, missing="no provider\nno token")
+    text = announcement(without, host="127.0.0.1", port=80, version="1.2", demo_token=None, log_file=None)
+    assert text.endswith("  stop           Ctrl-C\n  attention      no provider\n  attention      no token\n")
+
+
 def test_open_address_is_pointed_out(plan: Plan) -> None:
     """Who listens on every interface should know, and TLS shows in the address."""
     secure = replace(plan, certificate="/c.pem", key="/k.pem")

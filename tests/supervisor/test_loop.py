@@ -240,6 +240,16 @@ def test_missing_program_ends_the_start(stage: Stage) -> None:
     assert "cannot be started" in str(stage.lines)
 
 
+def test_workers_that_cannot_be_started_end_the_start(stage: Stage) -> None:
+    """Those that come to be started after the one that ends the start are not there to be stopped, nor missed."""
+    stage.programs = replace(stage.programs, worker=("/nonexistent/program",))
+    assert stage.run() == 2
+    [(status, text)] = stage.reports
+    assert (status, "ended 3 times in a row while it started" in text) == (2, True)
+    assert stage.processes("worker-1") == []
+    assert stage.events(event="process ended", name="control") == ["process ended"]
+
+
 def test_control_that_talks_nonsense_is_replaced(tmp_path: Path) -> None:
     """A control of another version is cut off, and its end is told as any other."""
     stage = Stage(tmp_path, b"nonsense\n")

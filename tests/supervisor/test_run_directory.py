@@ -43,6 +43,8 @@ def test_nothing_is_left_behind(tmp_path: Path) -> None:
     directory = made(tmp_path / "d", tmp_path)
     directory.sockets.link.touch()
     directory.sockets.http.touch()
+    directory.tell_address("http://127.0.0.1:1")
+    assert (directory.path / "address").read_text() == "http://127.0.0.1:1\n"
     directory.remove()
     assert list(directory.path.iterdir()) == []
 

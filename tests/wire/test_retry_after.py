@@ -128,7 +128,7 @@ def test_the_last_reset_counts() -> None:
     assert drained_for(lines, WALL) == 60.0
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200)
 @given(st.binary(max_size=40), st.sampled_from([0.0, WALL]))
 def test_nothing_is_raised(value: bytes, wall: float) -> None:
     """Whatever a provider sends: a span of time or none."""

@@ -3,7 +3,8 @@
 import pytest
 from msgspec import UNSET, Raw
 
-from sluicegate.wire.stated import NAMES, SILENT, stated_in
+from sluicegate.wire.peek import PeekError
+from sluicegate.wire.stated import NAMES, SILENT, runs_in_background, stated_in
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -35,3 +36,25 @@ def test_values_are_there() -> None:
 def test_what_cannot_be_told(body: bytes) -> None:
     """Others may read what this reader refuses."""
     assert stated_in(body) is None
+
+
+@pytest.mark.parametrize(
+    ("body", "is_later"),
+    [
+        (b'{"background":true}', True),
+        (b'{ "back\\u0067round" : "yes" }', True),
+        (b'{"background": false }', False),
+        (b'{"background":null}', False),
+        (b'{"input":[{"background":true}]}', False),
+        (b"[]", False),
+    ],
+)
+def test_answers_in_the_background(body: bytes, is_later: bool) -> None:
+    """Whatever is neither false nor null may mean it."""
+    assert runs_in_background(body) is is_later
+
+
+def test_two_that_say_whether_it_is_in_the_background() -> None:
+    """Another reader could take the other one."""
+    with pytest.raises(PeekError):
+        runs_in_background(b'{"background":false,"background":true}')

@@ -19,5 +19,5 @@ store, tokens  the database and token resolution with a million tokens
 request_log    the request log with ten million requests, which `logged_requests` makes
 consumers      how many events a second a control process keeps up with
 traffic        what a node asks of its ledger as it is asked more
-results        what a comparison found, as JSON and Markdown
+results        what a comparison found, as JSON and Markdown;  findings   what any other measurement found
 """

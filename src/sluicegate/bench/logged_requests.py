@@ -13,7 +13,7 @@ from sluicegate.domain.request_blocks import Block, blocks_of
 from sluicegate.domain.usage_rows import DAY, Logged, LoggedUsage, RollupKey, Sums
 from sluicegate.domain.usage_sums import Kind, alike, by_subject
 from sluicegate.store.database import Database
-from sluicegate.store.request_search import RequestFilter
+from sluicegate.store.usage.request_search import RequestFilter
 
 BEGINNING: Final = 1_795_219_200_000
 """Of the oldest request, Unix milliseconds: the beginning of a day."""

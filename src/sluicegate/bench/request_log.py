@@ -21,9 +21,9 @@ from sluicegate.bench.measure import machine
 from sluicegate.bench.store import Read, measure
 from sluicegate.domain.usage_rows import DAY, HOUR
 from sluicegate.store.database import Database, Session
-from sluicegate.store.request_search import RequestFilter
-from sluicegate.store.rollups import By, Wanted
 from sluicegate.store.upgrade import upgrade
+from sluicegate.store.usage.request_search import RequestFilter
+from sluicegate.store.usage.rollups import By, Wanted
 
 SEARCH_MILLISECONDS: Final = 200.0
 """What a page of a search may take."""

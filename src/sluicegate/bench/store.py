@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from sluicegate.bench.findings import Findings, write
 from sluicegate.bench.measure import machine
-from sluicegate.domain.audit import AuditDraft
+from sluicegate.domain.audit import AuditDraft, AuditFilter
 from sluicegate.domain.tenants import LimitRecord, Organization, Project, Token, User
 from sluicegate.store.database import Database, Session
 from sluicegate.store.upgrade import upgrade
@@ -179,6 +179,7 @@ def reads(size: Size) -> list[tuple[str, Read]]:
     big, small, project = _BIG, f"org_{7:028x}", f"prj_{0:028x}"
     user = f"usr_{size.users // 2:028x}"
     middle, nothing = f"tok_{size.tokens // 2:028x}", "xyzzy"
+    edits = AuditFilter(actor="adm_3", action="user.update")
     some = [digest_of(n) for n in range(0, size.tokens, max(1, size.tokens // 100))]
     scopes = [f"tok_{n:028x}" for n in range(100)]
     strangers = [digest_of(-1 - n) for n in range(100)]
@@ -228,8 +229,8 @@ def reads(size: Size) -> list[tuple[str, Read]]:
         ("accounts.by_login", lambda s: s.accounts.by_login("nobody")),
         ("request_bodies.get, of none", lambda s: s.request_bodies.get("req_none")),
         ("audit.list", lambda s: s.audit.list(limit=200)),
-        ("audit.list of an actor and action", lambda s: s.audit.list(actor="adm_3", action="user.update", limit=200)),
-        ("audit.list, search, in none", lambda s: s.audit.list(search=nothing)),
+        ("audit.list of an actor and action", lambda s: s.audit.list(edits, limit=200)),
+        ("audit.list, search, in none", lambda s: s.audit.list(AuditFilter(search=nothing))),
         ("changes.since the last", lambda s: s.changes.since(0, 100)),
         ("idempotency.get", lambda s: s.idempotency.get("key", "scope")),
     ]

@@ -50,10 +50,12 @@ def show(
 ) -> None:
     """Print entries, the newest last."""
 
+    from sluicegate.domain.audit import AuditFilter
+
+    wanted = AuditFilter(actor=actor, action=action, target_id=target, organization_id=organization, search=search)
+
     async def listed(session: "Session") -> "list[AuditEntry]":
-        return await session.audit.list(
-            limit=limit, actor=actor, action=action, target_id=target, organization_id=organization, search=search
-        )
+        return await session.audit.list(wanted, limit=limit)
 
     tell = _as_json if json else _as_text
     for entry in reversed(_read(listed, config, data_dir)):

@@ -1,5 +1,6 @@
 """`sluicegate health`: is a gateway ready? For scripts and container health checks, so it starts quickly."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,17 +10,37 @@ if TYPE_CHECKING:
 
 NOT_READY = 1
 
-_Url = Annotated[str, typer.Option("--url", help="Address of the gateway, http:// or https://.")]
+_Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        help="Address of the gateway; else that of the gateway on the data directory, else http://127.0.0.1:8080.",
+        show_default=False,
+    ),
+]
+_DataDir = Annotated[
+    Path, typer.Option("--data-dir", envvar="SLUICEGATE_DATA_DIR", help="Data directory of the gateway.")
+]
 _Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds to wait for the answer.")]
 
 
-def health(url: _Url = "http://127.0.0.1:8080", timeout: _Timeout = 5.0) -> None:
+def health(url: _Url = None, data_dir: _DataDir = Path("data"), timeout: _Timeout = 5.0) -> None:
     """Ask for /readyz: exit status 0 when the gateway takes requests, else 1."""
-    status, reason = _ask(*_address(url), timeout)
+    status, reason = _ask(*_address(url or _recorded(data_dir)), timeout)
     if status != 200:
         typer.echo(f"not ready: {reason}", err=True)
         raise typer.Exit(NOT_READY)
     typer.echo("ready")
+
+
+def _recorded(data_dir: Path) -> str:
+    """Where the gateway on this machine listens, as it put on record."""
+    from sluicegate.supervisor.run_directory import ADDRESS_FILE
+
+    try:
+        return (data_dir / "run" / ADDRESS_FILE).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return "http://127.0.0.1:8080"
 
 
 def _address(url: str) -> tuple[str, str]:
@@ -48,7 +69,7 @@ def _ask(scheme: str, host: str, timeout: float) -> tuple[int | None, str]:
             response = connection.getresponse()
             return response.status, f"{response.status} {response.read(200).decode('utf-8', 'replace').strip()}"
     except (OSError, HTTPException) as error:
-        return None, f"{host}: {str(error) or type(error).__name__}"
+        return None, f"{host}: {str(error) or type(error).__name__}; another gateway is named with --url or --data-dir"
 
 
 def _encrypted(host: str, *, timeout: float) -> "HTTPConnection":

@@ -29,7 +29,10 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a tab
 def list_(config: _File = None, as_json: _Json = False) -> None:
     """List the models that the configuration names, with their prices."""
     settings = _settings(config)
-    _print([_row(provider, model, _price(settings, provider, model)) for provider, model in _named(settings)], as_json)
+    _print(
+        [_row(provider, model, _price(settings, provider, model)) for provider, model in _named(settings)],
+        as_json=as_json,
+    )
 
 
 @app.command()
@@ -54,9 +57,12 @@ def show(
         if price is not None and (input_tokens is not None or output_tokens is not None):
             row["cost"] = dollars(cost(price, Usage(input_tokens or 0, output_tokens or 0)))
         rows.append(row)
-    _print(rows, as_json)
+    _print(rows, as_json=as_json)
     if not rows or any(row["price_version"] is None for row in rows):
-        typer.echo(f"{model} has no known price; give it one under `prices` of the configuration", err=True)
+        advice = "give it one under `prices` of the configuration"
+        if not rows and not settings.providers:
+            advice = "no provider is configured: name one of the table, as in --provider openai"
+        typer.echo(f"{model} has no known price; {advice}", err=True)
         raise typer.Exit(_UNPRICED)
 
 
@@ -78,7 +84,8 @@ def check(
             typer.echo(f"no price: {name}")
         if drifts:
             _table(drifts)
-        typer.echo(f"models {len(named)}, without a price {len(missing)}")
+        compared = "" if events is None else f", with other costs reported {len(drifts)}"
+        typer.echo(f"models {len(named)}, without a price {len(missing)}{compared}")
     if missing:
         raise typer.Exit(_UNPRICED)
 
@@ -101,9 +108,12 @@ def _settings(config: Path | None) -> "Settings":
 
 
 def _named(settings: "Settings") -> "Iterator[tuple[str, str]]":
-    """Provider and model of each target, once."""
-    targets = (target.model.partition("/") for model in settings.models for target in model.targets)
-    return iter(dict.fromkeys((provider, name) for provider, _, name in targets))
+    """Provider and model of each target and fallback, once; not of those with a `*`, for which callers choose."""
+    aliases = {alias.name for alias in settings.models}
+    targets = (target.model for alias in settings.models for target in alias.targets)
+    fallbacks = (name for alias in settings.models for name in alias.fallbacks if name not in aliases)
+    named = (name.partition("/") for name in (*targets, *fallbacks) if "*" not in name)
+    return iter(dict.fromkeys((provider, name) for provider, _, name in named))
 
 
 def _meant(settings: "Settings", provider: str | None, model: str) -> list[tuple[str, str]]:
@@ -182,7 +192,7 @@ def _exchanges(directory: Path) -> "Iterator[Exchange]":
             return
 
 
-def _print(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+def _print(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif rows:

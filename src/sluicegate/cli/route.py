@@ -35,10 +35,12 @@ def explain(
         str | None, typer.Option("--path", show_default=False, help="Asked for; else /v1/chat/completions.")
     ] = None,
     region: Annotated[
-        list[str] | None, typer.Option("--region", show_default=False, help="May be served there; may be repeated.")
+        list[str] | None,
+        typer.Option("--region", metavar="REGION", show_default=False, help="May be served there; may be repeated."),
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option("--tag", show_default=False, help="Must have this tag; may be repeated.")
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", show_default=False, help="Must have this tag; may be repeated."),
     ] = None,
 ) -> None:
     """Show who would answer a request for a model, with what share, or why it would be refused."""

@@ -18,7 +18,7 @@ proxies       which proxy the environment names for a provider
 compile       settings → snapshot, server plan, token digests; `deployments` compiles providers, `aliases` models
 redis_client  from the address of a Redis server, which `redis_address` reads, to a connection
 problem       what is wrong and where
-reference     the settings as a list, a JSON Schema, a page
+reference     the settings as a list, and as a JSON Schema
 show          what may be shown of a configuration, and what a restart is needed for
 difference    what differs between two configurations
 """

@@ -163,6 +163,7 @@ def _principal(token: TokenSettings, defaults: Defaults) -> Principal:
         prefix=secret[:_SHOWN_PREFIX] if len(secret) >= _LONG_ENOUGH_TO_SHOW else "",
         expires_at=token.expires_at.timestamp() if token.expires_at else None,
         is_active=token.active,
+        model=token.model,
         models=token.models,
         tags=token.tags,
     )

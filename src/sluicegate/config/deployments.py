@@ -86,6 +86,7 @@ def _compiled(
         max_connections=settings.max_connections,
         max_wait=settings.max_wait,
         ask_usage=settings.ask_usage,
+        prompt_overhead=settings.prompt_overhead_tokens,
         verify_tls=settings.verify_tls,
         ca_file=settings.ca_file,
         proxy=_proxy(settings.proxy, proxies.get(deployment.id_of(name))),

@@ -69,6 +69,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, file: str) -> Problem:
     """Say what the parser says, less the words it quotes from the file."""
     mark = error.problem_mark or error.context_mark
     message = _QUOTED.sub(_shortened, error.problem or "cannot be read as YAML").strip()
+    if "'\\t'" in (error.problem or ""):
+        message = "indent with spaces, not with tabs"
     if "alias" in message or "anchor" in message or "tag" in message:
         message += "; a value that begins with * & or ! must stand in quotes"
     return Problem(file, mark.line + 1 if mark else None, "", f"is not valid YAML: {message}")

@@ -39,6 +39,10 @@ def add_resilience(draft: Draft) -> None:
 def _preset(draft: Draft, section: Location, given: dict[Any, Any]) -> Preset | None:
     named = given.get("preset")
     if named is None:
+        if given.get("dialect") is None and section[-1] not in BY_NAME:
+            name = str(section[-1])
+            draft.report((*section, "dialect"), f"is required: {name} is the name of no preset", nearest(name, BY_NAME))
+            draft.excuse((*section, "dialect"))
         return BY_NAME.get(str(section[-1])) if given.get("dialect") is None else None
     preset = BY_NAME.get(named) if isinstance(named, str) else None
     if preset is None:

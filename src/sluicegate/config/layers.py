@@ -74,7 +74,9 @@ def add_lan_proxy(draft: Draft, environment: Mapping[str, str]) -> None:
     for name in _LAN_REQUIRED:
         if not environment.get(name):
             others = ", ".join(other for other in _LAN_REQUIRED if other != name)
-            message = f"is required beside {others} when there is no configuration file"
+            message = (
+                f"is required beside {others} when there is no configuration file; for one provider, set no base URL"
+            )
             draft.problems.append(Problem(ENVIRONMENT, None, name, message))
     place = Place(ENVIRONMENT)
     draft.put(("server", "host"), _LAN_HOST, place)

@@ -14,7 +14,7 @@ from sluicegate.config.deployments import deployments_of
 from sluicegate.config.document import parse
 from sluicegate.config.draft import Draft, Place
 from sluicegate.config.inheritance import add_presets, add_resilience
-from sluicegate.config.layers import ENVIRONMENT, Demo, Overrides
+from sluicegate.config.layers import ENVIRONMENT, Overrides
 from sluicegate.config.problem import ConfigurationError, Location, Problem
 from sluicegate.config.proxies import ProxyVariableError, proxy_for
 from sluicegate.config.schema import Settings
@@ -57,13 +57,6 @@ def load(
     if draft.problems:
         raise ConfigurationError(draft.problems)
     return compile_settings(settings, dialects=dialects, proxies=proxies, version=version)
-
-
-def demo_settings(mock_url: str, token: str) -> Settings:
-    """Settings for a running mock provider, `http://127.0.0.1:PORT/v1`, and one token. Raises ConfigurationError."""
-    draft = Draft(Place(layers.COMMAND_LINE))
-    layers.add_demo(draft, Demo(mock_url, token))
-    return validate(draft, dialects=frozenset({"openai", "anthropic", "gemini"}))
 
 
 def read_text(path: str) -> str:

@@ -1,6 +1,7 @@
 """A connection to a Redis or Valkey server, or to a cluster, that leaves all repetition to whoever uses it."""
 
-from typing import Any
+from collections.abc import Awaitable, Iterable
+from typing import Any, Protocol
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
@@ -10,6 +11,8 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from sluicegate.config.redis_address import RedisAddress
 
+Command = tuple[str | bytes | int, ...]
+"""A command whose key is where Redis looks for it."""
 FAILURES = (RedisError, RedisClusterException, OSError)
 """What a server that is away, busy or of another mind raises; a reply that is late is an OSError."""
 
@@ -40,6 +43,25 @@ def connected(address: RedisAddress, *, timeout: float, **more: Any) -> "Redis |
         return Redis(unix_socket_path=address.path, db=address.database, **options)
     host, port = address.hosts[0]
     return Redis(host=host, port=port, db=address.database, **options)
+
+
+class _Pipeline(Protocol):
+    """What the pipelines of a server and of a cluster have in common."""
+
+    def execute_command(self, *arguments: str | bytes | int) -> object: ...
+
+    def execute(self, raise_on_error: bool = True) -> Awaitable[list[Any]]: ...
+
+
+async def pipelined(client: "Redis | RedisCluster", commands: Iterable[Command]) -> list[Any]:
+    """Run these in one round trip, to each node of a cluster; the reply to each or its error, in their order.
+
+    Raises one of `FAILURES` where nobody answers.
+    """
+    pipeline: _Pipeline = client.pipeline() if isinstance(client, RedisCluster) else client.pipeline(transaction=False)
+    for command in commands:
+        pipeline.execute_command(*command)
+    return await pipeline.execute(raise_on_error=False)
 
 
 def told(error: BaseException) -> str:

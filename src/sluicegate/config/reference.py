@@ -1,4 +1,4 @@
-"""The settings as a list, read off the schema: for suggestions, for the JSON Schema and for the reference page."""
+"""The settings as a list, read off the schema: for suggestions, for the JSON Schema and for documents."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,24 +67,6 @@ def json_schema() -> _Schema:
     """JSON Schema 2020-12 of the file, for editors. Numbers and truth values may also be references."""
     schema = _with_references(_root())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "Sluicegate configuration"}
-
-
-def markdown() -> str:
-    """The settings as a Markdown table."""
-    rows = [
-        f"| `{setting.path}` | {setting.kind} | {_shown(setting)} | {setting.description} |"
-        for setting in settings_reference()
-    ]
-    return "\n".join(["| setting | kind | default | meaning |", "|---|---|---|---|", *rows])
-
-
-def _shown(setting: Setting) -> str:
-    if setting.is_required:
-        return "required"
-    default = setting.default
-    if default is None or default in ({}, [], ()) or isinstance(default, dict):
-        return "none"
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
 def _settings(schema: _Schema, root: _Schema, prefix: str) -> Iterator[Setting]:

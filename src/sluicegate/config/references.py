@@ -1,7 +1,8 @@
 """`${VAR}`, `${VAR:-default}` and `file:/path` in a value → what they stand for.
 
 Rule 1. A variable that is not set, or is empty, takes the default; without one it is an error.
-Rule 2. `$$` stands for one dollar sign; a dollar sign before anything but `{` stands for itself.
+Rule 2. `$$` stands for one dollar sign; a dollar sign before anything but `{` stands for itself. A whole value like
+        `$NAME` is an error: a shell would have put something in its place, and a secret would be the variable's name.
 Rule 3. What a variable or a file holds is taken as it is: nothing in it is looked at again.
 """
 
@@ -13,6 +14,7 @@ ReadFile = Callable[[str], str]
 
 FILE_PREFIX = "file:"
 _PART = re.compile(r"\$\$|\$\{([^{}]*)\}|\$\{")
+_BARE = re.compile(r"\$([A-Z_][A-Z0-9_]*)")
 _INSIDE = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
 
@@ -22,6 +24,10 @@ class UnresolvedError(ValueError):
 
 def resolve(text: str, *, environment: Mapping[str, str], read_file: ReadFile) -> str:
     """Return `text` with its references replaced. Raises UnresolvedError."""
+    bare = _BARE.fullmatch(text)
+    if bare is not None:
+        name = bare[1]
+        raise UnresolvedError(f"${name} is no reference: write ${{{name}}}, or $${name} to mean the characters")
     is_file = text.startswith(FILE_PREFIX)
     resolved = _PART.sub(lambda match: _replacement(match, environment), text)
     return _content(resolved.removeprefix(FILE_PREFIX), read_file) if is_file else resolved

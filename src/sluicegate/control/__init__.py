@@ -23,11 +23,13 @@ storage         the database, the key ring and the ledger, opened
 tenants         what managers do to organisations, projects, users and tokens
 secrets         sealing what the database keeps of secrets, and the keys to it
 key_file        tokens declared in a JSON file that people edit
+prices          what models cost, and for whom
 metrics         what is counted of events, and the rest of what Prometheus is shown
 readers         everything that reads the journal here, run together
 consumers       their names, and how each fares;  usage_log   writing the journal into the database
 bodies          keeping bodies of requests, where a project wants that
 sinks           feeding other systems from it, as the configuration says
+dispatched      how far others have come that do this
 retention       deleting old events;  upkeep   deleting what the database need not keep;  steps   little by little
 counting        counting tokens for exchanges whose provider did not
 counting_queue  one count after the other, beside the event loop

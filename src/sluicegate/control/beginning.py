@@ -139,4 +139,15 @@ def _plan(choice: Choice, source: str) -> Plan:
         data_dir=str(server.data_dir.absolute()),
         drain_seconds=choice.current.snapshot.drain_seconds,
         source=source,
+        missing=_missing(choice.current),
     )
+
+
+def _missing(compiled: Compiled) -> str:
+    """What leaves a gateway with nothing but errors to answer."""
+    missing = []
+    if not compiled.settings.providers:
+        missing.append("no provider is configured: set a key such as OPENAI_API_KEY, or name a file with --config")
+    if not compiled.tokens and compiled.settings.key_file is None and not compiled.is_managed:
+        missing.append("no token is declared, and none can be issued: set PROXY_TOKEN, or MANAGEMENT_TOKEN")
+    return "\n".join(missing)

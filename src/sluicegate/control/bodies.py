@@ -147,14 +147,14 @@ def row_of(bodies: Bodies, redactor: Redactor) -> RequestBodies:
         bodies.at,
         bodies.organization_id,
         bodies.project_id,
-        _clean(bodies.request, bodies.is_request_cut, redactor),
-        _clean(bodies.answer, bodies.is_answer_cut, redactor),
+        _clean(bodies.request, redactor, is_cut=bodies.is_request_cut),
+        _clean(bodies.answer, redactor, is_cut=bodies.is_answer_cut),
         bodies.is_request_cut,
         bodies.is_answer_cut,
     )
 
 
-def _clean(body: bytes, is_cut: bool, redactor: Redactor) -> str:
+def _clean(body: bytes, redactor: Redactor, *, is_cut: bool) -> str:
     # PostgreSQL keeps no NUL, and no database half a surrogate pair.
     text = body.decode("utf-8", "replace").replace("\0", "\ufffd")
     clean = redactor.redacted(text, is_cut=is_cut)

@@ -17,7 +17,7 @@ DEMO_VARIABLE = "SLUICEGATE_DEMO_TOKEN"
 class Plan:
     """Control to supervisor, first: what the configuration says about the node. Paths are absolute.
 
-    `source` says in words where the configuration came from.
+    `source` says in words where the configuration came from, `missing` what it lacks to be of use, one thing a line.
     """
 
     host: str
@@ -28,6 +28,7 @@ class Plan:
     data_dir: str
     drain_seconds: float
     source: str
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from sluicegate.domain.money import dollars
 from sluicegate.domain.paths import CONTROL_PATHS, CONTROL_SEGMENTS, LOCAL_PATHS
 from sluicegate.domain.pricing import Price
 from sluicegate.domain.routing import Choice, Index, Rule
-from sluicegate.domain.snapshot import AllowRule, ModelAlias, Provider, Snapshot, Sticky, Strategy
+from sluicegate.domain.snapshot import AllowRule, ModelAlias, Snapshot, Sticky, Strategy
 from sluicegate.wire.link import CircuitState
 
 _ANTHROPIC: Final = frozenset({"messages", "complete"})
@@ -176,17 +176,27 @@ def explain(
 def way_of(path: str, snapshot: Snapshot) -> Way:
     """Where a path leads, as workers read it."""
     first, _, below = path.lstrip("/").partition("/")
+    if first == "v1beta" or (below.startswith("models/") and DIALECTS["gemini"].operation(below) != "models"):
+        return _way_of_gemini(below, snapshot.defaults.get("gemini"))
     is_ours = path in LOCAL_PATHS or any(path == own or path.startswith(f"{own}/") for own in CONTROL_PATHS)
     if is_ours or first in CONTROL_SEGMENTS:
         return Way(None, None, "", is_by_model=False)
     if first == "v1":
         name = "anthropic" if below.partition("/")[0] in _ANTHROPIC else "openai"
         return Way(DIALECTS[name], snapshot.defaults.get(name), below, is_by_model=True)
-    provider = snapshot.defaults.get("gemini", "") if first == "v1beta" else first
-    dialect = next((DIALECTS[one.dialect] for one in snapshot.providers if one.name == provider), None)
+    dialect = next((DIALECTS[one.dialect] for one in snapshot.providers if one.name == first), None)
     if dialect is None:
         return Way(None, None, "", is_by_model=False)
-    return Way(dialect, provider, dialect.rest_of(f"v1beta/{below}" if first == "v1beta" else below), is_by_model=False)
+    return Way(dialect, first, dialect.rest_of(below), is_by_model=False)
+
+
+def _way_of_gemini(rest: str, default: str | None) -> Way:
+    """By the model that the path names, where it asks something of one."""
+    dialect = DIALECTS["gemini"]
+    model = dialect.model_in_path(rest)
+    if model and dialect.operation(rest) != "models":
+        return Way(dialect, default, dialect.with_model_in_path(rest, model), is_by_model=True)
+    return Way(dialect if default is not None else None, default, rest, is_by_model=False)
 
 
 class _Found(NamedTuple):
@@ -219,8 +229,6 @@ def _refusal(asked: Asked, caller: Caller | None, way: Way, wanted: str) -> str 
         return f"no provider is asked on the path {asked.path}"
     if way.is_by_model and not allowed_methods(way.dialect.allow, way.rest) and way.default is None:
         return f"no API has a path /v1/{way.rest}"
-    if wanted != asked.model and way.dialect.has_model_in_path:
-        return f"the token is bound to the model {wanted!r}"
     if caller is None or caller.model == wanted or not caller.models or asked.model in caller.models:
         return None
     return f"the token may not use the model {asked.model!r}; it may use {', '.join(caller.models)}"
@@ -251,7 +259,7 @@ def _group(
     told: Callable[[str], list[Told]],
     price: Callable[[str, str], Price | None],
 ) -> GroupShown:
-    barred = [_barred(choice.provider, asked, way, alias) for choice in choices]
+    barred = [_barred(choice, asked, way, alias) for choice in choices]
     health = [told(choice.provider.id) for choice in choices]
     away = [_away(one) for one in health]
     is_any_well = any(bar is None and gone is None for bar, gone in zip(barred, away, strict=True))
@@ -280,8 +288,9 @@ def _group(
     return GroupShown(rank=rank, candidates=candidates)
 
 
-def _barred(provider: Provider, asked: Asked, way: Way, alias: ModelAlias | None) -> str | None:
+def _barred(choice: Choice, asked: Asked, way: Way, alias: ModelAlias | None) -> str | None:
     """What keeps a deployment from ever serving such a request."""
+    provider = choice.provider
     for whose, regions, tags in (
         ("the model", alias.regions if alias is not None else (), alias.tags if alias is not None else ()),
         ("the request", asked.regions, asked.tags),
@@ -291,8 +300,9 @@ def _barred(provider: Provider, asked: Asked, way: Way, alias: ModelAlias | None
         lacking = [tag for tag in tags if tag not in provider.tags]
         if lacking:
             return f"it has not the tag {lacking[0]}, which {whose} asks for"
-    if provider.allow is not None and not allowed_methods(provider.allow, way.rest):
-        return f"its allowlist has no path {way.rest}"
+    rest = way.dialect.with_model_in_path(way.rest, choice.model) if way.dialect is not None else way.rest
+    if provider.allow is not None and not allowed_methods(provider.allow, rest):
+        return f"its allowlist has no path {rest}"
     return None
 
 

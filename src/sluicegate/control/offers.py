@@ -57,6 +57,15 @@ class Offer:
         model = self._models.get(identifier)
         return None if model is None else msgspec.json.encode(shown(model))
 
+    def body_for_google(self) -> bytes:
+        """All of them as Google's SDK reads them; made anew each time, as few ask."""
+        return msgspec.json.encode({"models": [shown_to_google(model) for model in self._models.values()]})
+
+    def find_for_google(self, identifier: str) -> bytes | None:
+        """One model as Google's SDK reads it; None where it is not on offer."""
+        model = self._models.get(identifier)
+        return None if model is None else msgspec.json.encode(shown_to_google(model))
+
 
 class Offers:
     """The offers of the configuration in force."""
@@ -124,6 +133,11 @@ def shown(model: Model) -> dict[str, Any]:
         "display_name": model.name,
         "created_at": "1970-01-01T00:00:00Z",
     }
+
+
+def shown_to_google(model: Model) -> dict[str, Any]:
+    """One object for Google's SDK: https://ai.google.dev/api/models. What a model can do is not known here."""
+    return {"name": f"models/{model.id}", "displayName": model.name}
 
 
 def _by_id(models: Iterable[Model]) -> dict[str, Model]:

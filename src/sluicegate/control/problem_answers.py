@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from sluicegate.control.problems import OPENAI_PATHS, REQUEST_ID_HEADER, ProblemError
+from sluicegate.control.problems import OPENAI_PATHS, REQUEST_ID_HEADER, ProblemError, faults
 from sluicegate.dialects.openai import OpenAI
 from sluicegate.domain import errors
 from sluicegate.wire.headers import CREDENTIAL_NAMES
@@ -19,6 +19,8 @@ _OPENAI_ERRORS: dict[int, type[errors.GatewayError]] = {
     405: errors.MethodForbiddenError,
     503: errors.ControlUnavailableError,
 }
+_LONGEST_TOLD = 100
+"""Characters that are repeated of what a client sent."""
 _CREDENTIALS = ("x-admin-secret", *sorted(name.decode() for name in CREDENTIAL_NAMES))
 
 
@@ -42,11 +44,29 @@ def answer(request: Request, problem: ProblemError) -> Response:
 def _openai_answer(request: Request, problem: ProblemError) -> Response:
     """The same as the worker itself would say it, of whom clients believe that it is the provider."""
     kind = _OPENAI_ERRORS.get(problem.status, errors.BadRequestError if problem.status < 500 else errors.InternalError)
+    if kind is errors.CredentialUnknownError and not _has_credential(request):
+        kind = errors.CredentialMissingError
     body = OpenAI().error_body(kind(problem.detail), request.headers.get(REQUEST_ID_HEADER, ""))
     headers = dict(problem.headers or {})
     if not kind.is_retryable:
         headers["x-should-retry"] = "false"
     return Response(body, problem.status, headers, "application/json")
+
+
+def _has_credential(request: Request) -> bool:
+    # Of `Bearer ` nothing but the scheme is left where the variable that was to follow is empty.
+    return any(request.headers.get(name, "").strip().lower() not in {"", "bearer"} for name in _CREDENTIALS)
+
+
+def _was_not_read(error: RequestValidationError) -> bool:
+    """Whether there is a body that FastAPI left as bytes: its content type did not say that it is JSON."""
+    return isinstance(error.body, bytes) and len(error.body) > 0
+
+
+def _no_json(request: Request) -> str:
+    sent = request.headers.get("content-type", "")[:_LONGEST_TOLD]
+    found = f"The body was sent as {sent}" if sent else "The body was sent without a content type"
+    return f"{found}, and is read as JSON only: send it with the header Content-Type: application/json."
 
 
 def install(application: FastAPI) -> None:
@@ -58,7 +78,7 @@ def install(application: FastAPI) -> None:
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if error.status_code in {404, 405} and not any(request.headers.get(name) for name in _CREDENTIALS):
+        if error.status_code in {404, 405} and not _has_credential(request):
             # As on the providers' paths: strangers learn nothing about what exists.
             detail = "No credential was sent: use the header Authorization: Bearer …"
             challenge = {"www-authenticate": "Bearer"}
@@ -72,10 +92,10 @@ def install(application: FastAPI) -> None:
 
     async def on_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        # Without the input: it may hold a secret that was put into the wrong field.
-        errors = [{"path": ".".join(map(str, one["loc"])), "message": one["msg"]} for one in error.errors()]
+        if _was_not_read(error):
+            return answer(request, ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, _no_json(request)))
         detail = "The request does not have the form this path asks for."
-        return answer(request, ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=errors))
+        return answer(request, ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=faults(error.errors())))
 
     async def on_defect(request: Request, error: Exception) -> Response:
         del error  # It is raised again behind this answer, and logged.

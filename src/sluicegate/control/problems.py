@@ -1,6 +1,6 @@
 """What a use case says when it refuses; `problem_answers` tells clients so."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -27,6 +27,32 @@ class ProblemError(Exception):
         self.detail = detail
         self.errors = list(errors)
         self.headers = headers
+
+
+_WORDS = {
+    "missing": "is required",
+    "extra_forbidden": "is no field here",
+    # Pydantic would tell the length of a secret.
+    "too_short": "must not be shorter than {min_length}",
+    "too_long": "must not be longer than {max_length}",
+}
+"""By pydantic's type of error; others are told in its words."""
+
+
+def faults(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What pydantic found wrong with a request, as it is told: without the input, which may hold a misplaced secret."""
+    return [
+        {
+            "path": ".".join(map(str, one["loc"])),
+            "message": _words(one),
+        }
+        for one in errors
+    ]
+
+
+def _words(error: Mapping[str, Any]) -> str:
+    words = _WORDS.get(error["type"])
+    return str(error["msg"]).removeprefix("Value error, ") if words is None else words.format_map(error.get("ctx", {}))
 
 
 def invalid(field: str, message: str) -> ProblemError:

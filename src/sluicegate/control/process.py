@@ -20,6 +20,7 @@ from sluicegate.control.service import Service
 from sluicegate.control.storage import opened
 from sluicegate.ledger.interface import LedgerUnavailableError, UnsuitableServerError
 from sluicegate.store.errors import StoreError
+from sluicegate.store.version import NEWEST
 
 _REASONS = (
     StoreError,
@@ -51,6 +52,8 @@ async def _run(begun: Begun, log: FilteringBoundLogger, logs: Logs) -> None:
     executor = ThreadPoolExecutor(1, thread_name_prefix="count")
     try:
         async with opened(choice.started, now=clocks.unix) as storage:
+            if storage.upgraded_from is not None:
+                log.warning("the database was upgraded", version=NEWEST, before=storage.upgraded_from)
             await check(storage.ledger, log=log)
             await Service(begun, storage, executor=executor, clocks=clocks, log=log, logs=logs, loaded=_freeze).run()
     finally:

@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.config.compile import Compiled
 from sluicegate.control.clocks import Clocks
 from sluicegate.control.consumers import Consumers, Following
+from sluicegate.control.dispatched import Dispatched, Dispatchers
 from sluicegate.control.metrics.counting import metrics_consumer
 from sluicegate.control.metrics.sources import SinkCounts
 from sluicegate.control.metrics.tally import Tally
@@ -61,6 +62,7 @@ class Readers:
             chance=chance,
             log=log,
         )
+        self._dispatchers = Dispatchers(data_dir, sinks=lambda: current().settings.sinks, now=clocks.unix)
         self._retention = Retention(
             data_dir,
             settings=lambda: current().settings.events,
@@ -80,6 +82,10 @@ class Readers:
     def sink_counts(self) -> tuple[SinkCounts, ...]:
         """What became of each sink's events."""
         return self._sinks.counts()
+
+    async def dispatched(self) -> tuple[Dispatched, ...]:
+        """How sinks stand that are left to dispatchers."""
+        return await self._dispatchers.standings()
 
     async def run(self) -> None:
         """Read, and delete what is old, for ever."""

@@ -236,6 +236,7 @@ class Service:
             self._readers.consumers,
             self._readers.directory,
             sinks=self._readers.sink_counts,
+            dispatched=self._readers.dispatched,
         )
 
     def forget_prices(self) -> None:

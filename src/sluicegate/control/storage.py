@@ -24,11 +24,12 @@ _SALT_BYTES = 4
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """What is kept beyond this process."""
+    """What is kept beyond this process. `upgraded_from` is the version that an older program left, if one did."""
 
     database: Database
     key_ring: KeyRing
     ledger: Ledger
+    upgraded_from: str | None = None
 
 
 @asynccontextmanager
@@ -38,13 +39,13 @@ async def opened(started: Compiled, *, now: Callable[[], float]) -> AsyncIterato
     Raises NewerDatabaseError, MasterKeyError, and what the driver raises where there is no database.
     """
     settings, directory = started.settings, started.server.data_dir
-    await upgrade(settings.database_url, directory)
+    state = await upgrade(settings.database_url, directory)
     database = await Database.open(settings.database_url, directory)
     try:
         key_ring = await _key_ring(started, database, directory, now)
         ledger = ledger_of(settings, directory)
         try:
-            yield Storage(database, key_ring, ledger)
+            yield Storage(database, key_ring, ledger, None if state.is_current else state.found)
         finally:
             await ledger.close()
     finally:

@@ -10,6 +10,7 @@ from sluicegate.dialects.lenient import parse
 from sluicegate.dialects.limits import anthropic_form, limit_facts
 from sluicegate.dialects.silent import SilentReader
 from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
+from sluicegate.dialects.usual import Usual
 from sluicegate.domain.errors import GatewayError, Kind
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading
@@ -29,6 +30,8 @@ ALLOW: Final = (
     AllowRule(_ITEM, "files/**"),
     AllowRule(_ITEM, "skills/**"),
 )
+
+_OPERATIONS: Final = {"messages/count_tokens": "count_tokens", "messages/batches": "batches"}
 
 _KINDS: Final[dict[Kind, str]] = {
     "invalid_request": "invalid_request_error",
@@ -56,18 +59,11 @@ _IMAGE: Final = 6_000
 """Tokens of the largest image that is not scaled down first, with room for models to come."""
 
 
-class Anthropic:
+class Anthropic(Usual):
     """The dialect `anthropic`."""
 
     name: ClassVar[str] = "anthropic"
     allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
-    has_model_in_path: ClassVar[bool] = False
-    credential_parameters: ClassVar[frozenset[str]] = frozenset()
-    error_type: ClassVar[bytes] = b"application/json"
-
-    def __repr__(self) -> str:
-        """Tell which one it is."""
-        return "<Anthropic>"
 
     def credential_headers(self, api_key: str) -> tuple[tuple[str, str], ...]:
         """The key in `x-api-key`, an OAuth token as a bearer."""
@@ -89,34 +85,15 @@ class Anthropic:
 
     def operation(self, path: str) -> str:
         """Name what the path does."""
-        if path == "messages/count_tokens":
-            return "count_tokens"
+        known = _OPERATIONS.get(path)
+        if known is not None:
+            return known
         first, slash, _ = path.partition("/")
         return "stored" if slash and first == "messages" else first
 
     def is_countable(self, operation: str) -> bool:
         """Messages only."""
         return operation == "messages"
-
-    def model_in_path(self, path: str) -> str | None:
-        """Never: the body names it."""
-        return None
-
-    def with_model_in_path(self, path: str, model: str) -> str:
-        """The path as it is."""
-        return path
-
-    def is_stream_request(self, path: str, query: str) -> bool:
-        """Never: the body asks for streams."""
-        return False
-
-    def can_include_usage(self, operation: str) -> bool:
-        """Never: streams always report it."""
-        return False
-
-    def is_usage_only(self, payload: bytes) -> bool:
-        """Never."""
-        return False
 
     def cap_fields(self, operation: str, host: str) -> CapFields | None:
         """`max_tokens`, which the API requires."""

@@ -49,8 +49,6 @@ class Dialect(Protocol):
     name: ClassVar[str]
     allow: ClassVar[tuple[AllowRule, ...]]
     """Paths and methods a token may use unless the provider's configuration says otherwise."""
-    has_model_in_path: ClassVar[bool]
-    """Whether the path, not the body, names the model (Gemini)."""
     credential_parameters: ClassVar[frozenset[str]]
     """Query parameters that may hold a credential; a caller's never travels to the provider."""
     error_type: ClassVar[bytes]
@@ -85,11 +83,15 @@ class Dialect(Protocol):
         ...
 
     def model_in_path(self, path: str) -> str | None:
-        """The model named by the path, where `has_model_in_path`."""
+        """The model that the path names (Gemini); None where that is for the body."""
         ...
 
     def with_model_in_path(self, path: str, model: str) -> str:
-        """The same path with another model, where `has_model_in_path`."""
+        """The same path with another model, escaped as URLs have it; as it is where it names none."""
+        ...
+
+    def with_model_repeated(self, body: bytes, model: str) -> bytes:
+        """The body with another model wherever it repeats what the path names. Never raises."""
         ...
 
     def is_stream_request(self, path: str, query: str) -> bool:

@@ -7,12 +7,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from sluicegate.dialects.base import Resets, StreamReader
+from sluicegate.dialects.base import StreamReader
 from sluicegate.dialects.gemini_answers import ContentReader, array_items, read_content
+from sluicegate.dialects.gemini_models import with_model_repeated
 from sluicegate.dialects.lenient import parse
-from sluicegate.dialects.limits import limit_facts, openai_form
+from sluicegate.dialects.limits import limit_facts
 from sluicegate.dialects.silent import SilentReader
 from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
+from sluicegate.dialects.usual import Usual
 from sluicegate.domain.errors import GatewayError
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading
@@ -72,7 +74,10 @@ _STATUS_NAMES: Final = {
 """`google.rpc.Code` by HTTP status; other 4xx are INVALID_ARGUMENT, other 5xx INTERNAL."""
 
 _VERSION = re.compile(r"v1(?:(?:alpha|beta)\d*)?/")
-_MODEL = re.compile(r"(models/|(?=tunedModels/))((?:tunedModels/)?[^/:]+)((?::[A-Za-z]+)?)")
+_MODEL = re.compile(
+    rf"(models/|(?=tunedModels/))((?:tunedModels/)?[^/:]+|.+(?=:(?:{'|'.join(_VERBS)})$))((?::[A-Za-z]+)?)"
+)
+"""Before a verb stands any name, also one of ours (`provider/model`)."""
 
 
 _CAP: Final = CapFields(
@@ -84,26 +89,16 @@ _CAP: Final = CapFields(
 _IMAGE: Final = 8_000
 
 
-class Gemini:
+class Gemini(Usual):
     """The dialect `gemini`."""
 
     name: ClassVar[str] = "gemini"
     allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
-    has_model_in_path: ClassVar[bool] = True
     credential_parameters: ClassVar[frozenset[str]] = frozenset({"key"})
-    error_type: ClassVar[bytes] = b"application/json"
-
-    def __repr__(self) -> str:
-        """Tell which one it is."""
-        return "<Gemini>"
 
     def credential_headers(self, api_key: str) -> tuple[tuple[str, str], ...]:
         """The key in `x-goog-api-key`."""
         return (("x-goog-api-key", api_key),)
-
-    def default_headers(self) -> tuple[tuple[str, str], ...]:
-        """None are required."""
-        return ()
 
     def version_path(self, base_path: str) -> str:
         """`/v1beta`, which has all features, where the base URL names no version."""
@@ -136,19 +131,15 @@ class Gemini:
         if found is None:
             return path
         tuned, name = ("tunedModels/", model[12:]) if model.startswith("tunedModels/") else ("models/", model)
-        return f"{tuned}{quote(name.removeprefix('models/'), safe='')}{found[3]}"
+        return f"{tuned}{quote(name.removeprefix('models/'), safe='@')}{found[3]}"
+
+    def with_model_repeated(self, body: bytes, model: str) -> bytes:
+        """As `dialects.gemini_models` has it."""
+        return with_model_repeated(body, model)
 
     def is_stream_request(self, path: str, query: str) -> bool:
         """`…:streamGenerateContent`, whether as server-sent events (`alt=sse`) or as one growing JSON array."""
         return path.endswith(":streamGenerateContent")
-
-    def can_include_usage(self, operation: str) -> bool:
-        """Never: streams always report it."""
-        return False
-
-    def is_usage_only(self, payload: bytes) -> bool:
-        """Never."""
-        return False
 
     def cap_fields(self, operation: str, host: str) -> CapFields | None:
         """`generationConfig.maxOutputTokens`."""
@@ -157,10 +148,6 @@ class Gemini:
     def image_tokens(self, model: str) -> int:
         """258 for each tile of 768 pixels, at most 16 of them, with room for models to come."""
         return _IMAGE
-
-    def limit_form(self, metric: str, maximum: int, resets: Resets | None) -> bytes:
-        """The API has none; `x-ratelimit-…` is what most clients know."""
-        return openai_form(metric, maximum, resets)
 
     def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:
         """A last partial answer with the finish reason `MAX_TOKENS`."""

@@ -6,10 +6,11 @@ from typing import ClassVar, Final
 import msgspec
 from msgspec import Struct, field
 
-from sluicegate.dialects.base import Resets, StreamReader
+from sluicegate.dialects.base import StreamReader
 from sluicegate.dialects.lenient import LenientDecoder, count
-from sluicegate.dialects.limits import limit_facts, openai_form
+from sluicegate.dialects.limits import limit_facts
 from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, provider_cost_of, usage_of
+from sluicegate.dialects.usual import Usual
 from sluicegate.domain.errors import GatewayError
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading, Usage
@@ -57,26 +58,11 @@ _answers: Final = LenientDecoder(_Answer)
 _IMAGE: Final = 50_000
 
 
-class Generic:
+class Generic(Usual):
     """The dialect `generic`."""
 
     name: ClassVar[str] = "generic"
     allow: ClassVar[tuple[AllowRule, ...]] = (AllowRule(_METHODS, "**"),)
-    has_model_in_path: ClassVar[bool] = False
-    credential_parameters: ClassVar[frozenset[str]] = frozenset()
-    error_type: ClassVar[bytes] = b"application/json"
-
-    def __repr__(self) -> str:
-        """Tell which one it is."""
-        return "<Generic>"
-
-    def credential_headers(self, api_key: str) -> tuple[tuple[str, str], ...]:
-        """The key as a bearer token (RFC 6750); other places are a matter of configured headers."""
-        return (("authorization", f"Bearer {api_key}"),)
-
-    def default_headers(self) -> tuple[tuple[str, str], ...]:
-        """None are known."""
-        return ()
 
     def version_path(self, base_path: str) -> str:
         """The base path where it ends in a version, else `/v1` after it."""
@@ -94,26 +80,6 @@ class Generic:
         """Never: where the texts are is not known."""
         return False
 
-    def model_in_path(self, path: str) -> str | None:
-        """Never."""
-        return None
-
-    def with_model_in_path(self, path: str, model: str) -> str:
-        """The path as it is."""
-        return path
-
-    def is_stream_request(self, path: str, query: str) -> bool:
-        """Never known."""
-        return False
-
-    def can_include_usage(self, operation: str) -> bool:
-        """Never known."""
-        return False
-
-    def is_usage_only(self, payload: bytes) -> bool:
-        """Never."""
-        return False
-
     def cap_fields(self, operation: str, host: str) -> CapFields | None:
         """Not known."""
         return None
@@ -121,10 +87,6 @@ class Generic:
     def image_tokens(self, model: str) -> int:
         """More than any API we know takes for one."""
         return _IMAGE
-
-    def limit_form(self, metric: str, maximum: int, resets: Resets | None) -> bytes:
-        """`x-ratelimit-…`, which most clients know."""
-        return openai_form(metric, maximum, resets)
 
     def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:
         """Not known."""

@@ -15,10 +15,6 @@ class Management(Generic):
     name: ClassVar[str] = "management"
     error_type: ClassVar[bytes] = b"application/problem+json"
 
-    def __repr__(self) -> str:
-        """Tell which one it is."""
-        return "<Management>"
-
     def error_body(self, error: GatewayError, request_id: str) -> bytes:
         """`{"type","title","status","detail","request_id","errors"}`, as the control process itself writes it."""
         return msgspec.json.encode(

@@ -4,13 +4,14 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from sluicegate.dialects.base import Resets, StreamReader
+from sluicegate.dialects.base import StreamReader
 from sluicegate.dialects.lenient import parse
-from sluicegate.dialects.limits import limit_facts, openai_form
+from sluicegate.dialects.limits import limit_facts
 from sluicegate.dialects.openai_chat import ChatReader, is_usage_chunk, read_chat
 from sluicegate.dialects.openai_events import EventReader, read_response
 from sluicegate.dialects.silent import SilentReader
 from sluicegate.dialects.texts import field, json_texts, text_of, texts_of
+from sluicegate.dialects.usual import Usual
 from sluicegate.domain.errors import GatewayError, Kind, RateLimitedError
 from sluicegate.domain.snapshot import AllowRule
 from sluicegate.domain.usage import Reading
@@ -96,26 +97,11 @@ _DEAR_IMAGE: Final = 50_000
 _IMAGE: Final = 8_000
 
 
-class OpenAI:
+class OpenAI(Usual):
     """The dialect `openai` (https://platform.openai.com/docs/api-reference)."""
 
     name: ClassVar[str] = "openai"
     allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
-    has_model_in_path: ClassVar[bool] = False
-    credential_parameters: ClassVar[frozenset[str]] = frozenset()
-    error_type: ClassVar[bytes] = b"application/json"
-
-    def __repr__(self) -> str:
-        """Tell which one it is."""
-        return "<OpenAI>"
-
-    def credential_headers(self, api_key: str) -> tuple[tuple[str, str], ...]:
-        """The key as a bearer token."""
-        return (("authorization", f"Bearer {api_key}"),)
-
-    def default_headers(self) -> tuple[tuple[str, str], ...]:
-        """None are required."""
-        return ()
 
     def version_path(self, base_path: str) -> str:
         """The base path as it is: base URLs of this family hold the version (`/v1`, `/openai/v1`, `/api/paas/v4`)."""
@@ -137,18 +123,6 @@ class OpenAI:
         """Chat, completions, responses and embeddings."""
         return operation in _COUNTABLE
 
-    def model_in_path(self, path: str) -> str | None:
-        """Never: the body names it."""
-        return None
-
-    def with_model_in_path(self, path: str, model: str) -> str:
-        """The path as it is."""
-        return path
-
-    def is_stream_request(self, path: str, query: str) -> bool:
-        """Never: the body asks for streams."""
-        return False
-
     def can_include_usage(self, operation: str) -> bool:
         """Chat and completions, whose streams report usage only if asked to."""
         return operation in _CHAT
@@ -166,10 +140,6 @@ class OpenAI:
     def image_tokens(self, model: str) -> int:
         """Eight tiles of 5,667 and a base of 2,833 for gpt-4o-mini; others take a sixth of that at most."""
         return _DEAR_IMAGE if "4o-mini" in model else _IMAGE
-
-    def limit_form(self, metric: str, maximum: int, resets: Resets | None) -> bytes:
-        """`x-ratelimit-…`."""
-        return openai_form(metric, maximum, resets)
 
     def length_ending(self, request_id: str, operation: str, reading: Reading, events: int) -> bytes:
         """A last chunk with the finish reason `length`; for responses, an incomplete one."""
@@ -255,11 +225,17 @@ class OpenAI:
         return text_of(field(answer, "output")) if operation == "responses" else ""
 
 
+def _type(error: GatewayError) -> str:
+    """OpenAI's word for a kind of error; of limits and failed providers, what clients of older gateways look for."""
+    if isinstance(error, RateLimitedError):
+        return error.code
+    return "upstream_error" if error.status == 502 and error.source == "upstream" else _KINDS[error.kind]
+
+
 def _error_object(error: GatewayError) -> dict[str, object]:
     return {
         "message": error.message,
-        # Older gateways of this family say so, and their clients look for it.
-        "type": error.code if isinstance(error, RateLimitedError) else _KINDS[error.kind],
+        "type": _type(error),
         "param": error.parameter,
         "code": error.code,
         **limit_facts(error),

@@ -32,6 +32,26 @@ class AuditDraft(Struct, frozen=True, kw_only=True):
     after: dict[str, Any] | None = None
 
 
+class AuditFilter(Struct, frozen=True, kw_only=True):
+    """What a list of entries is narrowed by, where it is not None.
+
+    `since` (inclusive) and `until` (exclusive) in Unix milliseconds; `search` is part of what an entry says, in any
+    case.
+    """
+
+    actor: str | None = None
+    action: str | None = None
+    target_kind: str | None = None
+    target_id: str | None = None
+    organization_id: str | None = None
+    since: int | None = None
+    until: int | None = None
+    search: str | None = None
+
+
+ALL_ENTRIES = AuditFilter()
+
+
 class Break(Struct, frozen=True):
     """The first place where the chain does not hold: the entry's number, and what is wrong there."""
 

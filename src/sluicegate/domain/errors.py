@@ -391,7 +391,7 @@ class MaxCostError(GatewayError):
 
 
 class UnmeteredError(GatewayError):
-    """A hard limit of tokens or dollars holds, and what this connection will use cannot be bounded (WebSocket)."""
+    """A hard limit of tokens or dollars holds, and what is asked for cannot be bounded: a batch, a WebSocket."""
 
     status = 403
     code = "unmetered_forbidden"

@@ -41,7 +41,7 @@ class Holding:
         self.maximum = maximum
         self.granted = self.returned = self.taken = self.free = 0
         self.taken_before = 0
-        """`taken` at the time `used` was told."""
+        """What of `taken` is in `used`."""
         self.low = 0
         """Below this much free more is asked for ahead of need."""
         self.valid_until = 0.0
@@ -72,13 +72,19 @@ class Holding:
         """What is left of the maximum, as far as is known here."""
         return max(0, self.maximum - self.in_use)
 
-    def lent(self, granted: int, used: int, frees_at: int | None, valid_until: float) -> int:
-        """Take the ledger's word: cumulative grants, and until when they are good. Return how many units are new."""
+    def lent(
+        self, granted: int, used: int, frees_at: int | None, valid_until: float, *, settled: int | None = None
+    ) -> int:
+        """Take the ledger's word: cumulative grants, and until when they are good. Return how many units are new.
+
+        `settled` is what `used` has of this lease, None for all that was taken: charges reach the ledger later.
+        """
         more = max(0, granted - self.granted)
         self.granted += more
         self.free += more
         self.used = used
-        self.taken_before = self.taken
+        # A ledger that had forgotten the lease takes what is reserved for settled.
+        self.taken_before = self.taken if settled is None else min(settled, self.taken)
         self.frees_at = frees_at
         self.valid_until = max(self.valid_until, valid_until)
         return more
@@ -95,7 +101,7 @@ def reserve(places: Sequence[tuple[Holding, int]], amounts: Sequence[int], now: 
     """Reserve all amounts or none: NOT_HELD where an account has not enough free, is not good now, or is waited for.
 
     Each place is a holding, and which of the amounts is taken of it. HELD_LOW says that more should be asked for ahead
-    of need: some account has less than `low` free.
+    of need: some account has less than `low` free. `now` is of the clock that `Holding.open_until` is of.
     """
     outcome = HELD
     for holding, index in places:

@@ -102,8 +102,9 @@ Operation = Ask | Settle | Close | Reset
 
 
 class Outcome(Struct, frozen=True):
-    """An account after an operation. `granted` and `position` are the holder's; `is_applied` is False for a `Settle`
-    that did not apply, and for an `Ask` that renewed nothing: it came late, or its lease has lapsed or is closed.
+    """An account after an operation. `granted`, `settled` and `position` are the holder's; `is_applied` is False for a
+    `Settle` that did not apply, and for an `Ask` that renewed nothing: it came late, or its lease has lapsed or is
+    closed.
 
     `leased` is what all holders have set aside, the asking one included. `frees_at` is when (Unix milliseconds) enough
     is certain to be free again for what was `needed` and not granted, or where nothing was, when the window ends or its
@@ -118,6 +119,7 @@ class Outcome(Struct, frozen=True):
     frees_at: int | None
     now: int
     is_applied: bool = True
+    settled: int = 0
 
 
 class Balance(Struct, frozen=True):
@@ -142,6 +144,10 @@ class Held(Struct, frozen=True):
     lease: Lease
 
 
+STANDSTILL = 3_600_000
+"""Milliseconds by which the clock may be put back without an account's time following it: as much as two servers may be
+apart of which one takes the other's place. More than that was a wrong clock, whose time nobody waits for: until it
+came, what is charged would lie before the window and count for nothing."""
 REMEMBERED = 7 * 86_400_000
 """Milliseconds for which a lease is kept after nothing charged to it counts any longer: until then a message may be
 repeated, or a holder come back, and everything is as it was."""
@@ -163,8 +169,9 @@ class _Present(NamedTuple):
 def apply(name: str, account: Account, operation: Operation, now: int) -> tuple[Account, Outcome]:
     """An account after an operation at this moment (Unix milliseconds), and what came of it.
 
-    An account's time does not run backwards: for an earlier `now` the latest one that it has seen is taken. What does
-    not count any longer is dropped on the way. Raises WindowError where `name` is not that of an account.
+    An account's time does not run backwards, but by more than `STANDSTILL`: for a `now` that is earlier by less, the
+    latest one that it has seen is taken. What does not count any longer is dropped on the way. Raises WindowError where
+    `name` is not that of an account.
     """
     present = _present(name, account, now)
     account = _pruned(present, account)
@@ -188,6 +195,7 @@ def apply(name: str, account: Account, operation: Operation, now: int) -> tuple[
         frees_at=_frees_at(present, account, short),
         now=present.now,
         is_applied=is_applied,
+        settled=lease.settled,
     )
 
 
@@ -206,7 +214,8 @@ def balance(name: str, account: Account, now: int) -> Balance:
 
 def _present(name: str, account: Account, now: int) -> _Present:
     window = _window(name)
-    now = max(now, account.seen_at)
+    if now < account.seen_at <= now + STANDSTILL:
+        now = account.seen_at
     return _Present(window, now, now + 1 if window is None else windows.counts_from(window, now))
 
 

@@ -19,6 +19,8 @@ SHORTEST_SECRET: Final = 8
 """Characters: what is shorter would be found in every other word."""
 _DEEPEST: Final = 3
 """JSON in texts of JSON that is looked into."""
+_MARK: Final = "\ufeff"
+"""Some programs put it before a text (RFC 8259 section 8.1)."""
 _LAST_WORD: Final = re.compile(r"\S{1,512}\Z")
 
 _EMAIL: Final = re.compile(r"(?<![\w.%+-])[\w.%+-]+@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
@@ -74,7 +76,7 @@ class Redactor:
         return self._any(text, 0)
 
     def _any(self, text: str, depth: int) -> str:
-        if depth < _DEEPEST and text.lstrip()[:1] in ("{", "["):
+        if depth < _DEEPEST and text.removeprefix(_MARK).lstrip()[:1] in ("{", "["):
             return self._json(text, depth)
         return self._plain(text)
 
@@ -94,17 +96,18 @@ class Redactor:
             at = literal.end()
             meant = _meant(literal[1])
             colon = _COLON.match(text, at)
-            if colon is None or not literal[2]:
-                parts.append(self._literal(literal[0], literal[1], meant, bool(literal[2]), depth))
+            has_end = bool(literal[2])
+            if colon is None or not has_end:
+                parts.append(self._literal(literal[0], literal[1], meant, depth, has_end=has_end))
                 continue
-            parts.append(literal[0] + colon[0])
+            parts.append(self._literal(literal[0], literal[1], meant, _DEEPEST, has_end=has_end) + colon[0])
             at = colon.end()
             if meant.casefold() in self._fields:
                 parts.append(f'"{REDACTED}"')
                 at = _end_of_value(text, at)
         return "".join([*parts, self._between(text[at:])])
 
-    def _literal(self, whole: str, escaped: str, meant: str, has_end: bool, depth: int) -> str:
+    def _literal(self, whole: str, escaped: str, meant: str, depth: int, *, has_end: bool) -> str:
         """A text of JSON; as it is written where nothing in it goes."""
         clean = self._any(meant, depth + 1)
         if clean == meant and self._plain(escaped) == escaped:

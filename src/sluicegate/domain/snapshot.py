@@ -125,6 +125,8 @@ class Provider(Struct, frozen=True):
     """Seconds a request may wait for a free connection when all are busy."""
     ask_usage: bool = True
     """Whether a stream is asked for its usage (`stream_options.include_usage`) when the client did not."""
+    prompt_overhead: int = 0
+    """Tokens that its models read beyond what requests say, besides the few that every API puts around messages."""
     verify_tls: bool = True
     ca_file: str | None = None
     proxy: str | None = None

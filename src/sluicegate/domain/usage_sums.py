@@ -50,15 +50,6 @@ _encoder: Final = msgspec.msgpack.Encoder()
 _decoder: Final = msgspec.msgpack.Decoder(list[tuple[Kind, Sums]])
 
 
-def sums_of(events: Iterable[Kept]) -> dict[RollupKey, Sums]:
-    """What exchanges add up to: by hour and day, for everybody, each organisation, project, user, token and tag.
-
-    Each with one sum for each of the models it had answers of. Those whose caller was not recognised count for
-    everybody alone.
-    """
-    return by_subject(alike(events))
-
-
 def alike(events: Iterable[Kept]) -> Alike:
     """What those come to that differ in nothing that matters here."""
     found: dict[tuple[str, Any], list[int]] = {}
@@ -72,7 +63,11 @@ def alike(events: Iterable[Kept]) -> Alike:
 
 
 def by_subject(kinds: Mapping[Kind, Sums]) -> dict[RollupKey, Sums]:
-    """What they add up to for each subject, by hour and by day."""
+    """What they add up to by hour and day, for everybody, each organisation, project, user, token and tag.
+
+    Each with one sum for each of the models it had answers of. Those whose caller was not recognised count for
+    everybody alone.
+    """
     found: dict[RollupKey, Sums] = {}
     for kind, sums in kinds.items():
         for key in _keys(kind):

@@ -103,7 +103,11 @@ async def feed_from_stream(
     abandoned_after: float = ABANDONED_AFTER,
     grace: float = GRACE,
 ) -> None:
-    """Deliver this replica's share of a stream until `end` is set; all replicas of a sink are one group."""
+    """Deliver this replica's share of a stream until `end` is set; all replicas of a sink are one group.
+
+    What a replica has not been heard of for `abandoned_after` seconds is taken over by another; `grace` is how many
+    seconds what is under way at the end may take.
+    """
 
     async def deliver(lines: Sequence[bytes]) -> None:
         events = _events(lines)

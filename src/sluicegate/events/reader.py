@@ -1,17 +1,16 @@
-"""All incarnations' events together: read them, and delete what everyone has passed."""
+"""All incarnations' events together."""
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 from typing import Generic
 
 from msgspec import Struct
 
 from sluicegate.domain.events import Exchange
-from sluicegate.domain.segments import unfinished_name
 from sluicegate.events import segments
 from sluicegate.events.checkpoint import Checkpoint, Progress
-from sluicegate.events.segments import Found, found_segments, segment_path, segment_size
+from sluicegate.events.segments import found_segments, segment_path, segment_size
 from sluicegate.events.tail import EXCHANGES, Damage, EventT, Lines, Tail
 
 
@@ -116,43 +115,6 @@ class SegmentReader:
                     unread += max(0, size - progress.offset) if number == progress.number else size
         return unread
 
-    def delete_passed(self, checkpoints: Collection[Checkpoint]) -> tuple[Path, ...]:
-        """Delete and return the segments that nobody needs any more: none where `checkpoints` is empty.
-
-        Such are those that every checkpoint is past, without a pending line withheld in them, and whose writer has
-        moved on or is gone. Oldest first, so that an interruption leaves no gap. Raises OSError.
-        """
-        paths = self._passed(found_segments(self._directory), checkpoints)
-        for path in paths:
-            path.unlink(missing_ok=True)
-        return tuple(paths)
-
-    def _passed(self, found: Found, checkpoints: Collection[Checkpoint]) -> list[Path]:
-        """Choose the segments to delete."""
-        passed: list[Path] = []
-        for incarnation, numbers in found.items():
-            all_progress = [each.incarnations.get(incarnation) for each in checkpoints]
-            known = [each for each in all_progress if each is not None]
-            if not known or len(known) < len(all_progress):
-                continue
-            needed = min(_first_needed(each) for each in known)
-            gone = [number for number in numbers[:-1] if number < needed]
-            passed += [segment_path(self._directory, incarnation, number) for number in gone]
-            if self._is_done(incarnation, numbers[-1], known):
-                passed.append(segment_path(self._directory, incarnation, numbers[-1]))
-                # Its writer may have died just before the next segment had its name.
-                unfinished = self._directory / unfinished_name(incarnation, numbers[-1] + 1)
-                passed += [unfinished] if unfinished.exists() else []
-        return passed
-
-    def _is_done(self, incarnation: str, last: int, all_progress: list[Progress]) -> bool:
-        """Whether an incarnation's writer is gone and everyone has read all of it."""
-        if not self._is_abandoned(self._directory, incarnation, last):
-            return False
-        # Its size is final only now.
-        size = segment_size(self._directory, incarnation, last)
-        return all(not each.waiting and (each.number, each.offset) >= (last, size) for each in all_progress)
-
     def _end_of_lines(self, incarnation: str, number: int) -> int:
         """Return the offset behind a segment's last newline."""
         size = 65_536
@@ -180,8 +142,3 @@ def _served(tails: list[Tail[EventT]], events: list[EventT], max_events: int) ->
         if tail.read(events, share):
             hungry.append(tail)
     return hungry
-
-
-def _first_needed(progress: Progress) -> int:
-    """Return the number of the oldest segment a consumer will still read from."""
-    return min([progress.number, *(each.number for each in progress.waiting)])

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from structlog.typing import FilteringBoundLogger
 
-from sluicegate.events.redis_stream import Entry, RedisStream, StreamUnavailableError
+from sluicegate.events.redis_stream import Entry, RedisStream
+from sluicegate.events.stream_group import StreamUnavailableError
 
 LARGEST_BATCH = 500
 ABANDONED_AFTER = 60.0

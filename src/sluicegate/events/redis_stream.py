@@ -7,14 +7,14 @@ Rule 3. An entry that a reader has taken and not acknowledged is its own, until 
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from msgspec import Struct
-from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import ResponseError
 
 from sluicegate.config.redis_address import RedisAddress
-from sluicegate.config.redis_client import FAILURES, connected, told
+from sluicegate.config.redis_client import FAILURES, connected, pipelined, told
+from sluicegate.events.stream_group import GroupStanding, StreamUnavailableError
 
 FIELD = b"event"
 
@@ -22,34 +22,11 @@ _MARGIN = 5.0
 """Seconds beyond the time that a reader waits for entries, in which the server must have answered."""
 
 
-class StreamUnavailableError(Exception):
-    """The server did not do what it was asked. The same may be asked again."""
-
-
 class Entry(Struct, frozen=True):
     """An entry's id, and its event as JSON; empty where somebody else has added something else."""
 
     id: bytes
     event: bytes
-
-
-class GroupStanding(Struct, frozen=True):
-    """How a group of readers stands.
-
-    `lag` are the entries that none has taken, None where the server cannot tell; `pending` those that are taken and not
-    acknowledged.
-    """
-
-    lag: int | None
-    pending: int
-
-
-class _Pipeline(Protocol):
-    """What the pipelines of a server and of a cluster have in common."""
-
-    def execute_command(self, *arguments: str | bytes | int) -> object: ...
-
-    def execute(self, raise_on_error: bool = True) -> Awaitable[list[Any]]: ...
 
 
 class RedisStream:
@@ -73,15 +50,10 @@ class RedisStream:
 
         Where it fails some may be there all the same: what is repeated is twice in the stream.
         """
-        pipeline: _Pipeline = (
-            self._client.pipeline()
-            if isinstance(self._client, RedisCluster)
-            else self._client.pipeline(transaction=False)
-        )
-        for line in lines:
-            pipeline.execute_command("XADD", self._name, "MAXLEN", "~", most, "*", FIELD, line)
         try:
-            replies = await pipeline.execute(raise_on_error=False)
+            replies = await pipelined(
+                self._client, [("XADD", self._name, "MAXLEN", "~", most, "*", FIELD, line) for line in lines]
+            )
         except FAILURES as error:
             raise self._unavailable(error) from error
         for reply in replies:
@@ -134,10 +106,17 @@ class RedisStream:
 
     async def standing(self, group: str) -> GroupStanding:
         """How a group stands; where there is none, none of it."""
-        for facts in await self._run("XINFO GROUPS", self._name):
-            if facts["name"] == group.encode():
-                return GroupStanding(facts.get("lag"), facts["pending"])
-        return GroupStanding(None, 0)
+        return (await self.standings()).get(group, GroupStanding(None, 0))
+
+    async def standings(self) -> dict[str, GroupStanding]:
+        """How each group stands, by name; there is none where there is no stream yet."""
+        try:
+            groups = await self._execute("XINFO GROUPS", self._name)
+        except FAILURES as error:
+            if isinstance(error, ResponseError) and str(error).startswith("no such key"):
+                return {}
+            raise self._unavailable(error) from error
+        return {facts["name"].decode(): GroupStanding(facts.get("lag"), facts["pending"]) for facts in groups}
 
     async def leave(self, group: str, reader: str) -> None:
         """Forget a reader that will not come back, unless it still has entries: somebody must claim these."""

@@ -105,7 +105,7 @@ class Borrower:
                 self._outcomes.failed(account, now)
                 continue
             account.is_unheard = False
-            account.lent(loan.granted, loan.used, loan.frees_at, lent.valid_until)
+            account.lent(loan.granted, loan.used, loan.frees_at, lent.valid_until, settled=loan.settled)
             account.answered_at = now
             account.extra = 0
             account.renew_at = now + (lent.valid_until - now) / 3

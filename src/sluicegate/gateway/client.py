@@ -143,7 +143,7 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._stop is not None:
             self._stopped(self._stop)
-        elif self.phase == HEAD:
+        elif self._head is not None:
             self._check_head()
         elif self.phase == BODY and self._reading is not None:
             framing = self._fed - self._head_bytes - FRAMED * self._reading.body_size
@@ -182,8 +182,8 @@ class ClientConnection(asyncio.Protocol):
     # -- httptools' callbacks
 
     def on_message_begin(self) -> None:
-        """A request begins."""
-        if self._stop is None:
+        """A request begins; or the body of one does, in a parser of its own (`_read_body`)."""
+        if self._stop is None and self._reading is None:
             if len(self._waiting) >= LARGEST_PIPELINE:
                 self._stop = MalformedRequestError(f"more than {LARGEST_PIPELINE} requests are pipelined")
                 return
@@ -244,6 +244,8 @@ class ClientConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The request is whole."""
         exchange = self._reading
+        if exchange is not None and exchange.has_body and not exchange.body_size and self._is_body_left():
+            return
         self._reading = None
         self._fed = 0
         if exchange is not None and self._stop is None:
@@ -291,7 +293,7 @@ class ClientConnection(asyncio.Protocol):
         elif not exchange.keeps_alive or self.services.is_draining or self._stop is not None:
             if self._stop is not None and exchange.error is not self._stop:
                 self._say(self._stop)
-            transport.close()
+            self._close(transport)
         elif not exchange.is_request_complete:
             self._discard(exchange)
         else:
@@ -383,9 +385,28 @@ class ClientConnection(asyncio.Protocol):
     def _upgrade_asked(self, rest: bytes) -> None:
         """A request that wants another protocol was parsed; what follows it is that protocol's."""
         exchange = self.current
-        if exchange is not None and exchange.head.upgrade and not exchange.is_ended:
+        if self._reading is not None:
+            self._read_body(self._reading, rest)
+        elif exchange is not None and exchange.head.upgrade and not exchange.is_ended:
             self._rest += rest
         elif rest:
+            self.data_received(rest)
+
+    def _is_body_left(self) -> bool:
+        """Whether the parser ended a request before its body: it takes all behind an Upgrade for another protocol's."""
+        return self._parser is not None and self._parser.should_upgrade()
+
+    def _read_body(self, exchange: Exchange, rest: bytes) -> None:
+        """Read the body of a request that wants a protocol we do not speak (the JDK's client asks for HTTP/2 first).
+
+        It stays a request like any other (RFC 9110 section 7.8). A new parser is told how the body is framed.
+        """
+        self._parser = parser = HttpRequestParser(self)
+        length = b"Content-Length: %d" % exchange.content_length
+        framing = b"Transfer-Encoding: chunked" if exchange.is_chunked else length
+        parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % framing)
+        if rest:
+            self._fed -= len(rest)
             self.data_received(rest)
 
     def _stopped(self, error: GatewayError) -> None:
@@ -397,6 +418,8 @@ class ClientConnection(asyncio.Protocol):
         if exchange is None:
             self._say(error)
             self._linger()
+        elif self._is_discarding:
+            self._linger()  # its answer is out
         elif not exchange.is_request_complete:
             exchange.keeps_alive = False
             exchange.refuse(error)
@@ -414,12 +437,17 @@ class ClientConnection(asyncio.Protocol):
         if transport is None:
             return
         if self._is_secured() or not transport.can_write_eof():
-            transport.close()
+            self._close(transport)
             return
         self._parser = None
         self._enter(LINGERING)
         self.resume_reading()
         transport.write_eof()
+
+    def _close(self, transport: asyncio.Transport) -> None:
+        """Close behind what is still to be sent. Who does not fetch that is kept no longer than who asks nothing."""
+        self._enter(IDLE)
+        transport.close()
 
     def _is_secured(self) -> bool:
         return self.transport is not None and self.transport.get_extra_info("sslcontext") is not None
@@ -448,7 +476,8 @@ class ClientConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """The gateway is shutting down: close now if idle, else after the present exchange."""
-        if self.current is None and self._tunnel is None and self.transport is not None:
+        is_idle = self.current is None or self._is_discarding
+        if is_idle and self._tunnel is None and self.transport is not None:
             self.transport.close()
 
     def cut(self) -> None:

@@ -23,6 +23,7 @@ from sluicegate.wire.link import Count, Counted
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
 
+_PATH: Final = "messages/count_tokens"
 ESTIMATED: Final = b"x-gateway-estimated: true\r\n"
 
 
@@ -37,7 +38,7 @@ _decode = msgspec.json.Decoder(_Asked).decode
 
 def is_estimated(route: Route, selector: Selector | None) -> bool:
     """Whether a count that may be had of `selector` is to be made here."""
-    if route.method != b"POST":
+    if route.method != b"POST" or route.rest != _PATH:
         return False
     if selector is None:
         return True

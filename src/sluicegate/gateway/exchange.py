@@ -48,6 +48,7 @@ class Exchange:
         "connection",
         "content_length",
         "counted_input",
+        "elsewhere",
         "ended",
         "error",
         "filter",
@@ -103,7 +104,6 @@ class Exchange:
     )
 
     route: Route
-    waiting_since: float
 
     def __init__(self, client: "ClientConnection", services: Services, head: RequestHead, content_length: int) -> None:
         """A request whose head has arrived; `content_length` is -1 where none was said."""
@@ -140,7 +140,9 @@ class Exchange:
         self.requested_model = self.model = self.upstream_request_id = ""
         self.status = self.upstream_status = self.attempts = self.response_bytes = self.overhead_us = 0
         self.framing = self.held_size = 0
-        self.ready = self.sent = self.first_byte = self.ended = self.seen = 0.0
+        self.ready = self.sent = self.first_byte = self.ended = self.seen = self.waiting_since = 0.0
+        self.elsewhere = 0.0
+        """Seconds since `ready` that others took: connections that were waited for, and attempts that failed."""
         self.seen_reads = 0
         self.is_forwarding = self.is_waiting = self.is_fresh = self.is_stream_request = self.is_stream = False
         self.is_head_sent = self.is_cut = self.is_client_gone = self.is_ended = False

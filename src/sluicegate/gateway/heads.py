@@ -37,11 +37,11 @@ class RequestHead:
         "content_encoding",
         "content_length",
         "content_type",
-        "cookies",
         "credential_digest",
         "credentials",
         "expect",
         "fault",
+        "for_control",
         "hosts",
         "is_chunked",
         "is_http10",
@@ -71,7 +71,8 @@ class RequestHead:
         self.raw_target = b""
         self.lines: list[bytes] = []
         self.credentials: list[tuple[int, bytes, bytes]] = []
-        self.cookies: list[bytes] = []
+        self.for_control: list[bytes] = []
+        """Lines of fields that the control process alone may see."""
         self.hosts: list[bytes] = []
         self.options: frozenset[bytes] = frozenset()
         self.content_length = -1
@@ -95,8 +96,9 @@ class RequestHead:
         self.judged_by: Routes | None = None
         self.credential_digest = b""
         self.prefixed_for: Principal | None = None
-        self.prefixes: dict[tuple[ProviderRuntime, bool], bytes] = {}
-        """What providers get of this head for the caller `prefixed_for`; by provider, and whether it streams."""
+        self.prefixes: dict[tuple[ProviderRuntime, bool, str], bytes] = {}
+        """What providers get of this head for the caller `prefixed_for`; by provider, whether it streams, and the model
+        where the path names it."""
 
     def __repr__(self) -> str:
         """Tell the request line; never a field, which could be a credential."""
@@ -137,8 +139,8 @@ class RequestHead:
         elif kind in (headers.TRACEPARENT, headers.TRACESTATE):
             self._note_trace(kind, value)
             self.lines.append(b"%b: %b" % (name, value))
-        elif kind == headers.COOKIE:
-            self.cookies.append(value)
+        elif kind in (headers.COOKIE, headers.ADMIN_SECRET):
+            self.for_control.append(b"%b: %b" % (name, value))
         else:
             self.lines.append(b"%b: %b" % (name, value))
 
@@ -150,6 +152,7 @@ class RequestHead:
             self.keeps_alive = b"keep-alive" in self.options and not self.is_chunked
             if self.is_chunked:
                 self.fault = "HTTP/1.0 has no chunked bodies"
+            self.expect = b""  # nor 100 (RFC 9110 section 10.1.1)
         else:
             self.keeps_alive = b"close" not in self.options
         if self.tracestate:
@@ -166,7 +169,7 @@ class RequestHead:
     def size(self) -> int:
         """Bytes of the fields that are kept."""
         noted = sum(len(name) + len(value) for _, name, value in self.credentials)
-        return sum(map(len, self.lines)) + noted + sum(map(len, self.hosts)) + sum(map(len, self.cookies))
+        return sum(map(len, self.lines)) + noted + sum(map(len, self.hosts)) + sum(map(len, self.for_control))
 
     def credential(self) -> bytes:
         """The caller's credential: `Authorization`, else `x-api-key`, else `api-key`, else `x-goog-api-key`."""

@@ -14,6 +14,10 @@ from sluicegate.gateway.services import Services
 BACKLOG = 4_096
 """Connections the kernel holds until we accept them; capped by net.core.somaxconn, 4,096 on current kernels."""
 
+KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
+"""Seconds of silence after which the kernel asks whether a client is still there, how often, and when it gives up: one
+that vanished without a word would else hold its tunnel, or wait for its answer, for ever (tcp(7))."""
+
 _REFUSAL_BODY = b'{"error":{"message":"too many connections","type":"server_error","param":null,"code":"overloaded"}}'
 REFUSAL = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n"
@@ -124,6 +128,10 @@ def listening_socket(host: str, port: int) -> socket.socket:
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        # What is accepted inherits these.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in KEEPALIVE:
+            listening.setsockopt(socket.IPPROTO_TCP, option, value)
         if family == socket.AF_INET6:
             # `::` stands for every address of the machine, whatever its default is.
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)

@@ -23,6 +23,10 @@ _JOINED: Final = 65_536
 _ABOUT_BODY: Final = frozenset({b"content-type", b"content-encoding"})
 """Fields without which the provider could not read the body: they travel whatever a token allows."""
 _ORIGIN: Final = frozenset({b"origin"})
+_CLAIMED: Final = frozenset({b"x-request-id"})
+"""What control is told by us, and would take from the client, whose fields come first."""
+_READABLE: Final = frozenset({b"gzip", b"x-gzip", b"deflate", b"identity", b""})
+"""Content codings that our taps undo. Of any other, and so of `*`, the answer's usage could not be read."""
 _TABLE: Final = "genai-prices"
 """What the versions of prices begin with that are nobody's own."""
 _MOST_PRICE_FIELDS: Final = 1_024
@@ -40,14 +44,17 @@ def prefix_of(exchange: "Exchange") -> bytes:
     if head.prefixed_for is not exchange.principal:
         head.prefixes.clear()
         head.prefixed_for = exchange.principal
-    key = (exchange.runtime, exchange.is_stream_request)
+    model = exchange.model if head.route.model else ""
+    key = (exchange.runtime, exchange.is_stream_request, model)
     prefix = head.prefixes.get(key)
     if prefix is None:
         lines = head.lines
         if head.origin and exchange.services.snapshot.cors_origins:
             # The browser was answered for: its provider would take the origin for a page that may not ask.
             lines = headers.without(lines, _ORIGIN)
-        prefix = _prefix(head, lines, exchange.runtime, exchange.principal, is_stream=exchange.is_stream_request)
+        line = head.route.line_for(exchange.runtime, model)
+        fields = _fields(head, lines, exchange.runtime, exchange.principal, is_stream=exchange.is_stream_request)
+        prefix = line + fields
         head.prefixes[key] = prefix
     return prefix
 
@@ -104,13 +111,15 @@ def _control_fields(exchange: "Exchange") -> list[bytes]:
     fields = [name + b": " + value + b"\r\n" for _, name, value in head.credentials]
     host = head.hosts[0] if head.hosts else b"localhost"
     about = f"x-request-id: {exchange.request_id}\r\nx-forwarded-for: {exchange.client.address or 'unknown'}\r\n"
-    cookies = [b"Cookie: " + cookie + b"\r\n" for cookie in head.cookies]
-    return [*fields, *cookies, about.encode(), b"x-forwarded-host: " + host + b"\r\n"]
+    own = [line + b"\r\n" for line in head.for_control]
+    return [*fields, *own, about.encode(), b"x-forwarded-host: " + host + b"\r\n"]
 
 
-def _prefix(
+def _fields(
     head: RequestHead, lines: list[bytes], runtime: ProviderRuntime, principal: Principal, *, is_stream: bool
 ) -> bytes:
+    if head.route.kind == "control":
+        lines = headers.without(lines, _CLAIMED)
     if runtime.overridden:
         lines = headers.without(lines, runtime.overridden)
     if not head.options <= headers.PLAIN_OPTIONS:
@@ -122,7 +131,6 @@ def _prefix(
     fields = [line + b"\r\n" for line in lines]
     return b"".join(
         [
-            head.route.line_for(runtime),
             _own_fields(runtime, principal),
             *[_json_field(name, _facts(facts, principal)) for name, facts in runtime.provider.caller_headers],
             *fields,
@@ -193,6 +201,7 @@ def _encoding_field(head: RequestHead, *, is_stream: bool) -> bytes:
         return b""
     if is_stream:
         return b"Accept-Encoding: identity\r\n"
-    if head.route.kind != "control" and (b"br" in offered or b"zstd" in offered):
+    codings = {coding.partition(b";")[0].strip() for coding in offered.split(b",")}
+    if head.route.kind != "control" and not codings <= _READABLE:
         return b"Accept-Encoding: gzip, deflate\r\n" if b"gzip" in offered else b"Accept-Encoding: identity\r\n"
     return b"Accept-Encoding: " + offered + b"\r\n"

@@ -344,8 +344,8 @@ def response_of(exchange: "Exchange") -> Response:
 
 def _model_of(exchange: "Exchange", body: bytes) -> str:
     route = exchange.route
-    if route.dialect.has_model_in_path:
-        return route.dialect.model_in_path(route.rest) or ""
+    if route.model:
+        return route.model
     try:
         seen = peek(body) if body else None
     except PeekError:

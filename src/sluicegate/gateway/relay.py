@@ -74,7 +74,7 @@ def begin(exchange: "Exchange", head: AnswerHead, data: bytes, *, is_complete: b
         parts.append(b"Connection: keep-alive\r\n")
     if status >= 400:
         parts.append(_FROM_GATEWAY if is_control else _FROM_UPSTREAM)
-    exchange.overhead_us = int((exchange.sent - exchange.ready + services.clock() - now) * 1e6)
+    exchange.overhead_us = int((exchange.sent - exchange.ready - exchange.elsewhere + services.clock() - now) * 1e6)
     identity = exchange.request_id.encode()
     parts.append(b"%bx-request-id: %b\r\nrequest-id: %b\r\n\r\n" % (gateway_fields(exchange), identity, identity))
     return b"".join(parts)

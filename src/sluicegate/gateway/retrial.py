@@ -261,7 +261,9 @@ def _go(exchange: "Exchange", candidate: Candidate) -> None:
         exchange.price = None
     exchange.prefix = b""
     exchange.seen_reads = 0
-    candidate.runtime.breaker.admit(exchange.services.clock(), exchange)
+    now = exchange.services.clock()
+    exchange.elsewhere += now - max(exchange.sent, exchange.waiting_since)
+    candidate.runtime.breaker.admit(now, exchange)
     enter_again(exchange, candidate)
     pipeline.advance(exchange, pipeline.ON_RETRY)
 

@@ -3,7 +3,8 @@
 /livez /readyz /health /healthz, HEAD /   the worker itself
 /<provider>/<rest>                        that provider, prefix stripped
 /v1/<rest>                                the model decides, else the default provider of the path's dialect
-/v1beta/<rest>                            the default provider of the Gemini dialect
+/v1beta/models/<model>:<verb>, or /v1/…    the model decides, else the default provider of the Gemini dialect
+/v1beta/<rest>                            that provider
 / /admin /manage /v1/key …                the control process
 anything else                             404, once the caller is known
 """
@@ -33,16 +34,19 @@ class Route:
     """A request line, understood.
 
     `rest` is the path as its dialect names it (`chat/completions`), `endpoint` the whole checked path without query.
-    `refusal` is raised once the caller is known, so that strangers learn nothing about what exists.
+    `model` is the one that the path names (Gemini), empty where that is for the body. `refusal` is raised once the
+    caller is known, so that strangers learn nothing about what exists.
     """
 
     __slots__ = (
+        "_lead",
         "_lines",
         "dialect",
         "endpoint",
         "kind",
         "method",
         "method_name",
+        "model",
         "operation",
         "provider",
         "refusal",
@@ -62,10 +66,12 @@ class Route:
         self.dialect = dialect
         self.provider: ProviderRuntime | None = None
         self.rest = ""
+        self.model = ""
         self.suffix = ""
         self.operation = ""
         self.streams = False
         self.refusal: GatewayError | None = None
+        self._lead = "/"
         self._lines: dict[str, bytes] = {}
 
     def __repr__(self) -> str:
@@ -73,23 +79,40 @@ class Route:
         provider = self.provider.name if self.provider else None
         return f"<Route {self.method.decode()} {self.endpoint} {self.kind} {provider} {self.operation}>"
 
-    def line_for(self, runtime: ProviderRuntime) -> bytes:
-        """The request line for this provider. Raises PathUnknownError, MethodForbiddenError."""
+    def take(self, rest: str, lead: str = "/") -> None:
+        """Take the path as its dialect names it, and what stands before that."""
+        self.rest = rest
+        self.model = self.dialect.model_in_path(rest) or ""
+        self.operation = self.dialect.operation(rest)
+        self._lead = lead
+
+    def line_for(self, runtime: ProviderRuntime, model: str) -> bytes:
+        """The request line for this provider, to be answered as this model where the path is to name it.
+
+        Raises PathUnknownError, MethodForbiddenError.
+        """
+        if self.model and model != self.model:
+            rest = self.dialect.with_model_in_path(self.rest, model)
+            check_allowed(runtime, rest, self.method)
+            return self._line(runtime, self._lead + rest)
         line = self._lines.get(runtime.id)
         if line is None:
             if self.kind == "model":
                 check_allowed(runtime, self.rest, self.method)
-            line = self.method + b" " + self._path_for(runtime).encode() + b" HTTP/1.1\r\n"
-            self._lines[runtime.id] = line
+            line = self._lines[runtime.id] = self._line(runtime, self.suffix)
         return line
 
-    def _path_for(self, runtime: ProviderRuntime) -> str:
+    def _line(self, runtime: ProviderRuntime, suffix: str) -> bytes:
+        return self.method + b" " + self._path_for(runtime, suffix).encode() + b" HTTP/1.1\r\n"
+
+    def _path_for(self, runtime: ProviderRuntime, suffix: str) -> str:
         provider = runtime.provider
         base = provider.version_path if self.kind == "model" else provider.base_path
-        path = _joined(base, self.suffix)
+        path = _joined(base, suffix)
         if not self.target.has_query:
             return path
-        return f"{path}?{_without(self.target.query, runtime.dialect.credential_parameters)}"
+        credentials = self.dialect.credential_parameters | runtime.dialect.credential_parameters
+        return f"{path}?{_without(self.target.query, credentials)}"
 
 
 def _joined(base: str, suffix: str) -> str:
@@ -159,6 +182,8 @@ class Routes:
         if path in LOCAL_PATHS or (path == "/" and method == b"HEAD"):
             return Route("local", method, target, self._generic)
         first = path[1:].partition("/")[0]
+        if first == "v1beta" or (method == b"POST" and path.startswith("/v1/models/") and self._is_generating(path)):
+            return self._gemini(method, target)
         if first in CONTROL_SEGMENTS or any(path == own or path.startswith(f"{own}/") for own in CONTROL_PATHS):
             # Who lists models speaks a provider's API, and hears of errors in its words.
             route = Route(
@@ -169,16 +194,19 @@ class Routes:
         if first == "v1":
             raw = target.raw_path.removeprefix("/v1")
             return self._versioned(method, target, path.removeprefix("/v1"), raw, is_anthropic=is_anthropic)
-        if first == "v1beta":
-            return self._gemini(method, target)
         runtime = self._by_name.get(first)
         if runtime is not None and target.raw_path.startswith(f"/{first}"):
             return self._passthrough(method, target, runtime, first)
         route = Route("unknown", method, target, self._generic)
-        route.refusal = PathUnknownError(
-            f"no route begins with /{first}; there are /v1 and " + ", ".join(f"/{name}" for name in self._by_name)
-        )
+        known = ", ".join(["/v1", *(f"/{name}" for name in self._by_name)])
+        meant = f"; did you mean /v1{path}?" if allowed_methods(self._dialects["openai"].allow, path[1:]) else ""
+        route.refusal = PathUnknownError(f"no route begins with /{first}; there are {known}{meant}")
         return route
+
+    def _is_generating(self, path: str) -> bool:
+        """Whether this asks something of a model of Gemini's, as Google's SDK does by `/v1` since its version 3."""
+        gemini = self._dialects["gemini"]
+        return gemini.operation(gemini.rest_of(path[1:])) != "models"
 
     def _versioned(self, method: bytes, target: Target, path: str, raw: str, *, is_anthropic: bool) -> Route:
         while path.startswith("/v1/") and raw.startswith("/v1/"):
@@ -201,8 +229,18 @@ class Routes:
 
     def _gemini(self, method: bytes, target: Target) -> Route:
         runtime = self._defaults.get("gemini")
+        dialect = self._dialects["gemini"]
+        route = Route("model", method, target, dialect)
+        route.take(dialect.rest_of(target.path[1:]))
+        if route.model and route.operation != "models" and self._by_name:
+            route.provider = runtime
+            # A slash within a name is none between segments, neither for allowlists nor for the provider.
+            route.rest = dialect.with_model_in_path(route.rest, route.model)
+            route.suffix = f"/{route.rest}"
+            route.streams = dialect.is_stream_request(route.rest, target.query)
+            return route
         if runtime is None:
-            route = Route("unknown", method, target, self._dialects["gemini"])
+            route.kind = "unknown"
             route.refusal = NoProviderError("no provider of the gemini dialect is configured; set GEMINI_API_KEY")
             return route
         return self._fixed(method, target, runtime, target.path, target.raw_path)
@@ -214,9 +252,9 @@ class Routes:
         dialect = runtime.dialect
         route = Route("provider", method, target, dialect)
         route.provider = runtime
-        route.rest = dialect.rest_of(path[1:])
+        rest = dialect.rest_of(path[1:])
+        route.take(rest, path.removesuffix(rest))
         route.suffix = raw
-        route.operation = dialect.operation(route.rest)
         route.streams = dialect.is_stream_request(route.rest, target.query)
         try:
             check_allowed(runtime, route.rest, method)

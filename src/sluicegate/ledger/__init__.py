@@ -4,7 +4,7 @@
 - `memory`: the model, in memory; the other adapters are compared with it.
 - `sql`: in the installation's own database, SQLite or PostgreSQL; `rows` are those of its tables.
 - `sqlite`: batches in SQLite, in one go.
-- `redis`: in Redis or Valkey, also a cluster.
+- `redis`: in Redis or Valkey, also a cluster; `redis_server` reaches it, `redis_script` words what it is asked.
 
 What an operation means is decided in `domain/leases.py`, by functions over values.
 """

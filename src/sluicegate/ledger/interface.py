@@ -3,7 +3,8 @@
 Rule 1. `used + leased ≤ maximum` of every hard limit, at every moment, whatever is lost, late or repeated.
 Rule 2. Every operation may be repeated: its second application changes nothing.
 Rule 3. The operations of a batch on one account are applied in their order and together; accounts are independent.
-Rule 4. Time is the ledger's: one clock for all nodes that share it, and no account sees it run backwards.
+Rule 4. Time is the ledger's: one clock for all nodes that share it, and no account sees it run backwards, but where it
+        is put right by more than an hour.
 """
 
 from collections.abc import Sequence

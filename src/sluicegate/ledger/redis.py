@@ -13,11 +13,12 @@ from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 
 from sluicegate.config.redis_address import parse
+from sluicegate.config.redis_client import Command
 from sluicegate.domain.leases import Ask, Balance, Close, Held, Operation, Outcome, Settle
 from sluicegate.domain.limits import Lifetime
 from sluicegate.ledger import redis_script
 from sluicegate.ledger.interface import LedgerUnavailableError
-from sluicegate.ledger.redis_server import Command, RedisServer
+from sluicegate.ledger.redis_server import RedisServer
 
 TIMEOUT = 1.6
 """Seconds, for all that one batch takes: who asks gives up after two."""

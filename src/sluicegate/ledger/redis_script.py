@@ -9,7 +9,7 @@ from sluicegate.domain.limits import Calendar, Lifetime, Rolling, Window, parts_
 _LONGEST = {"day": 2 * 86_400_000, "month": 32 * 86_400_000}
 """Milliseconds; days of 25 hours and days that are left out included."""
 
-_OUTCOME = 7
+_OUTCOME = 8
 _BALANCE = 4
 
 
@@ -79,7 +79,7 @@ def lacking(reply: Sequence[str]) -> int | None:
 def outcomes(account: str, reply: Sequence[str]) -> Iterator[Outcome]:
     """What came of each operation."""
     for start in range(0, len(reply), _OUTCOME):
-        used, leased, granted, position, frees_at, now, is_applied = reply[start : start + _OUTCOME]
+        used, leased, granted, position, frees_at, now, is_applied, settled = reply[start : start + _OUTCOME]
         yield Outcome(
             account=account,
             used=int(used),
@@ -89,6 +89,7 @@ def outcomes(account: str, reply: Sequence[str]) -> Iterator[Outcome]:
             frees_at=_moment(frees_at),
             now=int(now),
             is_applied=is_applied == "1",
+            settled=int(settled),
         )
 
 

@@ -2,35 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import NoScriptError
 
 from sluicegate.config.redis_address import RedisAddress
-from sluicegate.config.redis_client import FAILURES, connected, told
+from sluicegate.config.redis_client import FAILURES, Command, connected, pipelined, told
 from sluicegate.ledger.interface import LedgerUnavailableError, UnsuitableServerError
 
 OLDEST = (6, 2)
 """The first version that has ZADD GT inside scripts and replicates what a script did, not the script."""
 
-Command = tuple[str | bytes | int, ...]
-"""A command whose key is where Redis looks for it."""
-
 _CONNECTIONS = 32
 _ATTEMPTS = 2
-
-
-class Pipeline(Protocol):
-    """What the pipelines of a server and of a cluster have in common."""
-
-    def execute_command(self, *arguments: str | bytes | int) -> object:
-        """Add a command."""
-        ...
-
-    def execute(self, raise_on_error: bool = True) -> Awaitable[list[Any]]:
-        """Send all, and give each one's reply or error."""
-        ...
 
 
 class RedisServer:
@@ -79,11 +64,11 @@ class RedisServer:
     ) -> BaseException | None:
         """Run those at the indices `waiting`; leave there what failed, and return the first error."""
         try:
-            answers = await self._pipelined([commands[index] for index in waiting])
+            answers = await pipelined(self._client, [commands[index] for index in waiting])
             unknown = [index for index, reply in zip(waiting, answers, strict=True) if isinstance(reply, NoScriptError)]
             if unknown and script:
                 await self._load(script, [commands[index] for index in unknown])
-                repeated = iter(await self._pipelined([commands[index] for index in unknown]))
+                repeated = iter(await pipelined(self._client, [commands[index] for index in unknown]))
                 answers = [next(repeated) if isinstance(reply, NoScriptError) else reply for reply in answers]
         except FAILURES as error:
             return error
@@ -97,16 +82,6 @@ class RedisServer:
                 replies[index] = reply
         waiting[:] = still
         return failure
-
-    async def _pipelined(self, commands: Sequence[Command]) -> list[Any]:
-        pipeline: Pipeline = (
-            self._client.pipeline()
-            if isinstance(self._client, RedisCluster)
-            else self._client.pipeline(transaction=False)
-        )
-        for command in commands:
-            pipeline.execute_command(*command)
-        return await pipeline.execute(raise_on_error=False)
 
     async def _load(self, script: str, commands: Sequence[Command]) -> None:
         """Make the script known to the servers that these EVALSHA commands go to."""

@@ -52,10 +52,10 @@ def changes(before: Mapping[str, Account], after: Mapping[str, Account]) -> Chan
 
 
 def account_of(slots: str, seen_at: int) -> Account:
-    """An account as its row tells it, to which its leases are yet to be added."""
+    """An account as its row tells it, without its leases. `seen_at` is in Unix milliseconds."""
     return Account(slots=_slots.decode(slots), leases={}, seen_at=seen_at)
 
 
 def lease_of(granted: int, settled: int, returned: int, position: int, expires_at: int, is_closed: int) -> Lease:
-    """A lease as its row tells it."""
+    """A lease, of the columns of its row in their order. `expires_at` is in Unix milliseconds."""
     return Lease(granted, settled, returned, position, expires_at, bool(is_closed))

@@ -7,9 +7,7 @@ trigrams             SQLite's index of parts of texts;  search_keys   PostgreSQL
 organizations, projects, users, tokens, limits, price_overrides, credentials   one table each
 admin_keys, accounts, idempotency                                             likewise
 totals               sums of each organisation's tokens, kept as they change
-request_log, rollups recent requests, and what all add up to;  rows_at_once   how they get in quickly
-request_search       how a search gets at them
-consumer_checkpoints how far those have come that write these
+usage                what exchanges leave here, written from the journal
 audit, changes       logs that only grow;  heads   how far they have come
 data_version         whether anybody has committed to a SQLite file
 values, clock, refusals, errors   what fits into a row, when it was written, and what is refused in which words

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from sluicegate.domain.audit import AuditDraft, Break, Chain, chained
+from sluicegate.domain.audit import ALL_ENTRIES, AuditDraft, AuditFilter, Break, Chain, chained
 from sluicegate.domain.tenants import AuditEntry
 from sluicegate.store import heads
 from sluicegate.store.repository import BATCH
@@ -16,6 +16,7 @@ from sluicegate.store.values import check, contains, is_storable, packed, search
 
 _NAME = "audit"
 _PACKED = ("before", "after")
+_COMPARED = ("actor", "action", "target_kind", "target_id", "organization_id")
 
 
 class Audit:
@@ -52,44 +53,27 @@ class Audit:
 
     async def list(
         self,
+        wanted: AuditFilter = ALL_ENTRIES,
         *,
         before_sequence: int | None = None,
         after_sequence: int | None = None,
         limit: int = 50,
-        actor: str | None = None,
-        action: str | None = None,
-        target_kind: str | None = None,
-        target_id: str | None = None,
-        organization_id: str | None = None,
-        since: int | None = None,
-        until: int | None = None,
-        search: str | None = None,
     ) -> list[AuditEntry]:
-        """A page of entries, newest first.
-
-        `since` (inclusive) and `until` (exclusive) in Unix milliseconds; `search` is part of what an entry says, in any
-        case. With `after_sequence` alone: those that came right after it.
-        """
-        equal = {
-            "actor": actor,
-            "action": action,
-            "target_kind": target_kind,
-            "target_id": target_id,
-            "organization_id": organization_id,
-        }
-        if not all(is_storable(value) for value in (search, *equal.values())):
+        """A page of entries, newest first. With `after_sequence` alone: those that came right after it."""
+        equal = {name: getattr(wanted, name) for name in _COMPARED}
+        if not all(is_storable(value) for value in (wanted.search, *equal.values())):
             return []
         columns = audit.c
         statement = select(audit)
         for name, value in equal.items():
             if value is not None:
                 statement = statement.where(columns[name] == value)
-        if since is not None:
-            statement = statement.where(columns.at >= since)
-        if until is not None:
-            statement = statement.where(columns.at < until)
-        if search:
-            statement = statement.where(contains(audit, search))
+        if wanted.since is not None:
+            statement = statement.where(columns.at >= wanted.since)
+        if wanted.until is not None:
+            statement = statement.where(columns.at < wanted.until)
+        if wanted.search:
+            statement = statement.where(contains(audit, wanted.search))
         if after_sequence is not None:
             statement = statement.where(columns.sequence > after_sequence)
         if before_sequence is not None:

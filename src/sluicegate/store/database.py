@@ -15,7 +15,6 @@ from sluicegate.store.address import Address, SQLiteAddress, parse
 from sluicegate.store.admin_keys import AdminKeys
 from sluicegate.store.audit import Audit
 from sluicegate.store.changes import Changes
-from sluicegate.store.consumer_checkpoints import ConsumerCheckpoints
 from sluicegate.store.credentials import Credentials
 from sluicegate.store.errors import StoreUnavailableError
 from sluicegate.store.idempotency import Idempotency
@@ -23,10 +22,11 @@ from sluicegate.store.limits import Limits
 from sluicegate.store.organizations import Organizations
 from sluicegate.store.price_overrides import PriceOverrides
 from sluicegate.store.projects import Projects
-from sluicegate.store.request_bodies import KeptBodies
-from sluicegate.store.request_log import RequestLog
-from sluicegate.store.rollups import Rollups
 from sluicegate.store.tokens import Tokens
+from sluicegate.store.usage.consumer_checkpoints import ConsumerCheckpoints
+from sluicegate.store.usage.request_bodies import KeptBodies
+from sluicegate.store.usage.request_log import RequestLog
+from sluicegate.store.usage.rollups import Rollups
 from sluicegate.store.users import Users
 from sluicegate.store.version import check
 

@@ -41,7 +41,10 @@ class Idempotency:
     async def put(
         self, key: str, scope: str, *, request_digest: bytes, status: int, body: bytes, created_at: int
     ) -> None:
-        """Store the answer to a key that was not used yet. Raises AlreadyExistsError("key"), UnstorableError."""
+        """Store the answer to a key that was not used yet, given at `created_at` (Unix milliseconds).
+
+        Raises AlreadyExistsError("key"), UnstorableError.
+        """
         row: dict[str, Any] = {
             "key": key,
             "scope": scope,

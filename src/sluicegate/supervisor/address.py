@@ -6,6 +6,9 @@ import socket
 from dataclasses import dataclass
 from typing import Any
 
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is looked up, not bound
+"""The addresses that stand for every interface, and where this machine finds itself then."""
+
 
 class AddressError(Exception):
     """The address cannot be used; the message says why and what to do."""
@@ -40,8 +43,7 @@ def reserve(host: str, port: int) -> Reservation:
 
 def url(host: str, port: int, *, is_tls: bool) -> str:
     """Where a client on this machine finds the address."""
-    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is looked up, not bound
-    return f"{'https' if is_tls else 'http'}://{_bracketed(local)}:{port}"
+    return f"{'https' if is_tls else 'http'}://{_bracketed(EVERYWHERE.get(host, host))}:{port}"
 
 
 def _bracketed(host: str) -> str:

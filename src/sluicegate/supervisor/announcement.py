@@ -1,7 +1,7 @@
 """What is printed once the node is ready."""
 
 from sluicegate.control.channel import Plan
-from sluicegate.supervisor.address import url
+from sluicegate.supervisor.address import EVERYWHERE, url
 
 _QUESTION = '{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello"}]}'
 
@@ -11,7 +11,7 @@ def announcement(
 ) -> str:
     """Say where the gateway is, what it runs on and how to stop it. `log_file` is that of a daemon, else None."""
     address = url(host, port, is_tls=plan.certificate is not None)
-    everywhere = " on every interface" if host in ("0.0.0.0", "::") else ""  # noqa: S104 - it is compared, not bound
+    everywhere = " on every interface" if host in EVERYWHERE else ""
     rows = [
         ("address", address + everywhere),
         ("configuration", plan.source),
@@ -22,6 +22,7 @@ def announcement(
     if log_file is not None:
         rows.append(("log", log_file))
     rows.append(("stop", f"sluicegate stop --data-dir {quoted(plan.data_dir)}" if log_file else "Ctrl-C"))
+    rows += [("attention", words) for words in plan.missing.splitlines()]
     lines = [f"Sluicegate {version} is ready.", "", *(f"  {name:<14} {value}" for name, value in rows)]
     if demo_token is not None:
         lines += ["", "Try it:", "", _curl(address, demo_token)]

@@ -3,6 +3,7 @@
 import os
 import selectors
 import signal
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
@@ -117,18 +118,23 @@ class Supervisor:
             os.close(descriptor)
 
     def _do(self, todo: Iterable[Command]) -> None:
-        for command in todo:
-            match command:
+        waiting = deque(todo)
+        while waiting:
+            match waiting.popleft():
                 case Start(name):
-                    self._start(name)
+                    # Behind the others: what follows from a start that fails counts on theirs.
+                    waiting.extend(self._start(name))
                 case Kill(name, number):
-                    os.kill(self._processes[name], number)
+                    # Who is not there could not be started, which is known only by now.
+                    if name in self._processes:
+                        os.kill(self._processes[name], number)
                 case Note(level, event, fields):
                     self._log(level, event, **fields)
                 case Announce():
                     self._announce()
 
-    def _start(self, name: str) -> None:
+    def _start(self, name: str) -> list[Command]:
+        """Start a process; return what follows from it where that fails."""
         try:
             if name == CONTROL:
                 process = self._start_control()
@@ -137,10 +143,10 @@ class Supervisor:
             else:
                 process = self._start_worker(int(name.removeprefix(WORKER)))
         except OSError as error:
-            self._do(self._node.exited(name, f"cannot be started: {error}", self._clock()))
-            return
+            return self._node.exited(name, f"cannot be started: {error}", self._clock())
         self._processes[name] = process
         self._log("info", "process started", name=name, pid=process)
+        return []
 
     def _start_control(self) -> int:
         self._drop_line()

@@ -1,5 +1,6 @@
-"""DATA_DIR/run: the lock that makes a node the only one on its data, its pid file and its sockets; for the owner only.
+"""DATA_DIR/run: the lock that makes a node the only one on its data, its pid file, address and sockets.
 
+It is for the owner only.
 Where the path is too long for a Unix socket, the sockets go into a short directory of their own, whose name is recorded
 beside the pid file, so that the next start can remove what a crash left behind.
 """
@@ -12,6 +13,8 @@ from pathlib import Path
 from sluicegate.supervisor.pid_file import PidFile
 
 PID_FILE = "sluicegate.pid"
+ADDRESS_FILE = "address"
+"""Where the node listens, as a URL for this machine: for `sluicegate health`."""
 _RECORD = "sockets"
 _PREFIX = "sluicegate-"
 LONGEST_SOCKET_PATH = 103
@@ -54,8 +57,13 @@ class RunDirectory:
         """Tell where it is."""
         return f"<RunDirectory {self.path} sockets={self.sockets.link.parent}>"
 
+    def tell_address(self, address: str) -> None:
+        """Put on record where the node listens. Raises OSError."""
+        (self.path / ADDRESS_FILE).write_text(f"{address}\n", "utf-8")
+
     def remove(self) -> None:
         """Leave nothing behind; the directory itself stays."""
+        (self.path / ADDRESS_FILE).unlink(missing_ok=True)
         self._remove_sockets()
         for path in (self.sockets.link, self.sockets.http):
             path.unlink(missing_ok=True)

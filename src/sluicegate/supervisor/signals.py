@@ -2,9 +2,12 @@
 
 import os
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FrameType, TracebackType
-from typing import Self
+from typing import Any, Self
+
+_Handler = Callable[[int, FrameType | None], Any] | int | signal.Handlers | None
+"""What `signal.signal` takes, and what it returns: what was in force before."""
 
 
 class SignalPipe:
@@ -13,7 +16,7 @@ class SignalPipe:
     def __init__(self, numbers: Iterable[signal.Signals]) -> None:
         """Change nothing yet."""
         self._numbers = tuple(numbers)
-        self._before: list[object] = []
+        self._before: list[_Handler] = []
         self._reading, self._writing = -1, -1
         self._wakeup_before = -1
 
@@ -33,7 +36,7 @@ class SignalPipe:
     ) -> None:
         """Let them do what they did before."""
         for number, handler in zip(self._numbers, self._before, strict=True):
-            signal.signal(number, handler)  # type: ignore[arg-type]  # what signal() returned, it also takes
+            signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakeup_before)
         os.close(self._reading)
         os.close(self._writing)

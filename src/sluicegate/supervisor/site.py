@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from sluicegate.control.channel import Plan
-from sluicegate.supervisor.address import reserve
+from sluicegate.supervisor.address import reserve, url
 from sluicegate.supervisor.announcement import quoted
 from sluicegate.supervisor.orders import Orders
 from sluicegate.supervisor.pid_file import AlreadyRunningError, PidFile
@@ -25,6 +25,7 @@ class Site:
             # Later than the lock: a second node on the same data shall hear of the first one, not of its address.
             self._reservation = reserve(plan.host, plan.port)
             undo.callback(self._reservation.socket.close)
+            self._run_directory.tell_address(url(self.host, self.port, is_tls=plan.certificate is not None))
             if orders.pid_file is not None:
                 undo.callback(PidFile(Path(orders.pid_file), os.getpid()).remove)
             self._undo = undo.pop_all()
@@ -66,4 +67,7 @@ def _run_directory(data_dir: Path, environment: Mapping[str, str]) -> RunDirecto
             advice=f"stop it with: sluicegate stop --data-dir {quoted(str(data_dir))}; or choose another --data-dir",
         ) from None
     except OSError as error:
-        raise OSError(error.errno, f"cannot use the data directory: {error.strerror}", str(data_dir)) from error
+        # Without the number, which would stand in front of the words.
+        raise OSError(
+            f"cannot use the data directory: {error.strerror}: {str(data_dir)!r}; name another with --data-dir"
+        ) from error

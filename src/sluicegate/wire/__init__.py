@@ -4,10 +4,13 @@ answers     the head of a provider's answer, sorted
 chunks      plain chunks, read without the full parser
 target      a request's path, decoded and checked before anything is decided by it
 headers     which header fields travel, and which mean something to us
+trace_context   the trace that a request belongs to
+retry_after when a provider says it may be asked again
 sse         server-sent events: splitting and writing
 caps        how much a JSON request lets a model write, and makes it read
 peek        reading and splicing top-level JSON fields without re-encoding
 stated      whether a JSON request states anything of its cost
-tiers       fields of a JSON request by which it costs more than its model's standard rates
+tiers       fields of a JSON request by which it costs more than its model's standard rates;  paid_tools   and tools
+conversation   what tells one conversation, or user, from another
 link        messages between a worker and its control process
 """

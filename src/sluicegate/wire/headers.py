@@ -1,7 +1,8 @@
 """Which header fields travel, and which mean something to us.
 
 Rule 1. Hop-by-hop fields (RFC 9110 section 7.6.1) end here, in both directions; so do the fields `Connection` names.
-Rule 2. A caller's credential never travels, whichever of the headers it came in; nor do cookies.
+Rule 2. A caller's credential never travels, whichever of the headers it came in; nor do cookies, nor a manager's
+        secret: these are for the control process alone.
 Rule 3. What we say ourselves (`x-gateway-…`, the framing, the request id of an answer) is never taken from a peer.
 """
 
@@ -29,10 +30,11 @@ TAGS: Final = 18
 ORIGIN: Final = 19
 TRACEPARENT: Final = 20
 TRACESTATE: Final = 21
-AUTHORIZATION: Final = 22
-X_API_KEY: Final = 23
-API_KEY: Final = 24
-X_GOOG_API_KEY: Final = 25
+ADMIN_SECRET: Final = 22
+AUTHORIZATION: Final = 23
+X_API_KEY: Final = 24
+API_KEY: Final = 25
+X_GOOG_API_KEY: Final = 26
 
 _HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te", b"trailer")
 
@@ -54,6 +56,7 @@ _REQUEST_KINDS = {
     b"anthropic-version": VERSION,
     b"accept-encoding": ACCEPT_ENCODING,
     b"cookie": COOKIE,
+    b"x-admin-secret": ADMIN_SECRET,
     b"x-gateway-max-cost-usd": MAX_COST,
     b"x-gateway-region": REGION,
     b"x-gateway-tags": TAGS,

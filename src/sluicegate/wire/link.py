@@ -191,13 +191,17 @@ class Forget(Struct, frozen=True, tag="forget", array_like=True):
 
 
 class Loan(Struct, frozen=True, array_like=True):
-    """What came of one `AskLease`: the fields of `domain.leases.Outcome` that a worker needs, in the asks' order."""
+    """What came of one `AskLease`: the fields of `domain.leases.Outcome` that a worker needs, in the asks' order.
+
+    `settled` is what `used` has of the worker's own lease; None where that is all it has taken.
+    """
 
     account: str
     granted: int
     used: int
     leased: int
     frees_at: int | None
+    settled: int | None = None
 
 
 class Lent(Struct, frozen=True, tag="lent", array_like=True):

@@ -5,9 +5,12 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
+from sluicegate.wire.peek import field_span
+
 
 class Stated(Struct, frozen=True):
-    """The fields by which requests of all known APIs cap, multiply or price what they take; UNSET where there is none.
+    """The fields by which requests of all known APIs cap, multiply, price or put off what they take; UNSET where there
+    is none.
 
     A field that is null is there.
     """
@@ -26,6 +29,7 @@ class Stated(Struct, frozen=True):
     camel_tier: Any = field(default=UNSET, name="serviceTier")
     speed: Any = UNSET
     inference_geo: Any = UNSET
+    background: Any = UNSET
 
 
 SILENT: Final = Stated()
@@ -46,3 +50,12 @@ def stated_in(body: bytes) -> Stated | None:
     except ValueError:
         return None
     return SILENT if stated == SILENT else stated
+
+
+def runs_in_background(body: bytes) -> bool:
+    """Whether a request has its answer made after it was answered (OpenAI's Responses: `background`).
+
+    Raises PeekError where that is given twice.
+    """
+    span = field_span(body, "background")
+    return span is not None and body[slice(*span)] not in {b"false", b"null"}

@@ -79,6 +79,7 @@ def test_nobody_listens() -> None:
     error = failure(client(f"http://127.0.0.1:{port}"))
     assert error.exit_status == UNREACHABLE
     assert f"127.0.0.1:{port}" in str(error)
+    assert str(error).endswith("Else name its address: --manage-api-base-url, or MANAGE_API_BASE_URL")
 
 
 def test_silence_ends() -> None:

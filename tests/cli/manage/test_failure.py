@@ -38,6 +38,17 @@ def test_detail_and_each_fault() -> None:
     assert str(error) == "No such thing.\n  body.name: Field required\n  odd\n  bare"
 
 
+def test_problems_of_a_configuration_are_told_as_by_its_check() -> None:
+    """File, line and what may have been meant are in the answer, and so in what is printed."""
+    problem = {"file": "a.yaml", "line": 3, "path": "sever", "message": "is no setting", "suggestion": "server"}
+    elsewhere = {"file": "environment", "line": None, "path": "PORT", "message": "must be at most 65535"}
+    text = str(of_answer(422, PROBLEM | {"errors": [problem, elsewhere | {"suggestion": None}]}, "here"))
+    assert text.splitlines()[1:] == [
+        "  a.yaml:3: sever: is no setting (did you mean server?)",
+        "  environment: PORT: must be at most 65535",
+    ]
+
+
 def test_defects_lead_to_the_log() -> None:
     """Where the gateway is at fault, the request's id is told."""
     assert str(of_answer(500, PROBLEM, "here")) == "No such thing.\nrequest id: r1"

@@ -63,7 +63,7 @@ def test_person_is_asked(monkeypatch: pytest.MonkeyPatch, typed: str, is_meant: 
     """At a terminal, only a clear yes counts."""
     monkeypatch.setattr("sys.stdin", Terminal(typed))
     try:
-        confirm(False, "Really?")
+        confirm("Really?", is_sure=False)
         assert is_meant
     except Abort:
         assert not is_meant
@@ -72,6 +72,6 @@ def test_person_is_asked(monkeypatch: pytest.MonkeyPatch, typed: str, is_meant: 
 def test_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not who is sure, and not a script."""
     monkeypatch.setattr("sys.stdin", Terminal())
-    confirm(True, "Really?")
+    confirm("Really?", is_sure=True)
     monkeypatch.setattr("sys.stdin", io.StringIO())
-    confirm(False, "Really?")
+    confirm("Really?", is_sure=False)

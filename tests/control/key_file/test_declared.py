@@ -548,7 +548,7 @@ class _KilledError(BaseException):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(deadline=None, max_examples=30, stateful_step_count=20, derandomize=True)
+TestLife.settings = settings(max_examples=30, stateful_step_count=20)
 
 
 def test_keys_without_a_model_are_answered_by_the_default_one(tmp_path: Path) -> None:

@@ -310,7 +310,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(deadline=None, max_examples=40, stateful_step_count=15, derandomize=True)
+TestLife.settings = settings(max_examples=40, stateful_step_count=15)
 
 
 _WRITER = """

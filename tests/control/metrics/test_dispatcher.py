@@ -14,11 +14,11 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.control.metrics.dispatcher import DispatcherMetrics, served
 from sluicegate.events.checkpoint import Checkpoint
 from sluicegate.events.consumer import Standing
-from sluicegate.events.redis_stream import GroupStanding, StreamUnavailableError
 from sluicegate.events.sinks.base import ALL_KINDS, Event
 from sluicegate.events.sinks.dead_letters import DeadLetters
 from sluicegate.events.sinks.decisions import Plan
 from sluicegate.events.sinks.engine import Engine
+from sluicegate.events.stream_group import GroupStanding, StreamUnavailableError
 
 REFERENCE = (Path(__file__).parents[3] / "docs/reference/metrics.md").read_text("utf-8")
 

@@ -7,13 +7,14 @@ import msgspec
 from prometheus_client.core import Metric
 
 from sluicegate import __version__
+from sluicegate.control.dispatched import Dispatched
 from sluicegate.control.metrics.families import dispatcher_families, families
 from sluicegate.control.metrics.processes import ProcessFacts
 from sluicegate.control.metrics.sources import DeploymentSeen, Seen, SinkCounts
 from sluicegate.control.metrics.tally import DURATION_BOUNDS, MOST_MODELS, MOST_REQUEST_SETS, MOST_SETS, Tally
 from sluicegate.domain.usage import Usage
 from sluicegate.events.consumer import Standing
-from sluicegate.events.redis_stream import GroupStanding
+from sluicegate.events.stream_group import GroupStanding
 from tests.control.metrics.events import measured
 
 REFERENCE = (Path(__file__).parents[3] / "docs/reference/metrics.md").read_text("utf-8")
@@ -41,6 +42,12 @@ def seen(tally: Tally) -> Seen:
         journal_bytes=None,
         journals={"worker-0": 2, "worker-1": 0},
         events_lost=9,
+        dispatched=[
+            Dispatched("langfuse", "local", backlog_bytes=70, lag_seconds=1.5),
+            Dispatched("langfuse", "redis", "stream", group=GroupStanding(5, 2)),
+            Dispatched("lunary", "redis", "stream", group=GroupStanding(None, 3)),
+            Dispatched("helicone", None),
+        ],
     )
 
 
@@ -103,8 +110,9 @@ def test_the_node_is_shown() -> None:
 def test_consumers_sinks_and_processes_are_shown() -> None:
     """Each by its name; who does not know something has no sample of it."""
     metrics = shown()
-    assert samples(metrics["sluicegate_consumer_lag_seconds"]) == {("metrics",): 0.5}
-    assert samples(metrics["sluicegate_consumer_backlog_bytes"]) == {("metrics",): 10, ("new",): 10}
+    assert samples(metrics["sluicegate_consumer_lag_seconds"]) == {("metrics",): 0.5, ("sink-langfuse",): 1.5}
+    backlogs = {("metrics",): 10, ("new",): 10, ("sink-langfuse",): 70}
+    assert samples(metrics["sluicegate_consumer_backlog_bytes"]) == backlogs
     assert samples(metrics["sluicegate_consumer_damages"]) == {("metrics",): 2, ("new",): 0}
     sinks = {word: samples(metrics[f"sluicegate_events_{word}"]) for word in ("queued", "sent", "dropped", "dead")}
     assert sinks == {
@@ -115,6 +123,8 @@ def test_consumers_sinks_and_processes_are_shown() -> None:
     }
     assert samples(metrics["sluicegate_sink_retries"]) == {("hook",): 4}
     assert samples(metrics["sluicegate_process_cpu_seconds"]) == {("control",): 1.5}
+    assert samples(metrics["sluicegate_stream_lag_entries"]) == {("langfuse",): 5}
+    assert samples(metrics["sluicegate_stream_pending_entries"]) == {("langfuse",): 2, ("lunary",): 3}
     assert metrics["sluicegate_journal_bytes"].samples == []
     assert samples(metrics["sluicegate_journal_state"]) == {("worker-0",): 2, ("worker-1",): 0}
     assert samples(metrics["sluicegate_journal_lost_events"]) == {(): 9}

@@ -73,14 +73,6 @@ def test_what_did_not_happen_is_not_counted() -> None:
     assert not tally.overhead.observed()
 
 
-def test_what_providers_made_wait_is_no_overhead() -> None:
-    """Of a request that was tried again the rest is counted: a failing provider is no gateway that is slow."""
-    tally = Tally()
-    tally.add([measured(attempts=2, overhead_us=300_000)])
-    assert not tally.overhead.observed()
-    assert len(tally.duration.observed()) == 1
-
-
 def test_marks_of_an_event_are_counted() -> None:
     """Requests without a ledger, limits in shadow mode, and clients that left."""
     tally = Tally()

@@ -46,6 +46,14 @@ def test_secret_is_shown_once(api: Api) -> None:
     assert api.run(stored())
 
 
+def test_nothing_needs_to_be_said_of_a_key(api: Api) -> None:
+    """A request without a body issues one that has no bounds of its own."""
+    api.world()
+    answer = api.ask("POST", "/admin/users/usr_own/api-keys")
+    assert (answer.status, answer.json["name"], answer.json["expires_at"]) == (201, "", None)
+    assert api.ask("GET", "/v1/key", key=answer.json["api_key"]).status == 200
+
+
 def test_revoked_key_stays_revoked(api: Api) -> None:
     """Revoking is told to all workers; the key stays in the list; a second time nothing happens."""
     world = api.world()

@@ -6,6 +6,7 @@ import anthropic
 import httpx2
 import openai
 import pytest
+from google.genai import types
 
 from tests.control.api import Api
 from tests.control.conftest import MINIMAL, WriteSources
@@ -58,6 +59,17 @@ def test_sdks_list_and_retrieve(configured: Api, wanted: str) -> None:
     assert by_anthropic(configured, key, wanted) == (["smart", "first/large"], (wanted, "model", wanted, 1970))
 
 
+def test_googles_sdk_reads_a_form_of_its_own(configured: Api) -> None:
+    """It sends its key in a field of its own; who sends a bearer beside it is none of its clients."""
+    google = {"x-goog-api-key": "caller-secret"}
+    body = configured.ask("GET", "/v1/models", key=None, headers=google).json
+    listed = types.ListModelsResponse.model_validate(body)
+    assert [(one.name, one.display_name) for one in listed.models or ()] == [("models/smart", "smart")]
+    assert configured.ask("GET", "/v1/models/smart", key=None, headers=google).json == body["models"][0]
+    assert configured.ask("GET", "/v1/models/absent", key=None, headers=google).status == 404
+    assert "data" in configured.ask("GET", "/v1/models", key="caller-secret", headers=google).json
+
+
 def test_a_token_of_the_file_may_use_everything(configured: Api) -> None:
     """Nothing bounds it: all that is known is listed, and in one page."""
     body = configured.ask("GET", "/v1/models", key="caller-secret").json
@@ -89,6 +101,9 @@ def test_refusals_are_in_the_form_of_the_api(configured: Api) -> None:
     """Unknown tokens, unknown models and other methods are refused as the SDKs read it."""
     status, told = error(configured.ask("GET", "/v1/models", key=None))
     assert (status, told["type"], told["param"]) == (401, "authentication_error", None)
+    assert told["code"] == "missing_api_key"
+    status, told = error(configured.ask("GET", "/v1/models", key=""))
+    assert (status, told["code"]) == (401, "missing_api_key")
     status, told = error(configured.ask("GET", "/v1/models", key="sk-sg-unknown"))
     assert (status, told["message"], told["code"]) == (401, "This token is not known.", "invalid_api_key")
     status, told = error(configured.ask("GET", "/v1/models/absent", key="caller-secret"))

@@ -42,7 +42,8 @@ def test_bodies_are_shown(keeping: Api) -> None:
             "is_answer_cut": True,
         },
     )
-    assert keeping.ask("GET", "/admin/requests/req_none/bodies").status == 404
+    missing = keeping.ask("GET", "/admin/requests/req_none/bodies")
+    assert (missing.status, "request_log.bodies.enabled" in missing.json["detail"]) == (404, True)
 
 
 def test_not_everybody_may_look(keeping: Api) -> None:

@@ -81,6 +81,18 @@ def test_what_is_no_question_is_refused(query: str, api: Api) -> None:
     assert api.ask("GET", f"/admin/requests?{query}").status == 422
 
 
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("status=bad", "must be a status such as 429, or a class of them such as 5xx"),
+        ("since=yesterday", "must be a time such as 2030-12-31T23:59:59Z"),
+    ],
+)
+def test_what_was_meant_is_told(query: str, message: str, api: Api) -> None:
+    """In words, not in a pattern, and without what the library puts in front."""
+    assert [one["message"] for one in api.ask("GET", f"/admin/requests?{query}").json["errors"]] == [message]
+
+
 def test_one_request(api: Api) -> None:
     """It is found by its id, and by nobody whose it is not."""
     keys = api.world().keys

@@ -48,6 +48,15 @@ async def everything_stored(api: Api) -> str:
         return repr([await session.tokens.list(), await session.audit.list(limit=100)])
 
 
+def test_header_fields_of_a_token_of_a_project(api: Api) -> None:
+    """System D's clients may bind a token to header fields as they issue it; names have no case, and count once."""
+    body = {"project_id": DEFAULT_PROJECT, "duration_minutes": 1}
+    assert api.make("POST", "/manage/tokens", body)["request_headers"] == []
+    bound = api.make("POST", "/manage/tokens", {**body, "request_headers": ["OpenAI-Beta", "openai-beta", "X-A"]})
+    assert bound["request_headers"] == ["openai-beta", "x-a"]
+    assert api.ask("POST", "/manage/tokens", body={**body, "request_headers": ["a b"]}).status == 422
+
+
 def test_key_as_system_c_asks_for_it(api: Api) -> None:
     """The answer has just the fields of that system, and the key works for as long as was asked for."""
     made = api.make("POST", "/admin/create-key", {"name": "laptop", "tier": "pro", "expires_in": 60})
@@ -61,6 +70,8 @@ def test_key_as_system_c_asks_for_it(api: Api) -> None:
     assert status_of(api, secret) == 200
     api.clock.seconds += 60
     assert status_of(api, secret) == 403
+    sparse = api.make("POST", "/admin/create-key", {"name": "phone", "tier": None, "expires_in": None})
+    assert (sparse["tier"], sparse["expires_at"]) == ("", None)
 
 
 def test_every_field_is_kept(api: Api) -> None:
@@ -173,6 +184,13 @@ def test_rotated_token_works_for_its_overlap(api: Api) -> None:
     api.clock.seconds += 59
     assert (status_of(api, issued["token"]), status_of(api, new["token"])) == (200, 200)
     api.clock.seconds += 1
+    assert (status_of(api, issued["token"]), status_of(api, new["token"])) == (403, 200)
+
+
+def test_rotation_without_a_body(api: Api) -> None:
+    """The old one works no longer, as with a body that says nothing."""
+    issued = issue(api)
+    new = api.make("POST", f"/admin/tokens/{issued['token_id']}/rotate", None)
     assert (status_of(api, issued["token"]), status_of(api, new["token"])) == (403, 200)
 
 

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.control.secrets.key_ring import KeyRing, SealError, TamperedError, UnknownKeyError, key_id_in, key_id_of
+from sluicegate.control.secrets.key_ring import KeyRing, SealError, TamperedError, UnknownKeyError, head_of, key_id_of
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 ROW = "provider_credentials/crd_1"
@@ -26,7 +26,8 @@ def test_what_was_sealed_for_a_row_opens_in_it(plain: bytes, row: str) -> None:
     """Any secret, any name of a row; and it is not in what is stored."""
     ciphertext, key_id = ring().seal(plain, row)
     assert ring().open(ciphertext, row) == plain
-    assert key_id == key_id_in(ciphertext) == key_id_of(OLD)
+    assert key_id == key_id_of(OLD)
+    assert ciphertext.startswith(head_of(key_id))
     assert len(plain) < 4 or plain not in ciphertext
 
 

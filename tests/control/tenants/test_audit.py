@@ -1,12 +1,12 @@
 """The audit log: writing and searching it."""
 
-from typing import Any
-
 import pytest
 
 from sluicegate.control.problems import ProblemError
 from sluicegate.control.tenants import audit
-from sluicegate.control.tenants.audit import AuditFilters, draft, record
+from sluicegate.control.tenants.actor import Actor
+from sluicegate.control.tenants.audit import draft, record
+from sluicegate.domain.audit import AuditFilter
 from tests.control.actors import ADMIN, OWN, OWN_VIEWER, ROOT
 from tests.control.api import Api
 
@@ -54,16 +54,16 @@ async def fill(api: Api) -> None:
 @pytest.mark.parametrize(
     ("filters", "found"),
     [
-        ({}, [4, 3, 2, 1]),
-        ({"actor": "adm_all"}, [4, 2]),
-        ({"action": "user.create"}, [4, 2]),
-        ({"target_kind": "token"}, []),
-        ({"target_id": "usr_3"}, [3]),
-        ({"since": 2000, "until": 4000}, [3, 2]),
-        ({"search": "number 3"}, [3]),
+        (AuditFilter(), [4, 3, 2, 1]),
+        (AuditFilter(actor="adm_all"), [4, 2]),
+        (AuditFilter(action="user.create"), [4, 2]),
+        (AuditFilter(target_kind="token"), []),
+        (AuditFilter(target_id="usr_3"), [3]),
+        (AuditFilter(since=2000, until=4000), [3, 2]),
+        (AuditFilter(search="number 3"), [3]),
     ],
 )
-def test_filters(filters: AuditFilters, found: list[int], api: Api) -> None:
+def test_filters(filters: AuditFilter, found: list[int], api: Api) -> None:
     """Each filter bounds what is found, newest first; `until` is not included."""
     api.run(fill(api))
     entries = api.run(audit.search(api.database, ROOT, filters, before=None, limit=50))
@@ -73,8 +73,8 @@ def test_filters(filters: AuditFilters, found: list[int], api: Api) -> None:
 def test_pages_go_back_in_time(api: Api) -> None:
     """A page ends at its limit; the next is older than its last entry."""
     api.run(fill(api))
-    page = api.run(audit.search(api.database, ROOT, {}, before=None, limit=3))
-    rest = api.run(audit.search(api.database, ROOT, {}, before=page[-1].sequence, limit=3))
+    page = api.run(audit.search(api.database, ROOT, AuditFilter(), before=None, limit=3))
+    rest = api.run(audit.search(api.database, ROOT, AuditFilter(), before=page[-1].sequence, limit=3))
     assert [entry.target_id for entry in page + rest] == ["usr_4", "usr_3", "usr_2", "usr_1"]
 
 
@@ -82,11 +82,10 @@ def test_bounded_managers_see_their_organization(api: Api) -> None:
     """Whoever is bounded sees what was done in their organisation, by whomever, and nothing else."""
     api.run(fill(api))
 
-    def found(actor: Any, **options: Any) -> list[str]:
-        return [
-            entry.target_id
-            for entry in api.run(audit.search(api.database, actor, {}, before=None, limit=50, **options))
-        ]
+    def found(actor: Actor, organization_id: str | None = None) -> list[str]:
+        wanted = AuditFilter(organization_id=organization_id)
+        entries = api.run(audit.search(api.database, actor, wanted, before=None, limit=50))
+        return [entry.target_id for entry in entries]
 
     assert found(OWN_VIEWER) == found(OWN, organization_id="org_own") == ["usr_3", "usr_2"]
     assert found(ROOT, organization_id="org_foreign") == ["usr_4"]

@@ -9,7 +9,7 @@ from sluicegate.control.tenants import consumption
 from sluicegate.control.tenants.actor import Actor
 from sluicegate.control.tenants.consumption import Consumption, Question, plan
 from sluicegate.domain.usage_rows import DAY, HOUR
-from sluicegate.store.rollups import Wanted
+from sluicegate.store.usage.rollups import Wanted
 from tests.control.actors import OWN, ROOT
 from tests.control.api import Api
 from tests.control.requested import TODAY, foreign, own, record

@@ -7,7 +7,7 @@ import pytest
 from sluicegate.control.problems import ProblemError
 from sluicegate.control.tenants import request_log
 from sluicegate.control.tenants.actor import Actor
-from sluicegate.store.request_search import RequestFilter
+from sluicegate.store.usage.request_search import RequestFilter
 from tests.control.actors import ADMIN, OWN, OWN_VIEWER, ROOT, VIEWER
 from tests.control.api import Api
 from tests.control.requested import TODAY, foreign, own, record

@@ -133,7 +133,7 @@ ROWS = st.lists(
 
 
 @given(file=ROWS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_all_is_each_or_nothing(file: list[tuple[str, str]], api: Api) -> None:
     """All or nothing makes everybody exactly where each for itself would refuse nobody, and else changes nothing."""
     if api.ask("GET", "/admin/organizations/org_own").status == 404:

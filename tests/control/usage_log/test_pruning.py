@@ -12,7 +12,7 @@ from sluicegate.config.schema import RequestLogSettings
 from sluicegate.control.usage_log.pruning import STEP, Bounds, Pruning, bounds
 from sluicegate.domain.request_blocks import blocks_of
 from sluicegate.domain.usage_rows import DAY, HOUR, Logged
-from sluicegate.domain.usage_sums import sums_of
+from sluicegate.domain.usage_sums import alike, by_subject
 from sluicegate.store.database import Database
 from tests.control.api import copied
 from tests.control.usage_log.journals import AT, Faulty, recorded
@@ -40,7 +40,7 @@ async def add(database: Database, events: list[Logged]) -> None:
     """Record these."""
     async with database.writing() as session:
         await session.request_log.add(blocks_of(events))
-        await session.rollups.add(sums_of(events))
+        await session.rollups.add(by_subject(alike(events)))
 
 
 def test_bounds_fit_any_setting() -> None:

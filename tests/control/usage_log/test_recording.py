@@ -169,7 +169,7 @@ def test_a_damaged_checkpoint_is_not_begun_anew(template: Path, tmp_path: Path) 
     assert recorded(data_dir) == expected(0)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     faults=st.lists(st.sampled_from(["", "before", "inside", "after"]), max_size=30),
     steps=st.lists(st.one_of(st.integers(1, 14), st.just("look"), st.just("restart")), max_size=12),

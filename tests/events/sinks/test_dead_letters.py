@@ -1,6 +1,8 @@
 """What was given up is kept, and can be sent again."""
 
 import asyncio
+import errno
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -121,6 +123,49 @@ def test_a_disk_that_refuses_loses_them(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     dead = DeadLetters(tmp_path / "file" / "x.jsonl", largest_bytes=1000, now=lambda: NOW)
     assert asyncio.run(dead.add(letters(1, 2))) == 2
+
+
+def test_half_a_line_does_not_take_the_next_one_with_it(tmp_path: Path, dead: DeadLetters) -> None:
+    """What a disk that was full, or a process that died, left of a line ends there; what comes next can be read."""
+
+    asyncio.run(dead.add(letters(1)))
+    (file,) = tmp_path.rglob("*.jsonl")
+    with file.open("ab") as half:
+        half.write(b'{"at":1.0,"reason":"no')
+    asyncio.run(dead.add(letters(2, 3)))
+    taken = Taken()
+    asyncio.run(dead.replay(taken))
+    assert taken.all() == [1, 2, 3]
+
+
+def test_a_file_that_cannot_be_made_anew_is_closed_once(tmp_path: Path) -> None:
+    """Where room was made and no new file can be had, no other file of the process is closed by mistake."""
+    path = tmp_path / "dead" / "hook.jsonl"
+    dead = DeadLetters(path, largest_bytes=100, now=lambda: NOW)
+    asyncio.run(dead.add(letters(1)))
+    opened: list[int] = []
+    closed: list[int] = []
+
+    class Full(DeadLetters):
+        """Has no room for a second file."""
+
+        def _locked(self) -> int:
+            if opened:
+                raise OSError(errno.ENOSPC, "no space left")
+            opened.append(super()._locked())
+            return opened[0]
+
+    close = os.close
+
+    def note(file: int) -> None:
+        closed.append(file)
+        close(file)
+
+    full = Full(path, largest_bytes=100, now=lambda: NOW)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "close", note)
+        assert full._add([b"x" * 90]) == 1
+    assert closed == opened
 
 
 def test_damage_is_passed_over(tmp_path: Path, dead: DeadLetters) -> None:

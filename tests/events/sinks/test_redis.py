@@ -17,12 +17,8 @@ SURROUNDINGS = Surroundings(now=lambda: 0.0)
 @pytest.fixture
 def server() -> Iterator[Server]:
     """A server of one test."""
-    one = Server()
-    try:
-        one.start()
+    with Server() as one:
         yield one
-    finally:
-        one.remove()
 
 
 def deliver(url: str, count: int, **settings: object) -> str:

@@ -67,20 +67,60 @@ def test_the_worst_case_is_set_aside(node: Node, path: str, body: bytes, tokens:
 def test_a_body_that_cannot_be_read_is_bounded_by_its_length(node: Node) -> None:
     """It has no price either, so a limit in dollars refuses it."""
     limited(node, whose(HUGE))
-    body = b"\x1f\x8b" + b"0" * 998
-    encoded = a_request(fields=("Content-Encoding: gzip",), body=body)
+    encoded = a_request(fields=("Content-Encoding: identity",), body=b"0" * 1000)
     node.client().says(encoded)
     assert reserved(node) == 1000 + 16_384
     limited(node, whose(USD))
     assert parts(node.client().says(encoded).hears())[0] == 400
 
 
-def test_a_body_of_unknown_length_may_be_the_longest(node: Node) -> None:
-    """Chunked, and not held."""
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b"", ("Content-Type: text/plain", "Transfer-Encoding: chunked")),
+        (b"\x1f\x8b" + b"0" * 998, ("Content-Encoding: gzip",)),
+    ],
+)
+def test_a_body_of_unknown_length_may_be_the_longest(node: Node, body: bytes, fields: tuple[str, ...]) -> None:
+    """Chunked and not held, or compressed: a few bytes may stand for a million."""
     limited(node, whose(HUGE))
-    head = a_request(body=b"", fields=("Content-Type: text/plain", "Transfer-Encoding: chunked"))
-    node.client().says(head)
+    node.client().says(a_request(body=body, fields=fields))
     assert reserved(node) == 1_000_000 + 16_384
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "tokens"),
+    [
+        (b'{"model":"m"}', (), 13 + AROUND + 8000),
+        (b'{"model":"m","max_tokens":50}', (), 29 + AROUND + 50),
+        (b'{"model":"m","max_tokens":5,"messages":[{"type":"image_url"}]}', (), None),
+        (b"0" * 1000, ("Content-Encoding: identity",), 1000 + 16_384),
+    ],
+)
+def test_what_a_template_adds_is_set_aside_too(
+    node: Node, body: bytes, fields: tuple[str, ...], tokens: int | None
+) -> None:
+    """However the request itself is bounded."""
+    node.link.prices["m"] = PRICE
+    limited(node, whose(HUGE))
+    asks(node, body, "/v1/chat/completions", *fields)
+    without = reserved(node)
+    assert tokens in (None, without)
+    node.services.configure(a_snapshot(providers=(a_provider(prompt_overhead=600),)))
+    asks(node, body, "/v1/chat/completions", *fields)
+    assert reserved(node) == 2 * without + 600
+
+
+@pytest.mark.parametrize(("overhead", "is_sent"), [(0, True), (600, True), (650, False)])
+def test_what_a_template_adds_is_no_part_of_a_count(node: Node, overhead: int, is_sent: bool) -> None:
+    """It comes on top: 300 counted, a sixteenth of that, 32, and the 5 of the answer fit into 1,000 with 600 more."""
+    node.services.configure(a_snapshot(providers=(a_provider(prompt_overhead=overhead),)))
+    node.link.prices["m"] = PRICE
+    limited(node, whose(TOKENS))
+    asks(node, b'{"model":"m","max_tokens":5,"messages":["%b"]}' % (b"word " * 300))
+    node.link.counted[0](Counted(1, 300, 0, "counted"))
+    node.settle()
+    assert len(node.opener.peers) == is_sent
 
 
 def test_two_caps_are_refused(node: Node) -> None:

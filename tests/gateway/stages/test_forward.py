@@ -10,9 +10,9 @@ from sluicegate.domain.tokens import digest
 from tests.gateway.node import PROVIDER_KEY, TOKEN, Node, a_provider, a_request, a_snapshot, an_answer, parts
 
 
-def sent(node: Node, *arguments: object, **named: object) -> bytes:
+def sent(node: Node, request: bytes) -> bytes:
     """What the provider gets of a request."""
-    node.client().says(a_request(*arguments, **named))  # type: ignore[arg-type]  # passed through as they are
+    node.client().says(request)
     return node.provider.hears()
 
 
@@ -36,7 +36,7 @@ def test_a_body_that_cannot_be_read_is_refused(node: Node, body: bytes, words: b
 
 def test_a_passthrough_body_need_not_be_json(node: Node) -> None:
     """Where the path names the provider, the body is the provider's concern."""
-    assert sent(node, "/openai/chat/completions", b"not json").endswith(b"not json")
+    assert sent(node, a_request("/openai/chat/completions", b"not json")).endswith(b"not json")
 
 
 def test_a_model_that_nobody_serves_is_not_found(node: Node) -> None:
@@ -61,15 +61,15 @@ def test_a_model_outside_the_tokens_list_is_forbidden(node: Node) -> None:
     status, body = refused(node, a_request(body=b'{"model":"smart","messages":[]}'))
     assert status == 403
     assert b"it may use gpt-4o, other" in body
-    assert b"gpt-4o" in sent(node, body=b'{"model":"gpt-4o","messages":[]}')
+    assert b"gpt-4o" in sent(node, a_request(body=b'{"model":"gpt-4o","messages":[]}'))
 
 
 def test_a_model_in_the_path_is_checked_too(node: Node) -> None:
     """Gemini's paths name the model; a body without one is no way around the list."""
     node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", models=("gemini-pro",))
-    for body in (b"", b'{"contents":[]}'):
+    for body in (b"", b'{"contents":[]}', b'{"model":"gemini-pro","contents":[]}'):
         assert refused(node, a_request("/v1beta/models/gemini-ultra:generateContent", body))[0] == 403
-    assert b"gemini-pro" in sent(node, "/v1beta/models/gemini-pro:generateContent", b'{"contents":[]}')
+    assert b"gemini-pro" in sent(node, a_request("/v1beta/models/gemini-pro:generateContent", b'{"contents":[]}'))
 
 
 def test_what_the_allowlist_lacks_takes_no_connection(node: Node) -> None:
@@ -80,7 +80,7 @@ def test_what_the_allowlist_lacks_takes_no_connection(node: Node) -> None:
 def test_an_allowed_model_keeps_every_other_byte(node: Node) -> None:
     """An alias replaces the model's value only; the length follows."""
     body = b'{ "messages": [{"role":"user","content":"smart"}],  "model" : "smart" }'
-    got = sent(node, body=body)
+    got = sent(node, a_request(body=body))
     edited = body.replace(b': "smart" }', b': "gpt-large" }')
     assert got.endswith(b"\r\n\r\n" + edited)
     assert f"Content-Length: {len(edited)}\r\n".encode() in got
@@ -89,14 +89,14 @@ def test_an_allowed_model_keeps_every_other_byte(node: Node) -> None:
 def test_a_large_body_is_not_copied_behind_the_head(node: Node) -> None:
     """Head and body reach the provider whole and in order, however they are written."""
     body = json.dumps({"model": "gpt-4o", "messages": [], "pad": "x" * 70_000}).encode()
-    head, _, rest = sent(node, body=body).partition(b"\r\n\r\n")
+    head, _, rest = sent(node, a_request(body=body)).partition(b"\r\n\r\n")
     assert f"Content-Length: {len(body)}".encode() in head
     assert rest == body
 
 
 def test_an_empty_body_has_a_length_only_where_one_was_said(node: Node) -> None:
     """A GET goes up without Content-Length; a chunked body that turned out empty has the length 0."""
-    assert b"Content-Length" not in sent(node, "/v1/files", b"", method="GET")
+    assert b"Content-Length" not in sent(node, a_request("/v1/files", b"", method="GET"))
     fields = ("Content-Type: application/json", "Transfer-Encoding: chunked")
     node.client().says(a_request("/openai/chat/completions", b"", fields=fields) + b"0\r\n\r\n")
     assert b"Content-Length: 0\r\n\r\n" in node.provider.hears()
@@ -112,23 +112,23 @@ def test_an_empty_body_has_a_length_only_where_one_was_said(node: Node) -> None:
 )
 def test_only_encodings_we_can_read_are_asked_for(node: Node, offered: str, asked: bytes) -> None:
     """Usage is read from the answer, so br and zstd are not offered; what the client did not offer is not added."""
-    assert asked in sent(node, fields=(f"Accept-Encoding: {offered}",))
+    assert asked in sent(node, a_request(fields=(f"Accept-Encoding: {offered}",)))
 
 
 def test_nothing_is_offered_where_the_client_offers_nothing(node: Node) -> None:
     """No field, no encoding."""
-    assert b"accept-encoding" not in sent(node).lower()
+    assert b"accept-encoding" not in sent(node, a_request()).lower()
 
 
 def test_a_stream_is_not_encoded(node: Node) -> None:
     """An encoder would hold events back."""
-    got = sent(node, body=b'{"model":"m","stream":true}', fields=("Accept-Encoding: gzip",))
+    got = sent(node, a_request(body=b'{"model":"m","stream":true}', fields=("Accept-Encoding: gzip",)))
     assert b"Accept-Encoding: identity\r\n" in got
 
 
 def test_controls_answers_may_be_encoded_as_the_client_likes(node: Node) -> None:
     """They are not read here."""
-    got = sent(node, "/admin/config", b"", method="GET", fields=("Accept-Encoding: br",))
+    got = sent(node, a_request("/admin/config", b"", method="GET", fields=("Accept-Encoding: br",)))
     assert b"Accept-Encoding: br\r\n" in got
 
 
@@ -140,7 +140,7 @@ def test_a_configured_field_replaces_the_clients(node: Node) -> None:
         **{name: getattr(provider, name) for name in provider.__struct_fields__} | {"headers": headers}
     )
     node.services.configure(a_snapshot(providers=(changed,)))
-    got = sent(node, fields=("OpenAI-Organization: org-theirs", "x-kept: yes")).lower()
+    got = sent(node, a_request(fields=("OpenAI-Organization: org-theirs", "x-kept: yes"))).lower()
     assert got.count(b"openai-organization:") == 1
     assert b"org-ours" in got
     assert b"x-kept: yes" in got
@@ -164,7 +164,7 @@ def answers(node: Node, principal: Principal) -> None:
 def test_a_tokens_own_model_answers_whatever_was_asked_for(node: Node) -> None:
     """In the body, before any alias is looked up; the event keeps what the client wrote."""
     answers(node, Principal("tok_1", model="openai/glm-4.7"))
-    assert b'{"model":"glm-4.7","messages":[]}' in sent(node, body=b'{"model":"gpt-4o","messages":[]}')
+    assert b'{"model":"glm-4.7","messages":[]}' in sent(node, a_request(body=b'{"model":"gpt-4o","messages":[]}'))
     node.provider.says(an_answer(b'{"usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3}}'))
     assert node.events()[-1].requested_model == "gpt-4o"
 
@@ -172,21 +172,22 @@ def test_a_tokens_own_model_answers_whatever_was_asked_for(node: Node) -> None:
 def test_a_tokens_own_model_is_put_where_none_was_named(node: Node) -> None:
     """Also on a path that names its provider."""
     answers(node, Principal("tok_1", model="glm-4.7"))
-    assert b'"model":"glm-4.7"' in sent(node, "/openai/chat/completions", b'{"messages":[]}')
+    assert b'"model":"glm-4.7"' in sent(node, a_request("/openai/chat/completions", b'{"messages":[]}'))
 
 
 def test_a_tokens_own_model_leaves_other_operations_alone(node: Node) -> None:
     """A chat model makes no embeddings."""
     answers(node, Principal("tok_1", model="glm-4.7"))
-    assert b'"model":"e-3"' in sent(node, "/v1/embeddings", b'{"model":"e-3","input":"a"}')
+    assert b'"model":"e-3"' in sent(node, a_request("/v1/embeddings", b'{"model":"e-3","input":"a"}'))
 
 
-@pytest.mark.parametrize("path", ["/v1beta/models/gemini-pro:generateContent", "/gemini/models/a:generateContent"])
-def test_a_path_that_names_another_model_than_the_tokens_is_forbidden(node: Node, path: str) -> None:
-    """A path is not rewritten."""
+@pytest.mark.parametrize("path", ["/v1beta/models/a:generateContent", "/gemini/v1beta/models/a:generateContent"])
+def test_a_tokens_own_model_takes_the_place_of_the_paths(node: Node, path: str) -> None:
+    """Also where the body cannot be read."""
     answers(node, Principal("tok_1", model="gemini-flash"))
-    status, body = refused(node, a_request(path, b'{"contents":[]}'))
-    assert (status, b"bound to the model" in body) == (403, True)
+    for fields in ((), ("Content-Encoding: gzip",)):
+        got = sent(node, a_request(path, b'{"contents":[]}', fields=fields))
+        assert got.startswith(b"POST /v1beta/models/gemini-flash:generateContent HTTP/1.1\r\n")
 
 
 @pytest.mark.parametrize("fields", [("Content-Encoding: gzip",), ("Content-Encoding: identity",)])
@@ -201,7 +202,16 @@ def test_a_model_that_cannot_be_seen_is_no_way_around_the_list(node: Node, field
 def test_operations_without_a_model_are_open_to_a_bound_token(node: Node) -> None:
     """Files name no model."""
     answers(node, Principal("tok_1", models=("gpt-4o",)))
-    assert sent(node, "/openai/files", b"a", fields=("Content-Encoding: gzip",)).endswith(b"a")
+    assert sent(node, a_request("/openai/files", b"a", fields=("Content-Encoding: gzip",))).endswith(b"a")
+
+
+@pytest.mark.parametrize("path", ["/v1/batches", "/v1/messages/batches"])
+def test_a_batch_is_no_way_around_the_list(node: Node, path: str) -> None:
+    """The models of a batch cannot be seen; how one fares may be asked."""
+    answers(node, Principal("tok_1", models=("gpt-4o",)))
+    status, body = refused(node, a_request(path, b'{"input_file_id":"file-1"}'))
+    assert (status, b"no model can be seen" in body) == (403, True)
+    assert b"GET " in sent(node, a_request(f"{path}/b1", b"", method="GET"))
 
 
 def test_a_projects_own_key_is_sent(node: Node) -> None:
@@ -231,7 +241,7 @@ def test_a_projects_key_that_cannot_be_read_is_told(node: Node) -> None:
 def test_a_token_may_bound_the_fields_that_travel(node: Node) -> None:
     """Only those of its list reach the provider, and those without which the body could not be read."""
     answers(node, Principal("tok_1", request_headers=("x-trace", "openai-beta")))
-    request = sent(node, fields=("X-Trace: 1", "X-Secret: 2", "User-Agent: me", "OpenAI-Beta: a=b"))
+    request = sent(node, a_request(fields=("X-Trace: 1", "X-Secret: 2", "User-Agent: me", "OpenAI-Beta: a=b")))
     assert b"X-Trace: 1" in request
     assert b"OpenAI-Beta: a=b" in request
     assert b"Content-Type: application/json" in request

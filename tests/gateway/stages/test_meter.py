@@ -2,6 +2,7 @@
 
 import pytest
 
+from sluicegate.control.counting import Counter
 from sluicegate.domain.events import Exchange as Event
 from sluicegate.domain.usage import Usage
 from sluicegate.gateway.stages.meter import BYTES_PER_TOKEN, merged
@@ -59,6 +60,36 @@ def test_a_stream_cut_before_its_report_is_guessed_from_its_text(node: Node) -> 
     assert event.usage is not None
     assert event.usage.output_tokens == 2
     assert event.usage_source == "length"
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["counted", "guessed"])
+@pytest.mark.parametrize(
+    ("kind", "coding"),
+    [
+        ("text/event-stream", "gzip"),
+        ("application/json", "br"),
+        ("application/json", "gzip"),
+        ("text/plain", "identity"),
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_not_free(node: Node, kind: str, coding: str, *, counted: bool) -> None:
+    """Its bytes are taken for text, by the guess and where somebody counts what there is of it: nothing."""
+    answer = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Encoding: {coding}\r\nContent-Length: 400\r\n\r\n"
+    node.client().says(STREAM)
+    node.provider.says(answer.encode() + b"\x1b" * 400)
+    ((question,), (callback,)) = node.link.questions, node.link.counted
+    callback(Counter().count(question) if counted else None)
+    (event,) = node.events()
+    assert event.usage is not None
+    assert event.usage.output_tokens == 400 // BYTES_PER_TOKEN
+
+
+def test_embeddings_that_cannot_be_read_write_nothing(node: Node) -> None:
+    """However long they are."""
+    node.client().says(a_request("/v1/embeddings", b'{"model":"m","input":"a"}'))
+    node.provider.says(an_answer(b"x" * 400, fields=("Content-Encoding: br",)))
+    (question,) = node.link.questions
+    assert question.answer_dropped == 0
 
 
 def test_a_refused_request_is_not_metered(node: Node) -> None:

@@ -74,7 +74,8 @@ class Client:
                 headers={name: value for name, value in headers.items() if value is not None},
             )
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
-            raise ManageError(f"{self._where}: {_words(error)}", UNREACHABLE) from None
+            advice = "does the gateway run there? Else name its address: --manage-api-base-url, or MANAGE_API_BASE_URL"
+            raise ManageError(f"{self._where}: {_words(error)}; {advice}", UNREACHABLE) from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise ManageError(_lost(self._where, method, idempotency_key, error), UNREACHABLE) from None
         return self._read(response)

@@ -64,9 +64,11 @@ def printable(text: str) -> str:
 
 def _fault(error: object) -> str:
     fields: Mapping[str, Any] = error if isinstance(error, Mapping) else {"message": error}
-    path = printable(str(fields.get("path", "")))
-    message = printable(str(fields.get("message", "")))
-    return f"  {path}: {message}" if path else f"  {message}"
+    # Of a configuration's problems, as `config check` tells them.
+    place = ":".join(str(fields[name]) for name in ("file", "line") if fields.get(name) is not None)
+    meant = f" (did you mean {fields['suggestion']}?)" if fields.get("suggestion") else ""
+    words = [place, str(fields.get("path") or ""), f"{fields.get('message', '')}{meant}"]
+    return f"  {printable(': '.join(word for word in words if word))}"
 
 
 def _list(value: object) -> list[object]:

@@ -106,12 +106,12 @@ def delete(session: Session, identifier: Identifier, if_match: IfMatch = None) -
 @managing
 def usage(session: Session, identifier: Identifier) -> None:
     """Show what is used of one now."""
-    session.display.fields(session.client.ask("GET", f"{operations.below(LIMIT, identifier)}/usage").body)
+    operations.show_part(session, LIMIT, identifier, "usage")
 
 
 @app.command()
 @managing
 def reset(session: Session, identifier: Identifier, yes: Yes = False) -> None:
     """Forget what was used of one in its present window."""
-    operations.confirm(yes, f"Forget what was used of limit {identifier}?")
+    operations.confirm(f"Forget what was used of limit {identifier}?", is_sure=yes)
     session.display.fields(session.client.ask("POST", f"{operations.below(LIMIT, identifier)}/reset").body)

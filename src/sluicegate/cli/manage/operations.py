@@ -106,7 +106,7 @@ def revoke_all(session: Session, owner: str, identifier: str) -> None:
     session.display.fields(_object(answer))
 
 
-def confirm(is_sure: bool, question: str) -> None:
+def confirm(question: str, *, is_sure: bool) -> None:
     """Ask at a terminal; who is not asked, as in a script, has decided already."""
     if not is_sure and sys.stdin.isatty():
         typer.confirm(question, abort=True, err=True)

@@ -132,7 +132,7 @@ def usage(session: Session, identifier: Identifier) -> None:
 @managing
 def revoke(session: Session, identifier: Identifier, yes: Yes = False) -> None:
     """Revoke all tokens of an organisation, for good."""
-    operations.confirm(yes, f"Revoke all tokens of organisation {identifier}?")
+    operations.confirm(f"Revoke all tokens of organisation {identifier}?", is_sure=yes)
     operations.revoke_all(session, "organization_id", identifier)
 
 
@@ -140,5 +140,5 @@ def revoke(session: Session, identifier: Identifier, yes: Yes = False) -> None:
 @managing
 def delete(session: Session, identifier: Identifier, yes: Yes = False, if_match: IfMatch = None) -> None:
     """Delete one with everything in it."""
-    operations.confirm(yes, f"Delete organisation {identifier} with all its projects, users and tokens?")
+    operations.confirm(f"Delete organisation {identifier} with all its projects, users and tokens?", is_sure=yes)
     operations.remove(session, ORGANIZATION, identifier, "deleted", if_match=if_match)

@@ -130,7 +130,7 @@ def update(
 @managing
 def revoke(session: Session, identifier: Identifier, yes: Yes = False) -> None:
     """Revoke all tokens of a project, for good."""
-    operations.confirm(yes, f"Revoke all tokens of project {identifier}?")
+    operations.confirm(f"Revoke all tokens of project {identifier}?", is_sure=yes)
     operations.revoke_all(session, "project_id", identifier)
 
 
@@ -138,7 +138,7 @@ def revoke(session: Session, identifier: Identifier, yes: Yes = False) -> None:
 @managing
 def delete(session: Session, identifier: Identifier, yes: Yes = False, if_match: IfMatch = None) -> None:
     """Delete one with its tokens and provider keys."""
-    operations.confirm(yes, f"Delete project {identifier} with all its tokens?")
+    operations.confirm(f"Delete project {identifier} with all its tokens?", is_sure=yes)
     operations.remove(session, PROJECT, identifier, "deleted", if_match=if_match)
 
 

@@ -44,7 +44,7 @@ def delete_key(
     session: Session, identifier: Identifier, provider: _Provider, yes: Yes = False, if_match: IfMatch = None
 ) -> None:
     """Delete a project's own key for a provider: the gateway's is used from then on."""
-    operations.confirm(yes, f"Delete the key of project {identifier} for {provider}?")
+    operations.confirm(f"Delete the key of project {identifier} for {provider}?", is_sure=yes)
     path = _path(identifier, provider)
     operations.remove(session, PROVIDER_KEY, provider, "deleted", if_match=if_match, path=path)
 

@@ -76,7 +76,8 @@ _Headers = Annotated[
     ),
 ]
 _Tags = Annotated[
-    list[str] | None, typer.Option("--tag", show_default=False, help="Marks its requests; may be repeated.")
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", show_default=False, help="Marks its requests; may be repeated."),
 ]
 
 
@@ -256,7 +257,7 @@ def revoke(
         session.client.ask("DELETE", "/manage/tokens", body={"token": secret(value, "the token")})
         session.display.fields({"revoked": 1})
     else:
-        operations.confirm(yes, f"Revoke all tokens of {value}?")
+        operations.confirm(f"Revoke all tokens of {value}?", is_sure=yes)
         operations.revoke_all(session, way, value)
 
 

@@ -134,7 +134,7 @@ def reset_quota(session: Session, identifier: Identifier) -> None:
 @managing
 def revoke(session: Session, identifier: Identifier, yes: Yes = False) -> None:
     """Revoke all tokens of a user, for good."""
-    operations.confirm(yes, f"Revoke all tokens of user {identifier}?")
+    operations.confirm(f"Revoke all tokens of user {identifier}?", is_sure=yes)
     operations.revoke_all(session, "user_id", identifier)
 
 
@@ -142,5 +142,5 @@ def revoke(session: Session, identifier: Identifier, yes: Yes = False) -> None:
 @managing
 def delete(session: Session, identifier: Identifier, yes: Yes = False, if_match: IfMatch = None) -> None:
     """Delete one with all their tokens."""
-    operations.confirm(yes, f"Delete user {identifier} with all their tokens?")
+    operations.confirm(f"Delete user {identifier} with all their tokens?", is_sure=yes)
     operations.remove(session, USER, identifier, "deleted", if_match=if_match)

@@ -11,6 +11,7 @@ resilience  timeouts, retries, circuits, concurrency
 providers   providers and their deployments
 models      model names of our own
 sinks       where events are sent to
+bodies      what is kept of what was sent and answered
 metrics     who may read them
 notices     what people are warned of
 logs        what the control process logs

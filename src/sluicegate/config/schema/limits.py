@@ -66,7 +66,8 @@ class LimitsSettings(Section):
     wait: fields.SecondsOrNone = _SNAPSHOT.limit_wait
     """How long a request may wait, in seconds, while others hold what it needs of a limit."""
     unknown_price: Literal["refuse", "free"] = _SNAPSHOT.unknown_price
-    """What becomes of a request under a limit on dollars whose model has no price."""
+    """What becomes of a request under a limit on dollars whose model has no price, or that is not paid for by tokens
+    whose number can be bounded: batches, images, sound."""
 
 
 class Redis(Section):

@@ -119,6 +119,9 @@ class ProviderSettings(Section):
     ask_usage: bool = _PROVIDER.ask_usage
     """Whether a stream is asked for its usage (`stream_options.include_usage`) where the client did not; the client
     never sees the difference. Turn it off for a provider that refuses the option: tokens are then counted here."""
+    prompt_overhead_tokens: fields.CountOrNone = _PROVIDER.prompt_overhead
+    """Tokens that its models read beyond what requests say, where that is more than 32: a chat template with a system
+    prompt of its own, as servers of open models have them. Hard limits set as many aside for each request."""
     verify_tls: bool = _PROVIDER.verify_tls
     """Whether its certificate must be valid. Turning it off lets anyone on the way read the credential."""
     ca_file: fields.PathName | None = None

@@ -34,6 +34,8 @@ class TokenSettings(Section):
     """When it ends: ISO 8601 with an offset, `2030-12-31T23:59:59Z`. Not set, it does not."""
     active: bool = True
     """Whether it may be used."""
+    model: fields.PlainName | None = None
+    """The model that answers its conversations, whatever they ask for: `provider/model`, or one of ours."""
     models: tuple[fields.PlainName, ...] = ()
     """Models it may use, by the names its caller asks for; none for all."""
     tags: tuple[fields.PlainName, ...] = ()

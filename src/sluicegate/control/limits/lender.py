@@ -160,7 +160,7 @@ class Lender:
             else:
                 got = next(answers)
                 self._observing.asked(ask.account, ask.maximum, ask.organization, got.used)
-                loans.append(Loan(got.account, got.granted, got.used, got.leased, got.frees_at))
+                loans.append(Loan(got.account, got.granted, got.used, got.leased, got.frees_at, got.settled))
         return Lent(lend.number, tuple(loans), until)
 
     async def _without_ledger(self, lend: Lend, reason: str) -> Lent:

@@ -51,7 +51,7 @@ class Teller:
         patience: float = PATIENCE,
         pause: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(PROBE_PAUSE),
     ) -> None:
-        """`pause` is between two probes."""
+        """`patience` is how long the ledger may take, in seconds; `pause` is between two probes."""
         self._ledger = ledger
         self._patience = patience
         self._pause = pause

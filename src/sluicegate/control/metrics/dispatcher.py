@@ -15,8 +15,8 @@ from sluicegate.control.metrics.exposition import exposition
 from sluicegate.control.metrics.families import dispatcher_families
 from sluicegate.control.metrics.processes import process_facts
 from sluicegate.control.sinks import counted
-from sluicegate.events.redis_stream import GroupStanding, StreamUnavailableError
 from sluicegate.events.sinks.engine import Engine
+from sluicegate.events.stream_group import GroupStanding, StreamUnavailableError
 
 _LARGEST_HEAD = 16 * 1024
 _PATIENCE = 10.0

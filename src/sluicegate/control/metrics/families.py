@@ -17,7 +17,8 @@ from sluicegate.control.metrics.tables import Counts, Histogram
 from sluicegate.control.metrics.tally import Tally
 from sluicegate.domain.money import NANO
 from sluicegate.events.consumer import Standing
-from sluicegate.events.redis_stream import GroupStanding
+from sluicegate.events.sinks.feeding import consumer_name
+from sluicegate.events.stream_group import GroupStanding
 
 PREFIX: Final = "sluicegate_"
 
@@ -67,7 +68,7 @@ HISTOGRAMS: Final = (
         "first_token",
         ("model", "provider"),
     ),
-    Counted("overhead_seconds", "Time that the gateway itself added to a request that was answered.", "overhead"),
+    Counted("overhead_seconds", "Time that the gateway itself added to what was answered at once.", "overhead"),
 )
 
 
@@ -114,8 +115,11 @@ def families(seen: Seen) -> Iterator[Metric]:
     """All metrics, read off while nothing waits for it: what `seen` holds may change meanwhile."""
     yield from _of_events(seen.tally)
     yield from _of_the_node(seen)
-    yield from _rows(CONSUMERS, "consumer", ((one.name, one) for one in seen.consumers))
+    local = ((consumer_name(one.sink), one) for one in seen.dispatched)
+    yield from _rows(CONSUMERS, "consumer", (*((one.name, one) for one in seen.consumers), *local))
     yield from _rows(SINKS, "sink", ((one.name, one) for one in seen.sinks))
+    groups = {one.sink: one.group for one in seen.dispatched if one.group is not None}
+    yield from _rows(GROUPS, "sink", groups.items())
     yield from _rows(PROCESSES, "process", seen.processes.items())
     yield from _of_journals(seen)
 
@@ -220,7 +224,7 @@ def _rows(table: Iterable[Shown], label: str, rows: Iterable[tuple[str, object]]
         kind = CounterMetricFamily if shown.is_counter else GaugeMetricFamily
         family = kind(PREFIX + shown.name, shown.told, labels=(label,))
         for name, row in known:
-            value: float | None = getattr(row, shown.attribute)
+            value: float | None = getattr(row, shown.attribute, None)
             if value is not None:
                 family.add_metric((name,), value)
         yield family

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from sluicegate.control.configuration import Configuration
 from sluicegate.control.consumers import Consumers
+from sluicegate.control.dispatched import Dispatched
 from sluicegate.control.metrics.processes import ProcessFacts, process_facts
 from sluicegate.control.metrics.tally import Tally
 from sluicegate.control.workers import Workers, WorkerState
@@ -81,6 +82,12 @@ class Seen(Struct, frozen=True):
     """By worker's name, the worst of WRITING that a process of it tells of its journal."""
     events_lost: int
     """That no journal has."""
+    dispatched: Sequence[Dispatched]
+
+
+async def none_dispatched() -> Sequence[Dispatched]:
+    """Where no sink is left to dispatchers."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +101,13 @@ class Sources:
     consumers: Consumers
     events: Path
     sinks: Callable[[], Sequence[SinkCounts]] = tuple
+    dispatched: Callable[[], Awaitable[Sequence[Dispatched]]] = none_dispatched
 
     async def seen(self) -> Seen:
         """Look."""
         # First whatever must be waited for: the rest is of one moment.
         standings = await self._standings()
+        dispatched = await self.dispatched()
         journal_bytes = await asyncio.to_thread(size_of, self.events)
         states = self.workers.listed()
         processes = {CONTROL: os.getpid(), **{_name(state): state.pid for state in states}}
@@ -119,6 +128,7 @@ class Sources:
             journal_bytes=journal_bytes,
             journals=self._journals(),
             events_lost=self.workers.dropped,
+            dispatched=dispatched,
         )
 
     def _deployment(self, provider: str, identifier: str) -> DeploymentSeen:

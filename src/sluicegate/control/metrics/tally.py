@@ -140,8 +140,7 @@ class Tally:
         row = self._rows.get((event.route, event.model, event.provider, event.status_code)) or self._row(event)
         row.requests.value += 1
         row.duration.add(event.duration_ms / 1_000)
-        if event.overhead_us is not None and event.attempts <= 1:
-            # That of a request that was tried again has the pauses in it which a failing provider made.
+        if event.overhead_us is not None:
             self.overhead.add((), event.overhead_us / 1_000_000)
         if event.is_stream and event.first_byte_ms is not None:
             if row.first_token is None:

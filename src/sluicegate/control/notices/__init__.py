@@ -6,6 +6,7 @@ budgets     a limit is used up to one of the configured shares
 circuits    a deployment is left alone, or asked again
 withering   a token is about to end
 degraded    requests were admitted without the ledger
+warnings    these four on one node, put together
 
 What they look like is told in `domain/events.py`; who is warned is the business of sinks.
 """

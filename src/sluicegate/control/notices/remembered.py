@@ -50,7 +50,7 @@ class Remembered:
         return f"<Remembered {len(self._told)}>"
 
     def is_new(self, key: str, until: int) -> bool:
-        """Whether it is not remembered; from now on it is, until that moment."""
+        """Whether it is not remembered; from now on it is, until that moment, in Unix milliseconds."""
         if self._told.get(key, 0) > self._now():
             return False
         self._told[key] = until

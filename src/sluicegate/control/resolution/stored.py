@@ -110,7 +110,7 @@ class Stored:
             return await session.changes.last()
 
     async def since(self, sequence: int, limit: int) -> Sequence[Change]:
-        """The changes after that one."""
+        """The first changes after that one, at most `limit`, as `store.changes.Changes.since` tells them."""
         async with self._database.reading() as session:
             return await session.changes.since(sequence, limit)
 

@@ -5,10 +5,12 @@ projects, tokens, own_key, own_usage                    what callers use, and wh
 limits, prices                                          what bounds them, and what models cost
 organizations, users, user_rows, bulk, api_keys         who they are
 requests, request_rows, consumption                     what was asked, and what was used in some time
+request_bodies                                          what was said, where that is kept
 credentials                                             projects' own keys for providers
 admin_keys, accounts, audit                             who manages, and what they did
 models                                                  what callers may use
 node, node_state, workers, configuration, deployments   this node
+consumers                                               what reads its journal
 log_level                                               what it logs
 explaining                                              why a request would go where it goes
 documentation                                           `/openapi.json` and `/docs`

@@ -1,8 +1,9 @@
 """A user's API keys, as system E's clients know them: the tokens that are issued for the user."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from fastapi import Body as FromBody
 from fastapi import Request, Response
 
 from sluicegate.control.access import Acting
@@ -95,9 +96,13 @@ def shown(token: Token, now: int, *, secret: str | None = None) -> ApiKeyShown:
 
 
 async def create_api_key(
-    request: Request, user_id: str, body: ApiKeyCreate, actor: Acting, context: Reached
+    request: Request,
+    user_id: str,
+    body: Annotated[ApiKeyCreate, FromBody(default_factory=ApiKeyCreate)],
+    actor: Acting,
+    context: Reached,
 ) -> Response:
-    """Issue one. Its secret is in this answer only."""
+    """Issue one; without a body too. Its secret is in this answer only."""
     fields = TokenFields(
         name=body.name,
         expires_at=milliseconds(body.expires_at),

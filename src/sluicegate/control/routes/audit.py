@@ -1,7 +1,7 @@
 """What was changed, by whom and from where: the audit log, newest first."""
 
 from datetime import datetime
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import Query
 
@@ -11,7 +11,7 @@ from sluicegate.control.routes.body import Moment, Shown, milliseconds, moment
 from sluicegate.control.routes.paging import DEFAULT_LIMIT, MOST, IdentifierFilter, Listing, Search
 from sluicegate.control.routes.route import Route
 from sluicegate.control.tenants import audit
-from sluicegate.control.tenants.audit import AuditFilters
+from sluicegate.domain.audit import AuditFilter
 from sluicegate.domain.tenants import AuditEntry
 
 Word = Annotated[str | None, Query(max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -73,19 +73,17 @@ async def list_audit_entries(
     search: Search = None,
 ) -> Listing[AuditEntryShown]:
     """The entries that all filters fit, newest first."""
-    given = {
-        "actor": by,
-        "action": action,
-        "target_kind": target_kind,
-        "target_id": target_id,
-        "since": milliseconds(since),
-        "until": milliseconds(until),
-        "search": search,
-    }
-    filters = cast("AuditFilters", {name: value for name, value in given.items() if value not in (None, "")})
-    entries = await audit.search(
-        context.tenancy.database, actor, filters, before=after, limit=limit + 1, organization_id=org_id
+    wanted = AuditFilter(
+        actor=by or None,
+        action=action or None,
+        target_kind=target_kind or None,
+        target_id=target_id or None,
+        organization_id=org_id,
+        since=milliseconds(since),
+        until=milliseconds(until),
+        search=search,
     )
+    entries = await audit.search(context.tenancy.database, actor, wanted, before=after, limit=limit + 1)
     cursor = str(entries[limit - 1].sequence) if len(entries) > limit else None
     return Listing(data=[shown(entry) for entry in entries[:limit]], next_cursor=cursor)
 

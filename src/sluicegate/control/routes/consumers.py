@@ -1,5 +1,8 @@
 """What reads the journal of this node."""
 
+import asyncio
+from typing import Literal
+
 from sluicegate.control.access import Acting
 from sluicegate.control.context import Reached
 from sluicegate.control.routes.body import Shown
@@ -26,18 +29,51 @@ class ConsumerShown(Shown):
     last_error: str | None
 
 
+class DispatchedShown(Shown):
+    """How a sink stands that is left to dispatchers.
+
+    `source` is null where none has begun. `local`: `backlog_bytes` of this node's journal are not read, the oldest
+    event among them ended `lag_seconds` ago. `redis`: of the stream that the sink `stream` fills, `lag_entries` were
+    taken by no dispatcher, `pending_entries` were and are not delivered. `error` is the kind of failure where it cannot
+    be told.
+    """
+
+    sink: str
+    source: Literal["local", "redis"] | None
+    stream: str | None
+    backlog_bytes: int | None
+    lag_seconds: float | None
+    lag_entries: int | None
+    pending_entries: int | None
+    error: str | None
+
+
 class ConsumersShown(Shown):
-    """Those of this node's control process, by name."""
+    """Those of this node's control process, and the sinks that others feed, by name."""
 
     data: list[ConsumerShown]
+    dispatched: list[DispatchedShown]
 
 
 async def list_consumers(actor: Acting, context: Reached) -> ConsumersShown:
     """How each consumer of this node's events fares. For managers of all organisations."""
     # How many events there were tells what others do.
     actor.require_all_organizations()
-    standings = await context.consumers.standings()
+    standings, dispatched = await asyncio.gather(context.consumers.standings(), context.metrics.dispatched())
     return ConsumersShown(
+        dispatched=[
+            DispatchedShown(
+                sink=one.sink,
+                source=one.source,
+                stream=one.stream,
+                backlog_bytes=one.backlog_bytes,
+                lag_seconds=one.lag_seconds,
+                lag_entries=one.group.lag if one.group else None,
+                pending_entries=one.group.pending if one.group else None,
+                error=one.error,
+            )
+            for one in dispatched
+        ],
         data=[
             ConsumerShown(
                 name=standing.name,
@@ -51,7 +87,7 @@ async def list_consumers(actor: Acting, context: Reached) -> ConsumersShown:
                 last_error=standing.last_error,
             )
             for standing in standings
-        ]
+        ],
     )
 
 

@@ -15,7 +15,7 @@ from sluicegate.control.routes.route import Route
 from sluicegate.control.tenants import consumption
 from sluicegate.control.tenants.consumption import GroupBy, Question, Recent
 from sluicegate.domain.usage_rows import Sums
-from sluicegate.store.rollups import Group
+from sluicegate.store.usage.rollups import Group
 
 MOST_GROUPS = 1000
 

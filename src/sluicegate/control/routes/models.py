@@ -1,9 +1,12 @@
-"""`GET /v1/models`: what a caller may use, in the one form that the SDKs of OpenAI and of Anthropic both read."""
+"""`GET /v1/models`: what a caller may use, in the one form that the SDKs of OpenAI and of Anthropic both read.
+
+Google's SDK asks the same paths, and reads another form: who presents a token as only that SDK does is answered in it.
+"""
 
 from http import HTTPStatus
 from typing import Literal
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from sluicegate.control.access import Calling
 from sluicegate.control.context import Context, Reached
@@ -38,19 +41,23 @@ class ModelsShown(Shown):
     last_id: str | None
 
 
-async def list_models(key: Calling, context: Reached) -> Response:
-    """The models that the token may use."""
+async def list_models(key: Calling, context: Reached, request: Request) -> Response:
+    """The models that the token may use; in Google's form with `x-goog-api-key`."""
     offer = await _offer(key, context, "models")
-    return Response(offer.body, media_type="application/json")
+    return Response(offer.body_for_google() if _is_google(request) else offer.body, media_type="application/json")
 
 
-async def show_model(model_id: str, key: Calling, context: Reached) -> Response:
+async def show_model(model_id: str, key: Calling, context: Reached, request: Request) -> Response:
     """One of them; an id may have slashes."""
     offer = await _offer(key, context, f"models/{model_id}")
-    body = offer.find(model_id)
+    body = offer.find_for_google(model_id) if _is_google(request) else offer.find(model_id)
     if body is None:
         raise ProblemError(HTTPStatus.NOT_FOUND, f"The model {model_id!r} is not known, or not for this token.")
     return Response(body, media_type="application/json")
+
+
+def _is_google(request: Request) -> bool:
+    return "x-goog-api-key" in request.headers and "authorization" not in request.headers
 
 
 async def _offer(key: OwnKey, context: Context, path: str) -> Offer:

@@ -4,11 +4,13 @@ An export is read a page at a time, so that a slow client holds no database conn
 """
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Query, Response
 from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator
 
 from sluicegate.control.access import Acting
 from sluicegate.control.context import Context, Reached
@@ -19,12 +21,20 @@ from sluicegate.control.routes.route import Route
 from sluicegate.control.tenants import request_log
 from sluicegate.control.tenants.actor import Actor
 from sluicegate.domain.usage_rows import RequestRow
-from sluicegate.store.request_search import RequestFilter
+from sluicegate.store.usage.request_search import RequestFilter
 
 _PAGE = 500
 _WRITTEN_AS = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
 
+_STATUS = re.compile(r"^[1-9]([0-9]{2}|xx)$")
+
 Word = Annotated[str | None, Query(max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+def _status(value: str | None) -> str | None:
+    if value is not None and _STATUS.search(value) is None:
+        raise ValueError("must be a status such as 429, or a class of them such as 5xx")
+    return value
 
 
 async def filter_of(
@@ -35,7 +45,9 @@ async def filter_of(
     provider: Word = None,
     model: Annotated[Word, Query(description="That answered, in the provider's words.")] = None,
     status: Annotated[
-        str | None, Query(pattern=r"^[1-9]([0-9]{2}|xx)$", description="A code, `429`, or a class, `5xx`.")
+        str | None,
+        AfterValidator(_status),
+        Query(description="A code, `429`, or a class, `5xx`.", json_schema_extra={"pattern": _STATUS.pattern}),
     ] = None,
     error: Annotated[Word, Query(description="Code of the failure, as `upstream_timeout`.")] = None,
     tag: Annotated[Word, Query(description="A tag of the token.")] = None,

@@ -6,6 +6,7 @@ The secret is in the answer that issues a token; everywhere else it is masked.
 from datetime import datetime
 from typing import Annotated, Any, Literal, cast
 
+from fastapi import Body as FromBody
 from fastapi import Request, Response
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
@@ -74,13 +75,15 @@ class ProjectTokenCreate(Body):
     project_id: Identifier
     duration_minutes: Minutes
     max_requests: Count | None = None
+    request_headers: Names = []
+    """Only these of a request's header fields go to the provider; not set: all."""
 
 
 class KeyCreate(Body):
     """A new key, of the default project."""
 
     name: Name
-    tier: Text = ""
+    tier: Text | None = None
     expires_in: Seconds | None = None
 
 
@@ -191,7 +194,7 @@ def fields_of(body: TokenUpdate) -> TokenFields:
         if name in fields:
             fields[name] = tuple(fields[name])
     if "request_headers" in fields:
-        fields["request_headers"] = tuple(dict.fromkeys(header.lower() for header in fields["request_headers"]))
+        fields["request_headers"] = _names(fields["request_headers"])
     return cast("TokenFields", fields)
 
 
@@ -200,7 +203,7 @@ async def create_project_token(request: Request, body: ProjectTokenCreate, actor
     issued = await tokens.create(
         context.tenancy,
         actor,
-        TokenFields(max_requests=body.max_requests),
+        TokenFields(max_requests=body.max_requests, request_headers=_names(body.request_headers)),
         project_id=body.project_id,
         lifetime=body.duration_minutes * 60,
     )
@@ -222,7 +225,7 @@ async def create_token(request: Request, body: TokenCreate, actor: Acting, conte
 
 async def create_key(body: KeyCreate, actor: Acting, context: Reached) -> KeyShown:
     """Issue a token as system C's clients ask for it."""
-    fields = TokenFields(name=body.name, tier=body.tier)
+    fields = TokenFields(name=body.name, tier=body.tier or "")
     issued = await tokens.create(context.tenancy, actor, fields, lifetime=body.expires_in)
     token = issued.token
     return KeyShown(
@@ -322,8 +325,14 @@ async def resume_token(request: Request, token_id: str, actor: Acting, context: 
     return _shown(request, token, context)
 
 
-async def rotate_token(request: Request, token_id: str, actor: Acting, context: Reached, body: Rotation) -> Response:
-    """Issue a successor; the old one works on for the overlap."""
+async def rotate_token(
+    request: Request,
+    token_id: str,
+    actor: Acting,
+    context: Reached,
+    body: Annotated[Rotation, FromBody(default_factory=Rotation)],
+) -> Response:
+    """Issue a successor; the old one works on for the overlap, which without a body is none."""
     issued = await tokens.rotate(
         context.tenancy, actor, token_id, overlap=body.overlap_seconds, check=matching(request)
     )
@@ -334,6 +343,11 @@ async def revoke_tokens(body: RevokeOf, actor: Acting, context: Reached) -> Revo
     """Revoke all tokens of a project, a user or an organisation."""
     owner = {name: str(value) for name, value in body.model_dump(exclude_unset=True).items()}
     return Revoked(revoked=await tokens.revoke_all(context.tenancy, actor, **owner))
+
+
+def _names(headers: list[str]) -> tuple[str, ...]:
+    """Names of header fields, which have no case (RFC 9110 section 5.1), each once."""
+    return tuple(dict.fromkeys(header.lower() for header in headers))
 
 
 def _issued(request: Request, issued: Issued, context: Reached) -> Response:

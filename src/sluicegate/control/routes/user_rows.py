@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import msgspec
 from pydantic import ValidationError
 
+from sluicegate.control.problems import faults
 from sluicegate.control.routes.cells import cell_of, text_of
 from sluicegate.control.routes.users import UserCreate, UserShown, fields_of
 from sluicegate.control.tenants.user_import import Faulty, Row, Rows
@@ -175,10 +176,5 @@ def _row(number: int, read: Callable[[_Input], UserRow], given: _Input) -> Row |
     try:
         row = read(given)
     except ValidationError as invalid:
-        # Without the input: it may hold what was put into the wrong column.
-        errors = [
-            {"path": ".".join(map(str, one["loc"])), "message": one["msg"]}
-            for one in invalid.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        return Faulty(number, errors)
+        return Faulty(number, faults(invalid.errors(include_url=False, include_input=False)))
     return Row(number, row.org_id, fields_of(row))

@@ -120,8 +120,3 @@ def key_id_of(key: bytes) -> str:
 def head_of(key_id: str) -> bytes:
     """What everything that this key sealed begins with."""
     return VERSION + bytes.fromhex(key_id)
-
-
-def key_id_in(ciphertext: bytes) -> str:
-    """The id of the key that sealed this, as it says itself."""
-    return ciphertext[len(VERSION) : HEAD_BYTES].hex()

@@ -108,7 +108,10 @@ class MasterKeyFile:
             return self.read()
 
     def add(self, now: float) -> tuple[MasterKey, ...]:
-        """Put a new key before the others, which stay: secrets are still sealed with them. Raises MasterKeyError."""
+        """Put a new key before the others, which stay: secrets are still sealed with them. `now` is in Unix seconds.
+
+        Raises MasterKeyError.
+        """
         with self._locked():
             self._write((MasterKey(self._random(KEY_BYTES), now), *self.read()))
             return self.read()

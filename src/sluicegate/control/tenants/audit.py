@@ -1,10 +1,12 @@
 """The audit log: one line for every change of state, in the change's own transaction, and reading it."""
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any
+
+from msgspec.structs import replace
 
 from sluicegate.control.tenants.actor import Actor
-from sluicegate.domain.audit import AuditDraft
+from sluicegate.domain.audit import AuditDraft, AuditFilter
 from sluicegate.domain.tenants import AuditEntry
 from sluicegate.store.database import Database, Session
 
@@ -44,31 +46,18 @@ async def record(session: Session, actor: Actor, action: str, **told: Any) -> No
     await session.audit.append(draft(actor, action, **told))
 
 
-class AuditFilters(TypedDict, total=False):
-    """What a search can ask for. `since` and `until` in Unix milliseconds; `search` is part of what an entry says."""
-
-    actor: str
-    action: str
-    target_kind: str
-    target_id: str
-    since: int
-    until: int
-    search: str
-
-
 async def search(
     database: Database,
     actor: Actor,
-    filters: AuditFilters,
+    wanted: AuditFilter,
     *,
     before: int | None,
     limit: int,
-    organization_id: str | None = None,
 ) -> list[AuditEntry]:
     """A page of the entries the actor may see, newest first, older than the entry `before`.
 
     Who is bounded to one organisation sees what happened in it. Raises ProblemError 404 for a foreign organisation.
     """
-    bound = actor.bounded(organization_id)
+    visible = replace(wanted, organization_id=actor.bounded(wanted.organization_id))
     async with database.reading() as session:
-        return await session.audit.list(before_sequence=before, limit=limit, organization_id=bound, **filters)
+        return await session.audit.list(visible, before_sequence=before, limit=limit)

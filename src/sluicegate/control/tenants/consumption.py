@@ -16,7 +16,7 @@ from sluicegate.control.problems import ProblemError
 from sluicegate.control.tenants.actor import Actor
 from sluicegate.domain.usage_rows import DAY, HOUR, Grain, Scope, Sums
 from sluicegate.store.database import Database, Session
-from sluicegate.store.rollups import By, Group, Wanted
+from sluicegate.store.usage.rollups import By, Group, Wanted
 
 GroupBy = Literal["hour", "day", "organization", "project", "user", "token", "provider", "model", "tag"]
 

@@ -73,10 +73,9 @@ async def search(
     text: str | None = None,
 ) -> list[Project]:
     """A page of those the actor may see; `text` is part of name or description. Raises ProblemError 404."""
-    filters: dict[str, Any] = {"organization_id": actor.bounded(organization_id), "status": status}
-    asked = {name: value for name, value in filters.items() if value is not None}
+    bound = actor.bounded(organization_id)
     async with tenancy.database.reading() as session:
-        return await session.projects.list(after=after, limit=limit, search=text or None, **asked)
+        return await session.projects.list(after=after, limit=limit, search=text, organization_id=bound, status=status)
 
 
 async def create(

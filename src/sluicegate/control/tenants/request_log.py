@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from sluicegate.control.tenants.actor import Actor, missing
 from sluicegate.domain.usage_rows import RequestRow
 from sluicegate.store.database import Database
-from sluicegate.store.request_search import RequestFilter
+from sluicegate.store.usage.request_search import RequestFilter
 
 
 async def search(

@@ -127,15 +127,17 @@ async def search(
     text: str | None = None,
 ) -> list[Token]:
     """A page of those the actor may see; `text` is part of the name. Raises ProblemError 404."""
-    filters: dict[str, Any] = {
-        "organization_id": actor.bounded(organization_id),
-        "project_id": project_id,
-        "user_id": user_id,
-        "status": status,
-    }
-    asked = {name: value for name, value in filters.items() if value is not None}
+    bound = actor.bounded(organization_id)
     async with tenancy.database.reading() as session:
-        return await session.tokens.list(after=after, limit=limit, search=text or None, **asked)
+        return await session.tokens.list(
+            after=after,
+            limit=limit,
+            search=text,
+            organization_id=bound,
+            project_id=project_id,
+            user_id=user_id,
+            status=status,
+        )
 
 
 async def create(

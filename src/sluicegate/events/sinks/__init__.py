@@ -9,7 +9,7 @@ feeding       under which name a sink is fed, and where it is kept how far that 
 dead_letters  the file of what was given up, and sending that again
 http          one request, and what its answer means
 times         an event's moments
-genai         OpenTelemetry's names for what models do
+genai         OpenTelemetry's names for what models do;  spans   exchanges as its spans; both pure
 sigv4         signatures of AWS requests; pure
 aws           requests in the manner of the AWS JSON protocol
 rotated_file  what the sink `file` writes to

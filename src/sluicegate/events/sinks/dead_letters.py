@@ -77,8 +77,9 @@ class DeadLetters:
                 lost = 0
                 if os.fstat(file).st_size + len(data) > self._largest // 2 and os.fstat(file).st_size:
                     lost = self._make_room()
-                    os.close(file)
-                    file = self._locked()
+                    # The new one first: where it cannot be had, there is still one to close.
+                    file, full = self._locked(), file
+                    os.close(full)
                 _write(file, data)
             finally:
                 os.close(file)
@@ -99,7 +100,7 @@ class DeadLetters:
     def _locked(self) -> int:
         """Open the file at its path and lock it."""
         while True:
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             fcntl.flock(file, fcntl.LOCK_EX)
             # Somebody may have moved it aside before we had the lock.
             try:
@@ -128,7 +129,11 @@ class DeadLetters:
 
 
 def _write(file: int, data: bytes) -> None:
-    """Write all of it and have it on the disk: nobody else has these events any more."""
+    """Write all of it and have it on the disk: nobody else has these events any more. Raises OSError."""
+    size = os.fstat(file).st_size
+    if size and os.pread(file, 1, size - 1) != b"\n":
+        # Half a line, of a disk that was full or a process that died: it must not make the next one unreadable too.
+        data = b"\n" + data
     view = memoryview(data)
     while view:
         view = view[os.write(file, view) :]

@@ -72,10 +72,10 @@ class Poster:
         """Tell the host alone: the rest may be secret."""
         return f"<Poster {urlsplit(self.url).hostname}>"
 
-    async def post(self, body: bytes, headers: Mapping[str, str], *, url: str | None = None) -> Answer:
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send a body and read the answer, whatever its status. Raises TransientError."""
         try:
-            async with self._client.stream("POST", url or self.url, content=body, headers=dict(headers)) as response:
+            async with self._client.stream("POST", self.url, content=body, headers=dict(headers)) as response:
                 return Answer(response.status_code, await _read(response), self._asked(response))
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             reason = next((text for kind, text in _REASONS.items() if isinstance(error, kind)), "the connection broke")

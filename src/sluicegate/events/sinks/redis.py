@@ -6,8 +6,9 @@ import msgspec
 
 from sluicegate.config import redis_address
 from sluicegate.config.schema import SinkSettings
-from sluicegate.events.redis_stream import RedisStream, StreamUnavailableError
+from sluicegate.events.redis_stream import RedisStream
 from sluicegate.events.sinks.base import ALL_KINDS, Event, Surroundings, TransientError
+from sluicegate.events.stream_group import StreamUnavailableError
 
 MOST_EVENTS = 1000
 """In one round trip: some megabyte, and what is twice in the stream where it was lost."""

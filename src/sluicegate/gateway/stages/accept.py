@@ -60,6 +60,8 @@ def _judge(exchange: "Exchange", head: RequestHead) -> None:
         raise MalformedRequestError(head.fault)
     if head.method in (b"CONNECT", b"TRACE"):
         raise MalformedRequestError(f"the method {head.method.decode()} is not served")
+    if head.upgrade and (head.content_length > 0 or head.is_chunked):
+        raise MalformedRequestError("a request to switch to WebSocket has no body")
     _check_host(head, head.route.target.authority)
     if head.expect and head.expect.lower() != b"100-continue":
         raise ExpectationFailedError("the only expectation served is 100-continue")

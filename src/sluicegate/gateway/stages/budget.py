@@ -5,14 +5,18 @@ What is set aside is the most the request can take (`domain/bounds.py`), for the
 - Tokens and dollars only for operations that a model is paid for by the token (`meter.METERED`); all others take one
   request, and a place among those that run at the same time.
 - Where the bytes of a body refuse it alone (a token has at least one byte), its tokens are counted, once.
-- A body that cannot be read (compressed, too large to be held) is bounded by its length, and has no price.
+- A body that cannot be read is bounded by its length (too large to be held, no JSON), or by what any model can read
+  (compressed), and has no price.
 - A cap is written into the request where the client has none that is low enough. Where none can be written (no JSON, or
   an API without one) the answer is watched while it streams (`gateway/overrun.py`).
-- A WebSocket's use cannot be bounded: a hard limit of tokens or dollars refuses it.
+- A WebSocket's use cannot be bounded: a hard limit of tokens or dollars refuses it. So is what runs later, and what
+  is paid for by something else than tokens (`gateway/unmetered.py`).
 """
 
 import asyncio
 from typing import TYPE_CHECKING, Final
+
+from msgspec import UNSET
 
 from sluicegate.domain.bounds import UNKNOWN_CONTEXT, Asked, Bound, Left, bound_of, usual_bound
 from sluicegate.domain.errors import (
@@ -21,7 +25,6 @@ from sluicegate.domain.errors import (
     LimitReachedError,
     MaxCostError,
     PriceUnknownError,
-    UnmeteredError,
 )
 from sluicegate.domain.money import AmountError, nano_dollars
 from sluicegate.gateway.budgets import ASK_AGAIN_SECONDS
@@ -29,11 +32,12 @@ from sluicegate.gateway.purses import TOKENS, USD, Purse, Reservation, amounts
 from sluicegate.gateway.refusals import refusal_of
 from sluicegate.gateway.stages.forward import choose, edit
 from sluicegate.gateway.stages.meter import METERED
+from sluicegate.gateway.unmetered import refuse_background, refuse_unmetered, refuse_websocket
 from sluicegate.wire.caps import Caps, is_plain, is_self_contained, is_usual, most_read, read_caps, with_cap
 from sluicegate.wire.link import Count, Counted
 from sluicegate.wire.paid_tools import paid_tool
 from sluicegate.wire.peek import PeekError
-from sluicegate.wire.stated import SILENT, Stated, stated_in
+from sluicegate.wire.stated import SILENT, Stated, runs_in_background, stated_in
 from sluicegate.wire.tiers import dearer_field
 
 if TYPE_CHECKING:
@@ -45,7 +49,9 @@ UNCOUNTABLE: Final = -2
 """They cannot be counted."""
 AROUND: Final = 32
 """Tokens by which a count is raised: what providers put around messages differs, and the templates of open models begin
-with a prompt of their own (SmolLM's with some twenty tokens)."""
+with a prompt of their own (SmolLM's with some twenty tokens). Where it is longer, the provider's `prompt_overhead`."""
+_AS_IT_IS: Final = frozenset({b"", b"identity"})
+"""Encodings of a body whose length says something."""
 _NO_CAPS: Final = Caps(None, 1)
 _NOTHING: Final = Bound(0, 0, 0)
 _LAST_WAIT: Final = 0.5
@@ -74,13 +80,12 @@ def _reserve(exchange: "Exchange") -> Waiting:
     services = exchange.services
     budgets = services.budgets
     purse = budgets.purse_of(exchange.principal)
-    if exchange.head.upgrade and purse.has_hard_amounts:
-        raise UnmeteredError(
-            "a hard limit of tokens or dollars holds for this token, and what a WebSocket uses cannot be bounded:"
-            " use the HTTP API, or make the limit soft"
-        )
+    if exchange.head.upgrade:
+        refuse_websocket(exchange, purse)
     bound = _NOTHING
-    if exchange.route.operation in METERED and (purse.is_measured or exchange.head.max_cost):
+    if exchange.route.operation not in METERED:
+        refuse_unmetered(exchange, purse)
+    elif purse.is_measured or exchange.head.max_cost:
         waiting = _wait_for_price(exchange)
         if waiting is not None:
             return waiting
@@ -214,10 +219,15 @@ def _bound(exchange: "Exchange", purse: Purse, held: Bound = _NOTHING) -> Bound:
             tokens, usd = purse.left()
             if held is not _NOTHING:
                 tokens, usd = _with(tokens, held.tokens), _with(usd, held.usd)
-            bound = usual_bound(len(body) + AROUND, 1, tokens, usd, exchange.price)
+            bound = usual_bound(len(body) + _around(exchange), 1, tokens, usd, exchange.price)
             if bound is not None:
                 return bound
     return _any_bound(exchange, purse, held)
+
+
+def _around(exchange: "Exchange") -> int:
+    """Tokens that are read besides the request's own."""
+    return AROUND + exchange.runtime.provider.prompt_overhead
 
 
 def _with(left: int | None, held: int) -> int | None:
@@ -231,11 +241,13 @@ def _any_bound(exchange: "Exchange", purse: Purse, held: Bound) -> Bound:
     if price is None and is_about_money and (own is not None or exchange.services.snapshot.unknown_price == "refuse"):
         raise PriceUnknownError(
             f"there is a limit in dollars, and no price is known for the model {exchange.model!r} of provider"
-            f" {exchange.runtime.name!r}: add one under prices: in the configuration, or with"
-            " 'sluicegate prices', or set limits.unknown_price: free",
+            f" {exchange.runtime.name!r}: add one under prices: in the configuration, or for one organization with"
+            " POST /manage/prices, or set limits.unknown_price: free",
             parameter="model",
         )
     stated = stated_in(exchange.whole_body()) if exchange.is_held and exchange.body_size else None
+    if stated is None or stated.background is not UNSET:
+        _check_background(exchange, purse)
     if own is not None or purse.hard[USD]:
         _refuse_dearer(exchange, stated)
         _refuse_paid_tools(exchange)
@@ -249,6 +261,18 @@ def _any_bound(exchange: "Exchange", purse: Purse, held: Bound) -> Bound:
     if own is not None and not purse.limits and bound.cap is not None:
         _cap(exchange, bound.cap)
     return bound
+
+
+def _check_background(exchange: "Exchange", purse: Purse) -> None:
+    """Raise UnmeteredError where the answer would tell nothing of what is produced after it."""
+    if not exchange.is_held or not exchange.body_size:
+        return
+    try:
+        is_background = runs_in_background(exchange.whole_body())
+    except PeekError as error:
+        raise BadRequestError(str(error), parameter=error.field) from None
+    if is_background:
+        refuse_background(exchange, purse)
 
 
 def _refuse_dearer(exchange: "Exchange", stated: Stated | None) -> None:
@@ -300,8 +324,9 @@ def _asked(exchange: "Exchange", stated: Stated | None) -> Asked:
     route = exchange.route
     writes = route.operation != "embeddings"
     if not exchange.is_held or not exchange.body_size:
-        size = exchange.content_length if exchange.content_length >= 0 else UNKNOWN_CONTEXT
-        return Asked(max(size, exchange.body_size), writes=writes)
+        is_known = exchange.content_length >= 0 and exchange.head.content_encoding.lower() in _AS_IT_IS
+        size = exchange.content_length if is_known else UNKNOWN_CONTEXT
+        return Asked(max(size, exchange.body_size) + exchange.runtime.provider.prompt_overhead, writes=writes)
     body = exchange.whole_body()
     fields = route.dialect.cap_fields(route.operation, exchange.runtime.provider.authority)
     try:
@@ -311,9 +336,9 @@ def _asked(exchange: "Exchange", stated: Stated | None) -> Asked:
     if exchange.counted_input >= 0:
         tokens = exchange.counted_input
     elif is_plain(body):
-        tokens = len(body) + AROUND
+        tokens = len(body) + _around(exchange)
     elif is_self_contained(body):
-        tokens = most_read(body, route.dialect.image_tokens(exchange.model)) + AROUND
+        tokens = most_read(body, route.dialect.image_tokens(exchange.model)) + _around(exchange)
     else:
         tokens = UNKNOWN_CONTEXT
     return Asked(tokens, caps.tokens, caps.choices, writes)
@@ -351,7 +376,8 @@ def _count(exchange: "Exchange") -> "asyncio.Future[None]":
     def counted(answer: Counted | None) -> None:
         if answer is not None and answer.source == "counted":
             counted = answer.input_tokens + answer.input_tokens // 16 + AROUND
-            exchange.counted_input = min(counted, len(before)) + services.budgets.surplus.get(exchange.price_key, 0)
+            more = exchange.runtime.provider.prompt_overhead + services.budgets.surplus.get(exchange.price_key, 0)
+            exchange.counted_input = min(counted, len(before)) + more
         if not future.done():
             future.set_result(None)
 

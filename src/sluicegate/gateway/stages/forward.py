@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from sluicegate.gateway.purses import Reservation
     from sluicegate.gateway.upstream import UpstreamConnection
 
-_WITHOUT_MODEL = frozenset({"files", "uploads", "batches", "models", "stored", "vector_stores", "containers"})
-"""Operations whose requests name no model, so that a token bound to some models may use them."""
+_WITHOUT_MODEL = frozenset({"files", "uploads", "models", "stored", "vector_stores", "containers"})
+"""Operations whose requests name no model, so that a token bound to some models may use them. Batches name theirs in a
+file, or deep inside: nobody sees whether those are among its models."""
 
 
 def forward(exchange: "Exchange") -> "bytes | asyncio.Future[None] | None":
@@ -86,14 +87,13 @@ def choose(exchange: "Exchange") -> None:
         exchange.runtime = services.control
         return
     seen = _peek(exchange)
-    requested = seen.model if seen is not None else None
-    if not requested and route.dialect.has_model_in_path:
-        requested = route.dialect.model_in_path(route.rest)
+    # What the path says counts, whatever the body says beside it.
+    requested = route.model or (seen.model if seen is not None else None)
     exchange.requested_model = exchange.model = requested or ""
     wanted = _wanted_model(exchange)
     exchange.is_stream_request = route.streams or (seen is not None and bool(seen.stream))
     default = route.provider.name if route.provider is not None else None
-    if route.kind == "model" and seen is not None:
+    if route.kind == "model" and (seen is not None or route.model):
         selector = services.selectors.of_model(wanted, default)
         if route.operation == "count_tokens" and is_estimated(route, selector):
             prepare(exchange, selector, wanted)
@@ -168,14 +168,17 @@ def _ask_usage(exchange: "Exchange", seen: Peek) -> None:
 
 
 def enter(exchange: "Exchange", candidate: Candidate) -> None:
-    """Have this candidate answer: name its model in the body."""
+    """Have this candidate answer: name its model in the body. A path that names it is made with the request line."""
     exchange.runtime_or_none = candidate.runtime
     model = candidate.model
     was = exchange.model
     if model and model != was:
         exchange.model = model
-        if exchange.is_held and exchange.body_size and not exchange.route.dialect.has_model_in_path:
-            edit(exchange, with_model(exchange.whole_body(), model, was))
+        if exchange.is_held and exchange.body_size:
+            route, body = exchange.route, exchange.whole_body()
+            edited = route.dialect.with_model_repeated(body, model) if route.model else with_model(body, model, was)
+            if edited is not body:
+                edit(exchange, edited)
 
 
 def session_key(exchange: "Exchange", selector: Selector) -> bytes:
@@ -207,7 +210,7 @@ def _wanted_model(exchange: "Exchange") -> str:
     requested = exchange.requested_model
     operation = exchange.route.operation
     if principal.model is not None and operation in CONVERSING:
-        if exchange.is_held and exchange.body_size and not exchange.route.dialect.has_model_in_path:
+        if exchange.route.model or (exchange.is_held and exchange.body_size):
             return principal.model
         if requested != principal.model:
             raise ModelForbiddenError(f"the token is bound to the model {principal.model!r}")
@@ -248,7 +251,9 @@ def edit(exchange: "Exchange", body: bytes) -> None:
 
 def send(exchange: "Exchange", connection: "UpstreamConnection") -> None:
     """Send the request's head, and as much of its body as is here; what has limits, once that is noted."""
-    exchange.is_waiting = False
+    if exchange.is_waiting:
+        exchange.is_waiting = False
+        exchange.elsewhere += exchange.services.clock() - exchange.waiting_since
     reservation = exchange.reservation
     if reservation is not None and not reservation.is_sent:
         if not intend(exchange, reservation):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from sluicegate.domain.errors import UpstreamTimeoutError
 from sluicegate.domain.usage import Reading, Usage
+from sluicegate.gateway.taps import StreamTap
 
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
@@ -49,7 +50,20 @@ def _guess(exchange: "Exchange", reading: Reading) -> Usage:
     produced = len(reading.text.encode("utf-8", "surrogatepass")) + reading.text_dropped
     if not exchange.is_stream:
         produced = exchange.response_bytes
+    else:
+        produced += unread(exchange)
     return merged(reported, exchange.body_size // BYTES_PER_TOKEN, -(-produced // BYTES_PER_TOKEN))
+
+
+def unread(exchange: "Exchange") -> int:
+    """Bytes of an answer that says what it says in no form we read: of another type or coding, or beyond all bounds.
+
+    They are as good as so much text. Those of embeddings are none, and a stream that is read may well bring none.
+    """
+    tap = exchange.tap
+    if tap is None or isinstance(tap, StreamTap) or exchange.route.operation == "embeddings" or tap.body():
+        return 0
+    return exchange.response_bytes
 
 
 def merged(reported: Usage, input_tokens: int, output_tokens: int) -> Usage:

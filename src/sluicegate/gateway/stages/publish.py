@@ -18,7 +18,7 @@ from sluicegate.domain.underway import Sent, lost_event
 from sluicegate.domain.usage import Usage, UsageSource, total
 from sluicegate.gateway.budgets import Budgets, Spent
 from sluicegate.gateway.purses import Reservation
-from sluicegate.gateway.stages.meter import merged
+from sluicegate.gateway.stages.meter import merged, unread
 from sluicegate.gateway.underway import NO_PLACE
 from sluicegate.wire.link import Count, Counted
 
@@ -264,7 +264,7 @@ def question_of(exchange: "Exchange") -> Count:
         body,
         answer,
         is_text,
-        reading.text_dropped,
+        reading.text_dropped + unread(exchange),
     )
 
 

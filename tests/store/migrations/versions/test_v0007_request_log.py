@@ -3,10 +3,10 @@
 import asyncio
 
 from sluicegate.domain.request_blocks import blocks_of
-from sluicegate.domain.usage_sums import alike, packed, sums_of
+from sluicegate.domain.usage_sums import alike, by_subject, packed
 from sluicegate.store.database import Database
-from sluicegate.store.request_search import RequestFilter
 from sluicegate.store.upgrade import downgrade, upgrade
+from sluicegate.store.usage.request_search import RequestFilter
 from tests.store.events import an_event
 from tests.store.place import Place
 
@@ -18,7 +18,7 @@ async def _use(database: Database) -> None:
     async with database.writing() as session:
         assert await session.request_log.search(RequestFilter(), limit=5) == []
         await session.request_log.add(blocks_of([event]))
-        await session.rollups.add(sums_of([event]))
+        await session.rollups.add(by_subject(alike([event])))
         await session.rollups.put_by(packed(alike([event])))
         await session.consumer_checkpoints.put("name", b"{}")
 

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sluicegate.domain.usage_rows import GRAINS, Grain, RollupKey, Scope, Sums
 from sluicegate.domain.usage_sums import by_subject, unpacked
 from sluicegate.store import heads
-from sluicegate.store.request_log import HEAD
-from sluicegate.store.rows_at_once import add_all, insert_all
 from sluicegate.store.schema import rollup_batches, rollups
+from sluicegate.store.usage.request_log import HEAD
+from sluicegate.store.usage.rows_at_once import add_all, insert_all
 from sluicegate.store.values import is_storable
 
 By = Literal["start", "scope_id", "organization_id", "provider", "model"]
@@ -58,7 +58,7 @@ class Rollups:
         return "<Rollups>"
 
     async def add(self, sums: Mapping[RollupKey, Sums]) -> None:
-        """Add to what is there; keys must fit their columns: `domain.usage_rows.sums_of` sees to that."""
+        """Add to what is there; keys must fit their columns: `domain.usage_sums.by_subject` sees to that."""
         # In order: two writers that lock rows in different orders would wait for each other.
         rows = [(*key, *(getattr(sums[key], name) for name in _SUMS)) for key in sorted(sums)]
         await add_all(self._connection, rollups, rows, key=_KEY)

@@ -8,7 +8,7 @@ import pytest
 from sluicegate.domain.request_blocks import blocks_of
 from sluicegate.domain.usage_rows import Logged
 from sluicegate.store.database import Database, Session
-from sluicegate.store.request_search import RequestFilter, times_of
+from sluicegate.store.usage.request_search import RequestFilter, times_of
 from tests.store.events import BEGAN, an_event, request_id
 from tests.store.place import Place
 

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluicegate.store import engines
 from sluicegate.store.address import parse
-from sluicegate.store.rows_at_once import add_all, insert_all
 from sluicegate.store.schema import consumer_checkpoints, request_blocks, rollups
+from sluicegate.store.usage.rows_at_once import add_all, insert_all
 from tests.store.place import Place
 
 KEY = ("grain", "scope", "start", "scope_id", "organization_id", "provider", "model")

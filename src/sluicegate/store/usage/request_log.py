@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sluicegate.domain.request_blocks import FIRST_CHUNK, LARGEST, PIECES, Block, blocks_of, rows_of
 from sluicegate.domain.usage_rows import DAY, RequestRow
 from sluicegate.store import heads
-from sluicegate.store.request_search import Moment, RequestFilter, find, search
-from sluicegate.store.rows_at_once import insert_all
 from sluicegate.store.schema import request_blocks, request_pieces
+from sluicegate.store.usage.request_search import Moment, RequestFilter, find, search
+from sluicegate.store.usage.rows_at_once import insert_all
 from sluicegate.store.values import is_storable
 
 HEAD: Final = "request_log"

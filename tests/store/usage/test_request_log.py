@@ -8,8 +8,8 @@ import pytest
 from sluicegate.domain.request_blocks import blocks_of
 from sluicegate.domain.usage_rows import DAY, Logged, entry_of
 from sluicegate.store.database import Database, Session
-from sluicegate.store.request_log import MERGED
-from sluicegate.store.request_search import RequestFilter
+from sluicegate.store.usage.request_log import MERGED
+from sluicegate.store.usage.request_search import RequestFilter
 from tests.store.events import BEGAN, an_event, request_id
 from tests.store.place import Place
 

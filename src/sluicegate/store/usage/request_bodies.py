@@ -6,8 +6,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from sluicegate.domain.request_bodies import RequestBodies
-from sluicegate.store.rows_at_once import insert_all
 from sluicegate.store.schema import request_bodies
+from sluicegate.store.usage.rows_at_once import insert_all
 from sluicegate.store.values import is_storable
 
 _AT_ONCE = 500

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from sluicegate.domain.usage_rows import DAY, HOUR, Grain, Logged, Scope, Sums
-from sluicegate.domain.usage_sums import alike, packed, sums_of
+from sluicegate.domain.usage_sums import alike, by_subject, packed
 from sluicegate.store.database import Database, Session
-from sluicegate.store.rollups import By, Wanted
+from sluicegate.store.usage.rollups import By, Wanted
 from tests.store.events import BEGAN, an_event
 from tests.store.place import Place
 
@@ -33,7 +33,7 @@ def _wanted(grain: Grain = "day", scope: Scope = "all", **narrowing: Any) -> Wan
 
 
 async def _add(session: Session, *events: Logged) -> None:
-    await session.rollups.add(sums_of(events))
+    await session.rollups.add(by_subject(alike(events)))
 
 
 def test_sums_are_added_to(place: Place) -> None:

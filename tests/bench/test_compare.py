@@ -43,9 +43,11 @@ class Missing(Broken):
 def test_whole_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A real proxy before a provider with TLS: costs, latency and memory, on both pages, without an error."""
     arguments = ["--peers", "aiohttp", "--tls", "--seconds", "0.2", "--rounds", "1", "--streams", "3"]
-    assert main([*arguments, "--output", str(tmp_path)], process_environment(), NOW) == 0
+    arguments += ["--note", "On a Sunday.", "--output", str(tmp_path)]
+    assert main(arguments, process_environment(), NOW) == 0
     shown = capsys.readouterr()
     assert (tmp_path / "2026-01-02-tls.md").read_text("utf-8") == shown.out
+    assert "\n- On a Sunday.\n" in shown.out
     assert "round 1 of 1: aiohttp\nmemory of streams: aiohttp\nwritten: " in shown.err
     found = json.loads((tmp_path / "2026-01-02-tls.json").read_bytes())
     (summary,) = found["summaries"]

@@ -58,6 +58,7 @@ class Options:
     seconds: float = _SECONDS
     streams: tuple[int, ...] = ()
     environments: Path | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -193,6 +194,7 @@ def _method(options: Options) -> tuple[str, ...]:
         "stay open, in a process started anew. Idle: after 1000 requests and 20 streams.",
         "Ready: from the start of the process to its first good answer, asked for every 5 ms.",
         "Sluicegate runs with all its features on, the bare proxies with none.",
+        *options.notes,
     )
 
 
@@ -212,6 +214,7 @@ def parse(arguments: Sequence[str]) -> tuple[Options, Path]:
         default=Path("~/.cache/sluicegate-bench"),
         help="where environments of further proxies are kept",
     )
+    parser.add_argument("--note", action="append", default=[], help="what else the page is to say of the method")
     given = parser.parse_args(arguments)
     try:
         peers = tuple(named(given.peers))
@@ -223,7 +226,8 @@ def parse(arguments: Sequence[str]) -> tuple[Options, Path]:
         parser.error("at least one proxy, and no number below 1")
     rounds = given.rounds or (1 if given.quick else 3)
     seconds = given.seconds or (_QUICK_SECONDS if given.quick else _SECONDS)
-    options = Options(peers, given.tls, rounds, seconds, streams, given.environments.expanduser())
+    environments = given.environments.expanduser()
+    options = Options(peers, given.tls, rounds, seconds, streams, environments, tuple(given.note))
     return options, given.output
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from structlog.testing import LogCapture
@@ -10,7 +11,7 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.notices.notices import Notices, moment_text
 from sluicegate.control.notices.remembered import Remembered
-from sluicegate.domain.events import Exchange, Notice
+from sluicegate.domain.events import Exchange, Notice, NoticeName
 from sluicegate.events.checkpoint import Checkpoint
 from sluicegate.events.notices import NoticeSegments
 from sluicegate.events.reader import Batch, SegmentReader
@@ -84,6 +85,21 @@ def test_notice_is_written_with_all_that_was_said(tmp_path: Path, log: Filtering
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("name", get_args(NoticeName))
+def test_every_notice_is_logged(
+    tmp_path: Path, log: FilteringBoundLogger, captured: LogCapture, name: NoticeName
+) -> None:
+    """Who has no sink sees it all the same; what is over is no warning."""
+
+    async def main() -> None:
+        Written(tmp_path, log).notices.tell(name, "a", occasion="1", facts={"worker": 0})
+
+    asyncio.run(main())
+    [entry] = captured.entries
+    assert (entry["subject"], entry["facts"]) == ("a", {"worker": 0})
+    assert entry["log_level"] == ("info" if name == "circuit.closed" else "warning")
+
+
 def test_everything_is_written_while_it_runs_and_at_its_end(tmp_path: Path, log: FilteringBoundLogger) -> None:
     """Whoever tells does not wait; what is told last is written before the segment is released."""
 
@@ -130,7 +146,7 @@ def test_disk_that_refuses_is_tried_again(tmp_path: Path, log: FilteringBoundLog
         assert written.subjects == ["a", "b"]
 
     asyncio.run(main())
-    assert [entry["event"] for entry in captured.entries] == [
+    assert [entry["event"] for entry in captured.entries if "subject" not in entry] == [
         "notices cannot be written",
         "over: notices cannot be written",
     ]
@@ -147,7 +163,9 @@ def test_too_many_are_dropped_and_counted(tmp_path: Path, log: FilteringBoundLog
         assert written.subjects == ["a", "b"]
 
     asyncio.run(main())
-    assert [entry["event"] for entry in captured.entries] == ["notices are lost: they cannot be written for too long"]
+    assert [entry["event"] for entry in captured.entries if "subject" not in entry] == [
+        "notices are lost: they cannot be written for too long"
+    ]
 
 
 def test_what_was_told_is_known_to_the_successor(tmp_path: Path, log: FilteringBoundLogger) -> None:

@@ -19,6 +19,14 @@ from sluicegate.control.resolution.trouble import Trouble
 from sluicegate.domain.events import Fact, Notice, NoticeName
 from sluicegate.events.notices import NoticeSegments
 
+_LOGGED: Final[Mapping[NoticeName, str]] = {
+    "budget.threshold": "a limit is used up to a threshold",
+    "circuit.opened": "a deployment is left alone: it failed too often",
+    "circuit.closed": "over: a deployment is left alone",
+    "token.withering": "a token withers soon: nobody uses it",
+    "request.degraded": "requests are admitted without the ledger",
+}
+"""What the log of the program says."""
 MOST_WAITING: Final = 10_000
 RETRY: Final = 1.0
 """Seconds until the disk is tried again."""
@@ -81,7 +89,12 @@ class Notices:
         organization_id: str = "",
         facts: Mapping[str, Fact],
     ) -> None:
-        """Have it written soon. What has the same event, subject and occasion has the same id, on every node."""
+        """Have it written soon, and say so in the log.
+
+        What has the same event, subject and occasion has the same id, on every node.
+        """
+        log = self._log.info if event == "circuit.closed" else self._log.warning
+        log(_LOGGED[event], subject=subject, facts=dict(facts))
         if len(self._waiting) >= self._most_waiting:
             if not self.dropped:
                 self._log.error("notices are lost: they cannot be written for too long")

@@ -33,9 +33,10 @@ HELD_RATE, HELD_TOKENS = 0.5, 1000
 
 _LATENCY_CONNECTIONS = 64
 _WARM_REQUESTS, _WARM_STREAMS = 1000, 20
-_REST_LOOK, _REST_LOOKS, _RESTING = 0.25, 20, 0.05
+_REST_LOOK, _REST_LOOKS, _RESTING, _QUIET_LOOKS = 0.25, 80, 0.05, 10
 """Work that is put off counts too: after a load we look every so many seconds, so many times at most, until the proxy
-uses less than this share of a processor.
+has used less than this share of a processor for so many looks: our own control process reads what is new every two
+seconds, and would else do the rest of it at the cost of the next section.
 """
 _SETTLE = 0.5
 """Seconds of rest before memory is read."""
@@ -196,10 +197,13 @@ async def _costed(subject: Subject, plan: Plan) -> tuple[dict[int, float], Sampl
 async def _rest(process: int) -> dict[int, float]:
     """Wait until a proxy does nothing, or for long enough; the processor seconds of its processes then."""
     last = processor_seconds(process)
+    quiet = 0
     for _ in range(_REST_LOOKS):
         await asyncio.sleep(_REST_LOOK)
         earlier, last = last, processor_seconds(process)
-        if sum(used_between(earlier, last).values()) < _REST_LOOK * _RESTING:
+        is_quiet = sum(used_between(earlier, last).values()) < _REST_LOOK * _RESTING
+        quiet = quiet + 1 if is_quiet else 0
+        if quiet == _QUIET_LOOKS:
             break
     return last
 

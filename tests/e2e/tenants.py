@@ -13,11 +13,8 @@ from tests.e2e.polling import eventually
 from tests.e2e.program import Gateway
 
 MANAGEMENT_TOKEN = "management-0123456789abcdef"
-SECONDS = 4.0
-"""Within which a revocation, suspension or change is in force everywhere: one, and three for a machine that is busy.
-
-That one is enough is shown by `tests/flows/test_revocation_bound.py`, which has a clock of its own.
-"""
+SECONDS = 1.0
+"""Within which a revocation, suspension or change is in force everywhere."""
 _MOST_CONNECTIONS = 64
 """Tried until each worker holds one: that none of so many comes to a worker has a chance of 2^-64."""
 

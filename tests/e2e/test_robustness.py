@@ -159,7 +159,7 @@ def test_circuit(gateway: Gateway, mock: Mock) -> None:
     eventually(lambda: deployment(management)["state"] == "open")
     mock.be(fault="none")
     asked = mock.asked()
-    eventually(lambda: complete(gateway, provider="brittle")[0] == 200)
+    eventually(lambda: complete(gateway, provider="brittle")[0] == 200, COOLDOWN + 2.0)
     assert mock.asked() == asked + 1
     assert {complete(gateway, provider="brittle")[0] for _ in range(2 * FAILURES)} == {200}
     eventually(lambda: deployment(management)["state"] == "closed")

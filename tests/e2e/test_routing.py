@@ -4,6 +4,7 @@ System E's steps without its gateway in between: the same names go to the provid
 """
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from http.client import HTTPMessage
@@ -199,7 +200,9 @@ def test_region_that_nobody_is_in(site: Site) -> None:
 def test_hedge(site: Site) -> None:
     """After a moment without an answer the other one is asked as well; its answer counts, and is charged alone."""
     left = site.slow.stats()["cancelled"]
+    began = time.monotonic()
     answer = said(site, "hedged")
+    assert time.monotonic() - began < SLOW / 2
     assert (answer.status, answer.fields["x-gateway-provider"]) == (200, "openai")
     assert (answer.fields["x-gateway-alias"], answer.fields["x-gateway-attempts"]) == ("hedged", "2")
     event = site.gateway.event(answer.fields["x-request-id"])

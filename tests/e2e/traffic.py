@@ -19,7 +19,7 @@ CUT = "cut"
 """… or before its end was."""
 HUNG = "hung"
 """No whole answer came in time."""
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds for one answer; whoever waits longer hangs."""
 
 

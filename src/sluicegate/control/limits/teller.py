@@ -22,8 +22,9 @@ from sluicegate.ledger.interface import Ledger, LedgerUnavailableError
 
 AnswerT = TypeVar("AnswerT")
 
-PATIENCE: Final = 2.0
-"""Seconds. A batch takes milliseconds; who waits for a lease waits for no more than this before its 503."""
+PATIENCE: Final = 5.0
+"""Seconds. A batch takes milliseconds, on a disk that is busy with something else seconds: a request that waits for a
+lease is better answered late than refused. A ledger that is gone costs this once; from then on it is known."""
 HELD_PATIENCE: Final = 30.0
 """Seconds for a look at all leases of a node: it is rare, and nobody waits for it."""
 LARGEST_BATCH: Final = 500

@@ -42,12 +42,13 @@ class Missing(Broken):
 
 def test_whole_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A real proxy before a provider with TLS: costs, latency and memory, on both pages, without an error."""
-    arguments = ["--peers", "aiohttp", "--tls", "--seconds", "0.2", "--rounds", "1", "--streams", "3"]
-    arguments += ["--note", "On a Sunday.", "--output", str(tmp_path)]
+    arguments = ["--peers", "aiohttp", "--tls", "--seconds", "0.2", "--turns", "2", "--rounds", "1"]
+    arguments += ["--streams", "3", "--note", "On a Sunday.", "--output", str(tmp_path)]
     assert main(arguments, process_environment(), NOW) == 0
     shown = capsys.readouterr()
     assert (tmp_path / "2026-01-02-tls.md").read_text("utf-8") == shown.out
     assert "\n- On a Sunday.\n" in shown.out
+    assert shown.err.startswith("starting aiohttp\nprocessor time, in 2 turns\n")
     assert "round 1 of 1: aiohttp\nmemory of streams: aiohttp\nwritten: " in shown.err
     found = json.loads((tmp_path / "2026-01-02-tls.json").read_bytes())
     (summary,) = found["summaries"]
@@ -65,7 +66,7 @@ def test_proxies_without_numbers() -> None:
     assert [one.name for one in found.contenders] == ["missing", "broken"]
     assert found.contenders[0].note == "missing is not installed"
     assert found.contenders[1].note.endswith("did not become ready: out of order")
-    assert told[0] == "round 1 of 2: broken"
+    assert told[0] == "starting broken"
     assert len(told) == 2
     assert found.summaries == ()
 
@@ -74,10 +75,10 @@ def test_command_line() -> None:
     """The usual run is long, the quick one short, and each part can be set."""
     options, output = parse([])
     assert [peer.name for peer in options.peers] == ["sluicegate", "envoy", "nginx", "aiohttp"]
-    assert (options.rounds, options.seconds, options.streams) == (3, 5, (100, 1000, 4000))
+    assert (options.rounds, options.turns, options.seconds, options.streams) == (3, 6, 3, (100, 1000, 4000))
     assert (options.is_tls, output) == (False, Path("benchmarks/results"))
     quick, _ = parse(["--quick"])
-    assert (quick.rounds, quick.seconds, quick.streams) == (1, 2, (100,))
+    assert (quick.rounds, quick.turns, quick.seconds, quick.streams) == (1, 1, 2, (100,))
     assert parse(["--streams", ""])[0].streams == ()
 
 

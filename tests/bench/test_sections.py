@@ -15,8 +15,8 @@ from sluicegate.bench.request import Target
 from sluicegate.bench.sections import (
     STREAM_TOKENS,
     Subject,
-    cost_of_events,
-    cost_of_requests,
+    costs_of_events,
+    costs_of_requests,
     delay_at,
     memory_of_streams,
     paced,
@@ -44,15 +44,29 @@ def test_idle_memory() -> None:
 
 def test_cost_of_requests() -> None:
     """Requests cost microseconds, in all processes no less than in the busiest one."""
-    cost = measured(lambda subject: cost_of_requests(subject, 0.1))
+    (cost,) = measured(lambda subject: costs_of_requests([subject], 0.1, 2))
     assert cost.microseconds >= cost.busiest > 0
+    assert len(cost.turns) == 2
     assert cost.per_second > 10
     assert cost.errors == {}
 
 
+def test_each_in_turn() -> None:
+    """Proxies are loaded one after the other, each as often; the costs are in the order of the proxies."""
+
+    async def run(mock: MockServer) -> None:
+        async with await start_mock(BROKEN) as broken:
+            good, bad = (Subject(os.getpid(), Target("127.0.0.1", one.port)) for one in (mock, broken))
+            first, second = await costs_of_requests([good, bad], 0.05, 3)
+        assert (first.errors, second.per_second) == ({}, 0)
+        assert len(first.turns) == len(second.turns) == 3
+
+    with_mock(run)
+
+
 def test_cost_of_events() -> None:
     """Events are counted one by one, at the pace that was asked for."""
-    cost = measured(lambda subject: cost_of_events(subject, subject, 0.1))
+    (cost,) = measured(lambda subject: costs_of_events([subject], subject, 0.1, 1))
     assert cost.busiest > 0
     assert cost.per_second > STREAM_TOKENS
     assert cost.errors == {}
@@ -111,7 +125,7 @@ def test_nothing_done() -> None:
 
     async def run(mock: MockServer) -> None:
         subject = Subject(os.getpid(), Target("127.0.0.1", mock.port))
-        cost = await cost_of_requests(subject, 0.05)
+        (cost,) = await costs_of_requests([subject], 0.05, 1)
         assert cost.per_second == 0
         assert cost.errors["status 503"] > 0
 

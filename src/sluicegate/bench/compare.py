@@ -1,7 +1,7 @@
 """`python -m sluicegate.bench.compare`: proxies side by side on one machine, in one run, before one mock provider.
 
-Rounds are interleaved (A B C A B C), one proxy runs at a time, and all that counts are ratios within the run: what
-else the machine does, and how fast it is, meets all proxies alike.
+Turns and rounds are interleaved (A B C A B C), one proxy is loaded at a time, and all that counts are ratios within the
+run: what else the machine does, and how fast it is, meets all proxies alike.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import ssl
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,18 +31,21 @@ from sluicegate.bench.sections import (
     MOCK_TOKENS,
     STREAM_RATE,
     STREAMS,
+    Cost,
     StreamMemory,
     Subject,
-    cost_of_events,
-    cost_of_requests,
+    costs_of_events,
+    costs_of_requests,
     delay_at,
     memory_of_streams,
     warm_up,
 )
 from sluicegate.config.environment import process_environment
 
-_SECONDS, _QUICK_SECONDS = 5.0, 2.0
-"""Length of a section. The kernel counts processor time in nanoseconds, so it is the proxy that needs the time."""
+_SECONDS, _QUICK_SECONDS = 3.0, 2.0
+"""Length of a turn, and of a look at latency. The kernel counts processor time in nanoseconds, so it is the proxy that
+needs the time."""
+_TURNS, _QUICK_TURNS = 6, 1
 _STREAMS = "100,1000,4000"
 _OPEN_FILES = 65_536
 """A proxy needs two for each stream."""
@@ -55,6 +58,7 @@ class Options:
     peers: tuple[Peer, ...]
     is_tls: bool = False
     rounds: int = 3
+    turns: int = _TURNS
     seconds: float = _SECONDS
     streams: tuple[int, ...] = ()
     environments: Path | None = None
@@ -68,6 +72,8 @@ class _Entry:
     peer: Peer
     version: str = ""
     note: str = ""
+    requests: Cost | None = None
+    events: Cost | None = None
     rounds: list[Round] = field(default_factory=list)
     streams: list[StreamMemory] = field(default_factory=list)
 
@@ -118,15 +124,18 @@ class _Bench:
         ) as program:
             yield replace(subject, process=program.process), program
 
-    async def round(self, peer: Peer) -> Round:
-        """Measure one proxy once."""
-        seconds = self.options.seconds
+    async def costs(self, subjects: Sequence[Subject]) -> tuple[list[Cost], list[Cost]]:
+        """Measure the processor time that each of these, all of them up, takes for a request and for an event."""
+        seconds, turns = self.options.seconds, self.options.turns
+        requests = await costs_of_requests(subjects, seconds, turns)
+        return requests, await costs_of_events(subjects, self._provider, seconds, turns)
+
+    async def round(self, peer: Peer, requests_per_second: float) -> Round:
+        """Measure one proxy, which can do so much, once: its start, itself at rest, and what it adds to latency."""
         async with self.started(peer) as (subject, program):
             idle = await warm_up(subject)
-            requests = await cost_of_requests(subject, seconds)
-            events = await cost_of_events(subject, self._provider, seconds)
-            delay = await delay_at(subject, self._provider, max(1.0, requests.per_second / 2), seconds)
-            return Round(program.ready, idle, requests, events, delay)
+            delay = await delay_at(subject, self._provider, max(1.0, requests_per_second / 2), self.options.seconds)
+            return Round(program.ready, idle, delay)
 
     async def streams(self, peer: Peer) -> list[StreamMemory]:
         """Measure the memory of one proxy's streams, each number of them in a new process."""
@@ -150,27 +159,52 @@ async def compare(
                     entry.version = await entry.peer.version()
                 except PeerMissingError as error:
                     entry.note = str(error)
+            await _measure_costs(entries, bench, tell)
             for number in range(1, options.rounds + 1):
                 for entry in entries:
                     await _measure(entry, f"round {number} of {options.rounds}", bench, tell, is_memory=False)
             for entry in entries if options.streams else ():
                 await _measure(entry, "memory of streams", bench, tell, is_memory=True)
     contenders = tuple(
-        Contender(one.peer.name, one.version, tuple(one.rounds), tuple(one.streams), one.note) for one in entries
+        Contender(one.peer.name, one.version, one.requests, one.events, tuple(one.rounds), tuple(one.streams), one.note)
+        for one in entries
     )
     return Comparison(machine(now), _method(options), options.is_tls, contenders)
 
 
+async def _measure_costs(entries: Sequence[_Entry], bench: _Bench, tell: Callable[[str], None]) -> None:
+    """Start all proxies that can be started, and load them in turn."""
+    async with AsyncExitStack() as stack:
+        up: list[tuple[_Entry, Subject]] = []
+        for entry in entries:
+            if entry.note:
+                continue
+            tell(f"starting {entry.peer.name}")
+            try:
+                subject, _ = await stack.enter_async_context(bench.started(entry.peer))
+                await warm_up(subject)
+            except (PeerMissingError, StartError, OSError) as error:
+                entry.note = f"its start: {error}"
+                tell(f"  {entry.note}")
+            else:
+                up.append((entry, subject))
+        if up:
+            tell(f"processor time, in {bench.options.turns} turns")
+            costs = await bench.costs([subject for _, subject in up])
+            for (entry, _), requests, events in zip(up, *costs, strict=True):
+                entry.requests, entry.events = requests, events
+
+
 async def _measure(entry: _Entry, what: str, bench: _Bench, tell: Callable[[str], None], *, is_memory: bool) -> None:
     """Do one part for one proxy, unless it is missing or has failed before."""
-    if entry.note:
+    if entry.note or entry.requests is None:
         return
     tell(f"{what}: {entry.peer.name}")
     try:
         if is_memory:
             entry.streams = await bench.streams(entry.peer)
         else:
-            entry.rounds.append(await bench.round(entry.peer))
+            entry.rounds.append(await bench.round(entry.peer, entry.requests.per_second))
     except (PeerMissingError, StartError, OSError) as error:
         entry.note = f"{what}: {error}"
     if entry.note:
@@ -180,15 +214,17 @@ async def _measure(entry: _Entry, what: str, bench: _Bench, tell: Callable[[str]
 def _method(options: Options) -> tuple[str, ...]:
     scheme = "with TLS, verified by the proxies" if options.is_tls else "without TLS"
     return (
-        f"One mock provider on the same machine, {scheme}; one load generator; one proxy at a time, started anew in "
-        "each round; rounds interleaved over all proxies; medians over rounds.",
-        "Processor time is user and system time of the proxy's whole process tree, from /proc/PID/task/*/schedstat, "
-        f"over {options.seconds:g} s for each section and until the proxy is at rest again, divided by the work done; "
-        "in brackets what of it is the busiest process's.",
+        f"One mock provider on the same machine, {scheme}; one load generator; one proxy loaded at a time.",
+        f"Processor time: all proxies are up, and each is loaded for {options.seconds:g} s, {options.turns} times in "
+        "turn, first with requests, then with streams. It is user and system time of the proxy's whole process tree, "
+        "from /proc/PID/task/*/schedstat, until it is at rest again, divided by the work done; in brackets what of it "
+        "is the busiest process's.",
+        "All else: one proxy at a time, started anew in each round, rounds interleaved over all proxies; medians over "
+        "rounds.",
         f"Requests: chat completions of {MOCK_TOKENS} tokens over {CONNECTIONS} kept connections, closed loop.",
         f"Events: {STREAMS} streams at once of {STREAM_RATE} events per second each; the requests that open them are "
         "counted with their events.",
-        "Added latency: open loop at half the throughput this proxy reached in this round, latency counted from when "
+        "Added latency: open loop at half the throughput this proxy reached in its turns, latency counted from when "
         "a request was due; percentile through the proxy minus the same percentile without it at the same rate.",
         f"Memory of streams: growth of RSS over the idle proxy for streams of {HELD_RATE:g} events per second that "
         "stay open, in a process started anew. Idle: after 1000 requests and 20 streams.",
@@ -205,7 +241,8 @@ def parse(arguments: Sequence[str]) -> tuple[Options, Path]:
     parser.add_argument("--tls", action="store_true", help="put the provider behind TLS")
     parser.add_argument("--quick", action="store_true", help="one short round, and only 100 streams")
     parser.add_argument("--rounds", "--repeat", type=int, help="rounds over all proxies; 3 when not given, 1 if quick")
-    parser.add_argument("--seconds", type=float, help="length of a section; 5 when not given, 2 if quick")
+    parser.add_argument("--turns", type=int, help="how often each proxy is loaded; 6 when not given, 1 if quick")
+    parser.add_argument("--seconds", type=float, help="length of a turn; 3 when not given, 2 if quick")
     parser.add_argument("--streams", help=f"streams to hold open; {_STREAMS} when not given, empty for none")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="directory of the results")
     parser.add_argument(
@@ -227,7 +264,8 @@ def parse(arguments: Sequence[str]) -> tuple[Options, Path]:
     rounds = given.rounds or (1 if given.quick else 3)
     seconds = given.seconds or (_QUICK_SECONDS if given.quick else _SECONDS)
     environments = given.environments.expanduser()
-    options = Options(peers, given.tls, rounds, seconds, streams, environments, tuple(given.note))
+    turns = given.turns or (_QUICK_TURNS if given.quick else _TURNS)
+    options = Options(peers, given.tls, rounds, turns, seconds, streams, environments, tuple(given.note))
     return options, given.output
 
 

@@ -1,6 +1,6 @@
-"""What a comparison found: medians over its rounds and ratios within the same run, as JSON and Markdown."""
+"""What a comparison found: processor time, medians over its rounds, and ratios within the run; JSON and Markdown."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import median
 
 import msgspec
@@ -18,23 +18,23 @@ class Round(msgspec.Struct, frozen=True):
     ready: float
     """Seconds from its start until it served."""
     idle: Memory
-    requests: Cost
-    events: Cost
     delay: Delay
 
 
 class Contender(msgspec.Struct, frozen=True):
-    """One proxy in the whole run. `note` says why there are no rounds, or fewer than were asked for."""
+    """One proxy in the whole run. `note` says why there are no figures, or fewer than were asked for."""
 
     name: str
     version: str
+    requests: Cost | None = None
+    events: Cost | None = None
     rounds: tuple[Round, ...] = ()
     streams: tuple[StreamMemory, ...] = ()
     note: str = ""
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """Medians of one proxy: µs, ms, KB, s and MB as the names say."""
+    """One proxy: µs, ms, KB, s and MB as the names say; medians over its rounds, but for processor time."""
 
     name: str
     us_per_request: float
@@ -61,44 +61,52 @@ class Comparison(msgspec.Struct, frozen=True):
     @property
     def summaries(self) -> tuple[Summary, ...]:
         """Of all proxies that ran."""
-        return tuple(summary(contender) for contender in self.contenders if contender.rounds)
+        return tuple(
+            _summary(one.name, one.requests, one.events, one.rounds)
+            for one in self.contenders
+            if one.requests is not None and one.events is not None and one.rounds
+        )
 
 
-def summary(contender: Contender) -> Summary:
-    """Medians over the rounds, of which there must be one."""
-    rounds = contender.rounds
-    failures = (
-        sum(errors.values()) for one in rounds for errors in (one.requests.errors, one.events.errors, one.delay.errors)
-    )
+def _summary(name: str, requests: Cost, events: Cost, rounds: Sequence[Round]) -> Summary:
+    failures = [requests.errors, events.errors, *(one.delay.errors for one in rounds)]
     return Summary(
-        contender.name,
-        us_per_request=_median(one.requests.microseconds for one in rounds),
-        us_per_request_busiest=_median(one.requests.busiest for one in rounds),
-        us_per_event=_median(one.events.microseconds for one in rounds),
-        us_per_event_busiest=_median(one.events.busiest for one in rounds),
-        requests_per_second=_median(one.requests.per_second for one in rounds),
+        name,
+        us_per_request=requests.microseconds,
+        us_per_request_busiest=requests.busiest,
+        us_per_event=events.microseconds,
+        us_per_event_busiest=events.busiest,
+        requests_per_second=requests.per_second,
         added_p50_ms=_median(one.delay.added.p50 for one in rounds),
         added_p99_ms=_median(one.delay.added.p99 for one in rounds),
         ready_s=_median(one.ready for one in rounds),
         idle_rss_mb=_median(one.idle.rss / 1024 for one in rounds),
         idle_pss_mb=_median(one.idle.pss / 1024 for one in rounds),
-        errors=sum(failures),
+        errors=sum(sum(each.values()) for each in failures),
     )
 
 
-def ratios(summaries: Sequence[Summary]) -> dict[str, dict[str, tuple[float, float]]]:
-    """For each reference that ran, the processor time of every proxy as a multiple of it: (per request, per event)."""
-    by_name = {one.name: one for one in summaries}
+Ratios = dict[str, dict[str, tuple[float, float]]]
+"""For each reference that ran, the processor time of every proxy as a multiple of it: (per request, per event)."""
+
+
+def ratios(summaries: Sequence[Summary]) -> Ratios:
+    """Of whole proxies."""
+    return _ratios({one.name: (one.us_per_request, one.us_per_event) for one in summaries})
+
+
+def busiest_ratios(summaries: Sequence[Summary]) -> Ratios:
+    """Of their busiest processes: of Sluicegate that is the worker, which everything passes through."""
+    return _ratios({one.name: (one.us_per_request_busiest, one.us_per_event_busiest) for one in summaries})
+
+
+def _ratios(costs: Mapping[str, tuple[float, float]]) -> Ratios:
     return {
         reference: {
-            one.name: (
-                _ratio(one.us_per_request, by_name[reference].us_per_request),
-                _ratio(one.us_per_event, by_name[reference].us_per_event),
-            )
-            for one in summaries
+            name: (_ratio(request, base[0]), _ratio(event, base[1])) for name, (request, event) in costs.items()
         }
         for reference in REFERENCES
-        if reference in by_name
+        if (base := costs.get(reference)) is not None
     }
 
 
@@ -106,7 +114,8 @@ def as_json(comparison: Comparison) -> bytes:
     """Everything, the medians and ratios included."""
     known = msgspec.to_builtins(comparison)
     summaries = comparison.summaries
-    known |= {"summaries": msgspec.to_builtins(summaries), "ratios": ratios(summaries)}
+    known |= {"summaries": msgspec.to_builtins(summaries)}
+    known |= {"ratios": ratios(summaries), "busiest_ratios": busiest_ratios(summaries)}
     return msgspec.json.format(msgspec.json.encode(known), indent=1) + b"\n"
 
 
@@ -119,7 +128,14 @@ def as_markdown(comparison: Comparison) -> str:
         f"Python {machine.python}. Medians of {max((len(one.rounds) for one in comparison.contenders), default=0)} "
         "rounds.",
         _costs(summaries, comparison.contenders),
-        *([_ratios(summaries)] if ratios(summaries) else []),
+        *(
+            _multiples(title, found)
+            for title, found in (
+                ("processor time", ratios(summaries)),
+                ("of the busiest process", busiest_ratios(summaries)),
+            )
+            if found
+        ),
         *([_streams(comparison.contenders)] if any(one.streams for one in comparison.contenders) else []),
         "\n".join(f"- {name}: {note}" for name, note in _notes(comparison.contenders)),
         "## Method",
@@ -168,13 +184,11 @@ def _costs(summaries: Sequence[Summary], contenders: Sequence[Contender]) -> str
     return table(header, rows)
 
 
-def _ratios(summaries: Sequence[Summary]) -> str:
-    found = ratios(summaries)
-    header = ["processor time", *(f"{unit} / {name}'s" for name in found for unit in ("request", "event"))]
-    rows = (
-        [one.name, *(f"{value:.2f}" for reference in found.values() for value in reference[one.name])]
-        for one in summaries
-    )
+def _multiples(title: str, found: Ratios) -> str:
+    """A row for each proxy: what multiple of each reference's its costs are."""
+    header = [title, *(f"{unit} / {name}'s" for name in found for unit in ("request", "event"))]
+    names = next(iter(found.values()))
+    rows = ([name, *(f"{value:.2f}" for reference in found.values() for value in reference[name])] for name in names)
     return table(header, rows)
 
 

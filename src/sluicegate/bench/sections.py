@@ -1,12 +1,19 @@
-"""The sections of a comparison: each loads one running proxy in one way and says what that cost it."""
+"""The sections of a comparison: each loads running proxies in one way and says what that cost them.
+
+Processor time is measured in turns: all proxies are up, and each is loaded for a few seconds, again and again. What
+else the machine does changes from minute to minute, and so meets all of them alike; a proxy that is not loaded is at
+rest, and what it does then, it does for the load it had.
+"""
 
 import asyncio
 import json
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
 
 import msgspec
 
@@ -79,14 +86,15 @@ class Subject:
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """Processor time by work done: microseconds for each unit in all processes and in the busiest one, units per
-    second, what went wrong.
+    """Processor time by work done: microseconds for each unit in all processes and in the busiest one, the latter also
+    for each turn; units per second, what went wrong.
     """
 
     microseconds: float
     busiest: float
     per_second: float
     errors: dict[str, int]
+    turns: tuple[float, ...] = ()
 
 
 class Delay(msgspec.Struct, frozen=True):
@@ -117,19 +125,17 @@ async def warm_up(subject: Subject) -> Memory:
     return memory(subject.process)
 
 
-async def cost_of_requests(subject: Subject, seconds: float) -> Cost:
-    """Small chat completions, as many as go through."""
-    plan = subject.plan(subject.request(), connections=CONNECTIONS, duration=seconds)
-    used, samples = await _costed(subject, plan)
-    return _cost(used, samples.completed, samples)
+async def costs_of_requests(subjects: Sequence[Subject], seconds: float, turns: int) -> list[Cost]:
+    """Small chat completions, as many as go through, so many seconds a turn."""
+    plans = [one.plan(one.request(), connections=CONNECTIONS, duration=seconds) for one in subjects]
+    return await _in_turn(subjects, plans, turns, attrgetter("completed"))
 
 
-async def cost_of_events(subject: Subject, provider: Subject, seconds: float) -> Cost:
+async def costs_of_events(subjects: Sequence[Subject], provider: Subject, seconds: float, turns: int) -> list[Cost]:
     """Many paced streams; the requests that open them are counted with their events."""
-    plan = subject.plan(subject.request(stream=True), connections=STREAMS, duration=seconds)
+    plans = [one.plan(one.request(stream=True), connections=STREAMS, duration=seconds) for one in subjects]
     async with paced(provider, STREAM_RATE, STREAM_TOKENS):
-        used, samples = await _costed(subject, plan)
-    return _cost(used, samples.events, samples)
+        return await _in_turn(subjects, plans, turns, attrgetter("events"))
 
 
 async def delay_at(subject: Subject, direct: Subject, rate: float, seconds: float) -> Delay:
@@ -187,11 +193,45 @@ async def _run(plan: Plan) -> Samples:
     return await Load(plan, time.perf_counter).run()
 
 
-async def _costed(subject: Subject, plan: Plan) -> tuple[dict[int, float], Samples]:
-    """Run the plan; what each process used for it, what it put off until the load was over included."""
-    before = processor_seconds(subject.process)
-    samples = await _run(plan)
-    return used_between(before, await _rest(subject.process)), samples
+@dataclass(slots=True)
+class _Account:
+    """What one proxy did and used so far. `used` by process, seconds."""
+
+    began: Mapping[int, float]
+    units: int = 0
+    seconds: float = 0.0
+    turns: list[float] = field(default_factory=list)
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def add(self, units: int, samples: Samples, used: Mapping[int, float]) -> None:
+        self.units += units
+        self.seconds += samples.elapsed
+        self.turns.append(_microseconds(max(used.values(), default=0.0), units))
+        self.errors.update(samples.errors)
+
+    def cost(self, now: Mapping[int, float]) -> Cost:
+        """The cost of each unit; where nothing was done, it is that of all, and the errors say why."""
+        used = used_between(self.began, now)
+        return Cost(
+            _microseconds(sum(used.values()), self.units),
+            _microseconds(max(used.values(), default=0.0), self.units),
+            round(self.units / self.seconds, 1) if self.seconds else 0.0,
+            dict(self.errors),
+            tuple(self.turns),
+        )
+
+
+async def _in_turn(
+    subjects: Sequence[Subject], plans: Sequence[Plan], turns: int, units_of: Callable[[Samples], int]
+) -> list[Cost]:
+    """Run each subject's plan so many times; its cost is with what it put off until it was not loaded any more."""
+    accounts = [_Account(processor_seconds(one.process)) for one in subjects]
+    for _ in range(turns):
+        for subject, plan, account in zip(subjects, plans, accounts, strict=True):
+            before = processor_seconds(subject.process)
+            samples = await _run(plan)
+            account.add(units_of(samples), samples, used_between(before, processor_seconds(subject.process)))
+    return [account.cost(await _rest(one.process)) for one, account in zip(subjects, accounts, strict=True)]
 
 
 async def _rest(process: int) -> dict[int, float]:
@@ -208,8 +248,5 @@ async def _rest(process: int) -> dict[int, float]:
     return last
 
 
-def _cost(used: Mapping[int, float], units: int, samples: Samples) -> Cost:
-    """The cost of each unit; where nothing was done, it is that of all, and the errors say why."""
-    whole, busiest = (seconds * 1e6 / max(units, 1) for seconds in (sum(used.values()), max(used.values(), default=0)))
-    per_second = units / samples.elapsed if samples.elapsed else 0.0
-    return Cost(round(whole, 2), round(busiest, 2), round(per_second, 1), dict(samples.errors))
+def _microseconds(seconds: float, units: int) -> float:
+    return round(seconds * 1e6 / max(units, 1), 2)

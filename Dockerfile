@@ -26,5 +26,7 @@ USER 10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080
+# Of the gateway; a container with another command, such as a dispatcher, switches it off.
+HEALTHCHECK --interval=15s --timeout=6s --start-period=60s --retries=3 CMD ["sluicegate", "health"]
 ENTRYPOINT ["sluicegate"]
 CMD ["serve"]

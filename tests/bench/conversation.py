@@ -8,7 +8,7 @@ from sluicegate.bench.mock import MockServer, MockSettings, start_mock
 
 T = TypeVar("T")
 
-LONGEST = 20
+LONGEST = 60
 """Seconds after which a conversation that hangs has failed."""
 
 

@@ -54,7 +54,7 @@ def test_options_are_the_defaults_of_every_answer() -> None:
     options = ["--tokens", "2", "--prompt-tokens", "5", "--rate", "1000", "--delay", "0.001", "--fault", "status=503"]
     with running("--port", "0", *options, "--fault-first", "1") as place:
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", place)
-        connection = HTTPConnection("127.0.0.1", port_of(place), timeout=20)
+        connection = HTTPConnection("127.0.0.1", port_of(place), timeout=60)
         assert ask(connection, "/v1/chat/completions", "{}")[0] == 503
         status, text = ask(connection, "/v1/chat/completions", "{}")
     usage = json.loads(text)["usage"]
@@ -69,7 +69,7 @@ def test_tls(tmp_path: Path) -> None:
     authority.configure_trust(context)
     with running("--port", "0", "--tls-cert", str(certificate), "--no-usage") as place:
         assert place.startswith("https://")
-        connection = HTTPSConnection("127.0.0.1", port_of(place), timeout=20, context=context)
+        connection = HTTPSConnection("127.0.0.1", port_of(place), timeout=60, context=context)
         status, text = ask(connection, "/v1/chat/completions", "{}")
     assert status == 200
     assert "usage" not in text
@@ -81,7 +81,7 @@ def test_inherited_socket() -> None:
         port = listener.getsockname()[1]
         with running("--fd", str(listener.fileno()), "--require-key", "k", fds=[listener.fileno()]) as place:
             assert port_of(place) == port
-            assert ask(HTTPConnection("127.0.0.1", port, timeout=20), "/v1/chat/completions", "{}")[0] == 401
+            assert ask(HTTPConnection("127.0.0.1", port, timeout=60), "/v1/chat/completions", "{}")[0] == 401
 
 
 def test_lifeline_ends_it(capfd: pytest.CaptureFixture[str]) -> None:
@@ -91,11 +91,11 @@ def test_lifeline_ends_it(capfd: pytest.CaptureFixture[str]) -> None:
         options = ["--quiet", "--fd", str(listener.fileno()), "--lifeline", str(reader)]
         with subprocess.Popen([*PROGRAM, *options], pass_fds=[listener.fileno(), reader]) as process:
             os.close(reader)
-            connection = HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=20)
+            connection = HTTPConnection("127.0.0.1", listener.getsockname()[1], timeout=60)
             assert ask(connection, "/v1/chat/completions", "{}")[0] == 200
             os.write(writer, b"still here")
             os.close(writer)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
     assert capfd.readouterr().err == ""
 
 

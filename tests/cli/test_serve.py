@@ -56,7 +56,7 @@ def test_command_becomes_the_supervisor(tmp_path: Path) -> None:
     """The program goes on as the supervisor, which refuses a broken file with every problem and exit status 2."""
     (tmp_path / "broken.yaml").write_text("prot: 1\nserver: {prt: 2}\n")
     command = [sys.executable, "-P", "-m", "sluicegate", "serve", "--config=broken.yaml", "--data-dir=data"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2
     assert "broken.yaml:1: prot: is no setting" in done.stderr
     assert "broken.yaml:2: server.prt: is no setting (did you mean port?)" in done.stderr

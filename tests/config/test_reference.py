@@ -77,7 +77,8 @@ def test_keys_at_a_location(location: Location, keys: tuple[str, ...]) -> None:
 def test_paths_by_name() -> None:
     """A name leads to all the settings that bear it."""
     assert paths_ending_in("drain_seconds") == ("server.drain_seconds",)
-    assert paths_ending_in("name") == ("providers.<name>.deployments[].name", "models[].name", "tokens[].name")
+    named = ("providers.<name>.deployments[].name", "models[].name", "prices[].services[].name", "tokens[].name")
+    assert paths_ending_in("name") == named
     assert paths_ending_in("nothing") == ()
 
 

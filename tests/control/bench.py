@@ -185,7 +185,7 @@ def converse(bench: Bench, conversation: Conversation, begun: Begun | None = Non
                 await serving
             await bench.close()
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def end() -> None:

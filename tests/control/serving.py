@@ -18,7 +18,7 @@ def served(api: Api) -> Iterator[str]:
     thread = threading.Thread(target=lambda: api.run(server.serve(sockets=[listener])))
     thread.start()
     try:
-        assert is_started.wait(30)
+        assert is_started.wait(60)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         api.runner.get_loop().call_soon_threadsafe(server.end)

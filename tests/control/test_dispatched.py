@@ -1,6 +1,7 @@
 """How far dispatchers have come, as the gateway sees it."""
 
 import asyncio
+import fcntl
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from sluicegate.control.dispatched import AskGroups, Dispatched, Dispatchers, Gr
 from sluicegate.domain.events import Exchange, Metadata, Notice
 from sluicegate.events.checkpoint import Checkpoint, CheckpointFile, Progress
 from sluicegate.events.redis_stream import RedisStream
-from sluicegate.events.sinks.feeding import checkpoint_path
+from sluicegate.events.sinks.feeding import checkpoint_path, lock_path
 from sluicegate.events.sinks.redis import stream_of
 from sluicegate.events.stream_group import GroupStanding, StreamUnavailableError
 from tests.ledger.valkey import Server
@@ -82,9 +83,19 @@ def test_one_that_reads_the_journal(tmp_path: Path) -> None:
     backlog = len(first[1]) + sum(map(len, second))
     assert standings(tmp_path, {"there": LEFT, "behind": LEFT}) == (
         # 12:00:10 less 12:00:03.5: what began before that ended later.
-        Dispatched("behind", "local", backlog_bytes=backlog, lag_seconds=6.5),
-        Dispatched("there", "local", backlog_bytes=0, lag_seconds=0.0),
+        Dispatched("behind", "local", backlog_bytes=backlog, lag_seconds=6.5, is_running=False),
+        Dispatched("there", "local", backlog_bytes=0, lag_seconds=0.0, is_running=False),
     )
+
+
+def test_one_that_runs(tmp_path: Path) -> None:
+    """Is told by what it keeps locked; one that ended has left the file and nobody who holds it."""
+    written(tmp_path, "000-a", line(1))
+    read(tmp_path, "out")
+    with lock_path(tmp_path, "out").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert [one.is_running for one in standings(tmp_path, {"out": LEFT})] == [True]
+    assert [one.is_running for one in standings(tmp_path, {"out": LEFT})] == [False]
 
 
 def test_a_notice_has_its_age_too(tmp_path: Path) -> None:
@@ -154,7 +165,7 @@ def test_a_server_that_is_away(tmp_path: Path) -> None:
     read(tmp_path, "journal")
     sinks = {"out": LEFT, "journal": LEFT, "stream": STREAM}
     assert standings(tmp_path, sinks, ask) == (
-        Dispatched("journal", "local", backlog_bytes=0, lag_seconds=0.0),
+        Dispatched("journal", "local", backlog_bytes=0, lag_seconds=0.0, is_running=False),
         Dispatched("out", "redis", "stream", error="StreamUnavailableError"),
     )
 

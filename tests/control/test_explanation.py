@@ -11,6 +11,7 @@ from sluicegate.dialects.table import DIALECTS
 from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.snapshot import (
     AllowRule,
+    Circuit,
     ModelAlias,
     Origin,
     Provider,
@@ -136,6 +137,7 @@ def test_each_way_that_a_name_leads(
         ("smart", CHAT, Caller("token", "t", paths=("embeddings", "/v1/models")), "may not use the path"),
         ("smart", "/nowhere/at/all", None, "no provider is asked on the path /nowhere/at/all"),
         ("smart", "/v1/models", None, "no provider is asked on the path /v1/models"),
+        ("gem", "/v1beta/models/gem", None, "no provider is asked on the path /v1beta/models/gem"),
         ("smart", "/livez", None, "no provider is asked"),
         ("smart", "/admin/config", None, "no provider is asked"),
         ("smart", CHAT, Caller("token", "t", models=("c-x",)), "may not use the model 'smart'; it may use c-x"),
@@ -193,6 +195,17 @@ def test_a_model_of_the_callers_own_answers_conversations(whose: Any) -> None:
     assert not told("else", "/v1/embeddings", caller).allowed
 
 
+def test_a_model_of_the_callers_own_is_looked_for_at_the_provider_that_the_path_names() -> None:
+    """What it stands for there; where that is nothing, it is refused."""
+    own = Caller("token", "t", model="smart", model_of="token")
+    found = told("any", "/near/v1/chat/completions", own)
+    assert (found.allowed, found.rule, found.alias) == (True, "alias", "smart")
+    assert shares(found) == {"near/eu": 75.0, "near/us": 25.0}
+    away = told("any", "/near/v1/chat/completions", Caller("token", "t", model="c-x", model_of="token"))
+    assert (away.allowed, away.groups) == (False, [])
+    assert away.refusal == "the token is bound to the model 'c-x', which is not served by near, whom the path names"
+
+
 def test_constraints_leave_deployments_out() -> None:
     """Those of the model and those of the request, each with its reason; the others share what is left."""
     alias = ModelAlias("smart", SMART.targets, regions=("eu", "us"), tags=())
@@ -216,6 +229,25 @@ def test_an_allowlist_leaves_a_deployment_out() -> None:
     found = told("closed/m", snapshot=Snapshot(1, (closed,)))
     assert candidates(found)["closed"].excluded == "its allowlist has no path chat/completions"
     assert not found.allowed
+
+
+def test_a_fallback_is_asked_while_all_before_it_are_left_alone() -> None:
+    """So they get no share; where the fallback is left alone as well, the last ones are asked all the same."""
+    alias = ModelAlias("smart", (Target("near", "large"),), fallbacks=((Target("far", "claude"),),))
+    snapshot = Snapshot(1, PROVIDERS, (alias,), {"openai": "near"})
+    health = {"near/eu": [failing()], "near/us": [failing()]}
+    found = told(snapshot=snapshot, health=health)
+    assert (found.allowed, shares(found, 1)) == (True, {"far": 100.0})
+    assert shares(found) == {"near/eu": None, "near/us": None}
+    found = told(snapshot=snapshot, health=health | {"far": [failing()]})
+    assert (found.allowed, shares(found)) == (True, {"near/eu": 75.0, "near/us": 25.0})
+
+
+def test_nobody_is_asked_while_all_are_left_alone_who_may_be() -> None:
+    """Where the last one may be left alone, too."""
+    one = provider("near", circuit=Circuit(opens_last=True))
+    found = told("m", snapshot=Snapshot(1, (one,), defaults={"openai": "near"}), health={"near": [failing()]})
+    assert (found.allowed, candidates(found)["near"].excluded) == (False, "it has failed too often and is left alone")
 
 
 def test_who_is_left_alone_gets_no_share_as_long_as_others_do() -> None:

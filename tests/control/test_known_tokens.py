@@ -96,7 +96,7 @@ def play(tmp_path: Path, template: Path, write: WriteSources, log: FilteringBoun
                 scene = Scene(storage, lambda text: write(MINIMAL + common + text).load(1), log)
                 async with asyncio.TaskGroup() as tasks:
                     running = tasks.create_task(scene.tokens.run())
-                    await asyncio.wait_for(script(scene), 20)
+                    await asyncio.wait_for(script(scene), 60)
                     running.cancel()
             finally:
                 await database.close()

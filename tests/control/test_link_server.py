@@ -179,7 +179,7 @@ def converse(tmp_path: Path, now: Callable[[], datetime], log: FilteringBoundLog
         async def main() -> None:
             bench = Bench(tmp_path / "l", now, log)
             listener = await asyncio.get_running_loop().create_unix_server(bench.server, bench.path)
-            await asyncio.wait_for(conversation(bench), 10)
+            await asyncio.wait_for(conversation(bench), 60)
             listener.close()
             await bench.end()
 

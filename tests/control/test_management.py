@@ -36,7 +36,7 @@ def test_what_is_put_together_serves(context: Context, tmp_path: Path) -> None:
         listener.listen()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
-            await asyncio.wait_for(started.wait(), 10)
+            await asyncio.wait_for(started.wait(), 60)
             reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
             writer.write(b"GET /organizations HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
             answer = await reader.read()

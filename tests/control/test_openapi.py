@@ -73,8 +73,13 @@ def test_both_forms_of_an_answer_are_documented(api: Api) -> None:
 def test_refusals_are_documented_in_the_form_they_have(api: Api) -> None:
     """What SDKs ask for is refused as they expect it, everything else as a problem."""
     paths = api.application.state.openapi()["paths"]
-    for path, media in (("/v1/models", "application/json"), ("/v1/key", "application/problem+json")):
-        assert set(paths[path]["get"]["responses"]["4XX"]["content"]) == {media}
+    for path, media, schema in (
+        ("/v1/models", "application/json", "OpenAIError"),
+        ("/v1beta/models/{model_id}", "application/json", "GoogleError"),
+        ("/v1/key", "application/problem+json", "Problem"),
+    ):
+        content = paths[path]["get"]["responses"]["4XX"]["content"]
+        assert content == {media: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
 
 
 def test_metadata_refers_to_any_json(api: Api) -> None:

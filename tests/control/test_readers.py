@@ -82,7 +82,7 @@ def play(data_dir: Path, write: WriteSources, log: FilteringBoundLogger) -> Call
                 scene = Scene(data_dir, database, lambda text: write(MINIMAL + common + text).load(1), log)
                 async with asyncio.TaskGroup() as tasks:
                     running = tasks.create_task(scene.readers.run())
-                    await asyncio.wait_for(script(scene), 20)
+                    await asyncio.wait_for(script(scene), 60)
                     running.cancel()
             finally:
                 await database.close()

@@ -82,7 +82,7 @@ def test_end_before_it_can_be_managed(bench: Bench) -> None:
                 await serving
             await bench.close()
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 @pytest.mark.parametrize("cause", ["supervisor", "signal", "file"])
@@ -143,7 +143,7 @@ def test_rates_follow_prices(bench: Bench, text: str) -> None:
                 await serving
             await bench.close()
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    asyncio.run(asyncio.wait_for(main(), 60))
 
 
 def test_broken_change_leaves_workers_alone(bench: Bench, captured: LogCapture) -> None:

@@ -28,7 +28,7 @@ def test_serves_until_told_to_end(tmp_path: Path) -> None:
         server = WebServer(hello, started=started.set)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(server.serve(sockets=[listener]))
-            await asyncio.wait_for(started.wait(), 10)
+            await asyncio.wait_for(started.wait(), 60)
             assert signal.getsignal(signal.SIGTERM) == before
             reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
             writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")

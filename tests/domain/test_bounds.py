@@ -95,3 +95,11 @@ def test_where_much_is_left_the_bound_is_the_usual_one(
         assert bound == whole
         assert (bound.tokens <= tokens, bound.usd <= usd) == (True, True)
         assert bound.cap == (None if longest else USUAL_OUTPUT)
+
+
+def test_what_is_read_again_is_not_bounded_by_what_a_model_holds() -> None:
+    """Of each thing read at once it is: a million tokens are read in several steps."""
+    price = Price("v", Rates(1_000_000, 1_000_000), longest_output=100, context=2_000)
+    assert bound_of(Asked(1_000_000), Left(), price).tokens == 2_100
+    assert bound_of(Asked(1_000_000, is_repeated=True), Left(), price).tokens == 1_000_100
+    assert bound_of(Asked(1_000_000, writes=False, is_repeated=True), Left(), price).tokens == 1_000_000

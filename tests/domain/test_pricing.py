@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sluicegate.domain.pricing import Price, Rates, Tier, cost, highest_cost, with_hourly_cache
+from sluicegate.domain.pricing import (
+    Price,
+    Rates,
+    Service,
+    Tier,
+    as_served,
+    at_most,
+    cost,
+    highest_cost,
+    with_hourly_cache,
+)
 from sluicegate.domain.usage import Usage
 
 COUNTS = st.integers(0, 3_000_000)
@@ -121,3 +131,48 @@ def test_an_hour_in_the_cache_costs_twice_the_input_unless_a_rate_says_otherwise
         6_000_000,
     ]
     assert cost(with_hourly_cache(Price("v", plain)), usage) == 6_000
+
+
+def each(input_rate: int, output_rate: int) -> Rates:
+    """Nano-dollars for each token."""
+    return Rates(input_rate * 10**6, output_rate * 10**6)
+
+
+SERVED = Price(
+    "v",
+    each(10, 20),
+    (Tier(100, each(30, 40)),),
+    longest_output=7,
+    services=(Service("flex", each(5, 10)), Service("priority", each(50, 60), (Tier(100, each(70, 80)),))),
+)
+
+
+@pytest.mark.parametrize(
+    ("service", "small", "large"),
+    [(None, 3_000, 7_030), ("flex", 1_500, 1_505), ("priority", 11_000, 15_070), ("scale", 3_000, 7_030)],
+)
+def test_a_service_has_its_own_rates(service: str | None, small: int, large: int) -> None:
+    """With its own for large inputs; one that the price has nothing of costs what the usual one costs."""
+    price = as_served(SERVED, service)
+    assert (cost(price, Usage(100, 100)), cost(price, Usage(101, 100))) == (small, large)
+    assert price.longest_output == 7
+
+
+@given(PRICES, RATES, RATES, USAGES, st.sampled_from([None, "flex", "priority"]))
+def test_no_service_costs_more_than_the_most_of_all_asked_for(
+    price: Price, flex: Rates, priority: Rates, usage: Usage, served: str | None
+) -> None:
+    """Whichever of them the answer is served by, the usual one included: a provider may fall back to that."""
+    whole = Price(
+        "v", price.rates, price.tiers, services=(Service("flex", flex), Service("priority", priority, price.tiers))
+    )
+    bound = at_most(whole, ("flex", "priority", "unknown"))
+    assert cost(as_served(whole, served), usage) <= highest_cost(bound, usage.input_tokens, usage.output_tokens)
+    assert at_most(whole, ()) is whole
+
+
+def test_hourly_caches_cost_twice_the_input_of_each_service() -> None:
+    """As they do of the usual one."""
+    price = with_hourly_cache(SERVED)
+    assert [one.rates.cache_write_1h for one in price.services] == [10 * 10**6, 100 * 10**6]
+    assert [tier.rates.cache_write_1h for one in price.services for tier in one.tiers] == [140 * 10**6]

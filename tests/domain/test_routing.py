@@ -113,6 +113,21 @@ def test_a_path_names_its_provider() -> None:
     assert shares(an_index(SMART).plan_at("openai", "smart")) == [[("openai", "smart", 1)]]
 
 
+def test_a_callers_own_model_is_looked_for_at_the_provider_that_a_path_names() -> None:
+    """By the same rules, and of all that it stands for what is that provider's; None where that is nothing."""
+    index = an_index(SMART, ModelAlias("away", (Target("other", "big"),)))
+    assert shares(index.plan_within("openai", "smart")) == [[("openai", "large", 20)]]
+    plan = index.plan_within("other", "smart")
+    assert shares(plan) == [[("other", "big", 80)], [("other", "small", 1)]]
+    assert plan is not None
+    assert (plan.rule, plan.alias) == ("alias", SMART)
+    assert shares(index.plan_within("openai", "openai/large")) == [[("openai", "large", 1)]]
+    assert shares(index.plan_within("openai", "meta/llama")) == [[("openai", "meta/llama", 1)]]
+    assert index.plan_within("openai", "away") is None
+    assert index.plan_within("openai", "other/big") is None
+    assert index.plan_within("unknown", "large") is None
+
+
 EAST = a_provider("openai", "east", weight=3, region="eu", tags=("fast",))
 WEST = a_provider("openai", "west", weight=1, region="us", tags=("fast", "large"))
 

@@ -9,7 +9,7 @@ from http.client import HTTPConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-SECONDS = 60.0
+SECONDS = 120.0
 """For one answer: a request may wait for what others have reserved, or for a worker that comes back."""
 LOST = 0
 """In place of a status: the connection ended without an answer."""

@@ -21,7 +21,7 @@ EXPLAINED = (RECIPE / "README.md").read_text("utf-8")
 TOKEN = "lan-token-0123456789abcdef"
 OPENAI_KEY, ANTHROPIC_KEY = "sk-openai-0123456789", "sk-ant-0123456789"
 EVERY_BYTE = bytes(range(256)) * 40
-SECONDS = 10
+SECONDS = 60
 EVENTS = (b'data: {"choices":[{"index":0,"delta":{"content":"first"}}]}\n\n', b"data: [DONE]\n\n")
 
 

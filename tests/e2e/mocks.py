@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from tests.e2e.program import SLUICEGATE, environment
 
-SECONDS = 20.0
+SECONDS = 60.0
 CHAT = "/v1/chat/completions"
 
 

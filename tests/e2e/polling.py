@@ -6,11 +6,13 @@ from typing import TypeVar
 
 Answer = TypeVar("Answer")
 
+PATIENCE = 60.0
+"""Seconds for what has to come. No test is about them: a machine with much to do stands still for seconds."""
 _PAUSE = 0.02
 """Seconds between two questions: short beside starting a process, long beside asking."""
 
 
-def eventually(condition: Callable[[], Answer], seconds: float = 10.0) -> Answer:
+def eventually(condition: Callable[[], Answer], seconds: float = PATIENCE) -> Answer:
     """Return the first truthy answer of `condition`; an OSError counts as no. Raises AssertionError after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

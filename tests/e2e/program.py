@@ -13,14 +13,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from sluicegate.config.environment import process_environment
-from tests.e2e.polling import eventually
+from tests.e2e.polling import PATIENCE, eventually
 
 SLUICEGATE = (sys.executable, "-P", "-m", "sluicegate")
 TOKEN = "sk-test-0123456789abcdef0123456789abcdef"
-QUESTION = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
+MODEL = "gpt-4o-mini"
+QUESTION = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
 
 
-def run(*arguments: str, seconds: float = 30.0) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, seconds: float = PATIENCE) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [*SLUICEGATE, *arguments], capture_output=True, text=True, timeout=seconds, check=False, env=environment()
@@ -84,7 +85,7 @@ class Gateway:
 
     def until_ready(self) -> "Gateway":
         """Wait for the announcement."""
-        eventually(lambda: "is ready" in self._out.read_text() or self._process.poll() is not None, 30)
+        eventually(lambda: "is ready" in self._out.read_text() or self._process.poll() is not None)
         assert "is ready" in self._out.read_text(), repr(self)
         return self
 
@@ -122,9 +123,15 @@ class Gateway:
         return eventually(lambda: [one for one in self.events() if one["request_id"] == request_id])[0]
 
     def errors(self) -> list[dict[str, Any]]:
-        """The log lines that tell of something wrong, so far."""
+        """The log lines that tell of something wrong, so far; but for what merely took too long, and is over."""
         lines = [json.loads(text) for text in self._log.read_text().splitlines() if text.startswith("{")]
-        return [entry for entry in lines if entry.get("level") == "error"]
+        events = {entry.get("event") for entry in lines}
+        return [
+            entry
+            for entry in lines
+            if entry.get("level") == "error"
+            and not (entry.get("reason") == "TimeoutError" and f"over: {entry['event']}" in events)
+        ]
 
     def process(self, name: str) -> int:
         """The id of the process of this name that was started last."""
@@ -138,7 +145,7 @@ class Gateway:
         """Kill a process and wait until its successor is ready; return the successor's id."""
         before, killed = len(self.logged("process is ready", name=name)), self.process(name)
         os.kill(killed, signal.SIGKILL)
-        eventually(lambda: len(self.logged("process is ready", name=name)) > before, 15)
+        eventually(lambda: len(self.logged("process is ready", name=name)) > before)
         return self.process(name)
 
     def signal(self, number: signal.Signals) -> None:
@@ -149,7 +156,7 @@ class Gateway:
         """Do what Ctrl-C does: signal every process of the job that `command` is."""
         os.killpg(self._process.pid, signal.SIGINT)
 
-    def wait(self, seconds: float = 20.0) -> int:
+    def wait(self, seconds: float = PATIENCE) -> int:
         """Wait for its end; return the exit status."""
         return self._process.wait(seconds)
 
@@ -166,7 +173,7 @@ class Gateway:
             if is_alive(process):
                 os.kill(process, signal.SIGKILL)
 
-    def connection(self, seconds: float = 10.0) -> HTTPConnection:
+    def connection(self, seconds: float = PATIENCE) -> HTTPConnection:
         """A new connection to it, closed at the latest by `end`."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=seconds)
         self._open.append(connection)
@@ -178,11 +185,12 @@ class Gateway:
         connection.request("POST", "/v1/chat/completions", json.dumps(QUESTION), headers)
         return connection.getresponse()
 
-    def stream(self, connection: HTTPConnection, *, seconds: float) -> HTTPResponse:
+    def stream(self, connection: HTTPConnection, *, seconds: float = 0.0, model: str = MODEL) -> HTTPResponse:
         """Send a streamed chat completion that takes so long, and wait for the head and the first event."""
         headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
         headers |= {"x-mock-tokens": str(int(seconds * 20)), "x-mock-rate": "20"}
-        connection.request("POST", "/v1/chat/completions", json.dumps({**QUESTION, "stream": True}), headers)
+        question = {**QUESTION, "model": model, "stream": True}
+        connection.request("POST", "/v1/chat/completions", json.dumps(question), headers)
         response = connection.getresponse()
         self._open.append(response)
         assert (response.status, response.readline()[:6]) == (200, b"data: ")

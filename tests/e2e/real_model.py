@@ -56,7 +56,7 @@ class RealModel:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(10)
+        self._process.wait(60)
         self._process.stdout.close()
 
     def tokens(self) -> int:
@@ -79,7 +79,7 @@ class RealModel:
 
     def _answer(self, method: str, path: str, body: str | None = None) -> bytes:
         address = urlsplit(self.url)
-        connection = HTTPConnection(address.hostname or "", address.port, timeout=20)
+        connection = HTTPConnection(address.hostname or "", address.port, timeout=60)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             response = connection.getresponse()

@@ -251,8 +251,8 @@ def _settled(there: Site, traffic: Traffic) -> Books:
     dead = {sink: there.replay(sink) for sink in ("archive", "hook", "bridge", "local", "shared")}
     logged = [*_logged(there)]
     wanted = {each["request_id"] for each in logged}
-    eventually(lambda: all(wanted <= sent.keys() for sent in _sent(there).values()), 30)
-    eventually(lambda: _pending(there) == 0, 20)
+    eventually(lambda: all(wanted <= sent.keys() for sent in _sent(there).values()))
+    eventually(lambda: _pending(there) == 0)
     whole = Counter(each.request_id for each in traffic.outcomes if isinstance(each.end, int))
     return Books(
         asked=there.provider.asked(),

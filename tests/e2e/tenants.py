@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Mapping
 from functools import partial
 from http.client import HTTPConnection, HTTPException
@@ -11,10 +10,11 @@ from typing import Any
 
 from tests.e2e.polling import eventually
 from tests.e2e.program import Gateway
+from tests.e2e.stalls import seconds_until
 
 MANAGEMENT_TOKEN = "management-0123456789abcdef"
 SECONDS = 1.0
-"""Within which a revocation, suspension or change is in force everywhere."""
+"""Within which a revocation, suspension or change is in force everywhere, on a machine that does not stall itself."""
 _MOST_CONNECTIONS = 64
 """Tried until each worker holds one: that none of so many comes to a worker has a chance of 2^-64."""
 
@@ -82,9 +82,7 @@ class Callers:
 
     def seconds_until(self, token: str, status: int) -> float:
         """How long it takes until every worker answers so; each is asked again and again."""
-        started = time.monotonic()
-        eventually(lambda: self.statuses(token) == {status}, 10)
-        return time.monotonic() - started
+        return seconds_until(lambda: self.statuses(token) == {status})
 
 
 def owner_of(gateway: Gateway, client_port: int, workers: int) -> int | None:

@@ -19,7 +19,7 @@ def test_every_interface_is_served(start: Start, workers: int) -> None:
     gateway = start("--demo", f"--host={EVERY}", "--port=0", f"--workers={workers}").until_ready()
     [ready] = gateway.logged("node is ready", host=EVERY)
     for address in HERE * 4:
-        connection = HTTPConnection(address, ready["port"], timeout=10)
+        connection = HTTPConnection(address, ready["port"], timeout=60)
         connection.request("GET", "/readyz")
         assert connection.getresponse().status == 200
         connection.close()

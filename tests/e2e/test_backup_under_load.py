@@ -54,7 +54,7 @@ class Traffic:
     def more(self, answers: int) -> None:
         """Wait for so many more requests and tokens."""
         asked, made = len(self.asked) + answers, len(self.made) + answers
-        eventually(lambda: len(self.asked) >= asked and len(self.made) >= made, 20)
+        eventually(lambda: len(self.asked) >= asked and len(self.made) >= made)
 
     def end(self) -> None:
         """Stop."""

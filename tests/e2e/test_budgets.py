@@ -52,6 +52,8 @@ def file(tmp_path_factory: pytest.TempPathFactory, provider: str) -> Path:
         "server: {port: 0, drain_seconds: 8}\n"
         f"providers: {{mock: {{dialect: openai, base_url: '{provider}', api_key: key, proxy: none}}}}\n"
         f"prices: [{{model: gpt-4o-mini, input: {PRICE['input']}, output: {PRICE['output']}}}]\n"
+        # So long that nobody is refused for how long others take on a machine with much to do.
+        "limits: {wait: 30}\n"
     )
     return path
 
@@ -97,18 +99,33 @@ def _used(metric: str, exchanges: int) -> float:
     return round(exchanges * each, 9)
 
 
+def _asked_at_once(
+    gateway: Gateway, ports: list[int], metric: str, question: Question, books: Provider
+) -> tuple[str, Counter[int], int]:
+    """Have the crowd ask with a new token: the token, how often each status was answered, and requests served.
+
+    Where the disk stands still, the ledger does not answer in time, and callers are told so: they ask another time.
+    """
+    for _ in range(3):
+        token, _limit = _limited(gateway, metric)
+        before = books.served()
+        answered = statuses(ports, question, token, ASKED)
+        served = books.served() - before
+        if 503 not in answered:
+            break
+        assert max(answered[200], served) <= FITS
+    return token, answered, served
+
+
 @pytest.mark.parametrize("question", [WHOLE, STREAMED], ids=["whole", "streamed"])
 @pytest.mark.parametrize("metric", ["requests", "tokens", "usd"])
 def test_exactly_what_fits_is_let_pass(node: Gateway, provider: str, metric: str, question: Question) -> None:
     """Five hundred at once against what 137 of them use: none over, and none refused while something is left."""
-    token, _ = _limited(node, metric)
-    before = Provider(provider).served()
-
-    answered = statuses([node.port], question, token, ASKED)
+    token, answered, served = _asked_at_once(node, [node.port], metric, question, Provider(provider))
 
     assert answered == Counter({200: FITS, 429: ASKED - FITS})
-    assert Provider(provider).served() - before == FITS
-    eventually(lambda: _usage(node, token)["used"] == _used(metric, FITS), 10)
+    assert served == FITS
+    eventually(lambda: _usage(node, token)["used"] == _used(metric, FITS))
 
 
 def test_killed_processes_neither_overrun_nor_lose(start: Start, file: Path, provider: str) -> None:
@@ -130,7 +147,7 @@ def test_killed_processes_neither_overrun_nor_lose(start: Start, file: Path, pro
 
     assert answered[200] <= Provider(provider).served() - before <= FITS
     assert set(answered) <= {200, 429, 503, LOST}
-    eventually(lambda: _is_full(gateway, [gateway.port], token), 60)
+    eventually(lambda: _is_full(gateway, [gateway.port], token))
     # A request that was on its way when its worker was killed is charged, but may never have been read.
     assert Provider(provider).served() - before <= FITS
     assert statuses([gateway.port], WHOLE, token, 8) == Counter({429: 8})
@@ -203,14 +220,11 @@ def _crowd(nodes: Nodes, question: Question, token: str) -> Iterator[Counter[int
 @pytest.mark.parametrize("metric", ["requests", "usd"])
 def test_two_nodes_sell_nothing_twice(nodes: Nodes, provider: str, metric: str, question: Question) -> None:
     """Half of the crowd comes to each node: what one holds and does not need, the other gets."""
-    token, _ = _limited(nodes.a, metric)
-    before = Provider(provider).served()
-
-    answered = statuses(nodes.ports, question, token, ASKED)
+    token, answered, served = _asked_at_once(nodes.a, nodes.ports, metric, question, Provider(provider))
 
     assert answered == Counter({200: FITS, 429: ASKED - FITS})
-    assert Provider(provider).served() - before == FITS
-    eventually(lambda: {_usage(node, token)["used"] for node in (nodes.a, nodes.b)} == {_used(metric, FITS)}, 10)
+    assert served == FITS
+    eventually(lambda: {_usage(node, token)["used"] for node in (nodes.a, nodes.b)} == {_used(metric, FITS)})
 
 
 def _restart_database(nodes: Nodes) -> None:
@@ -244,7 +258,7 @@ def test_nothing_is_sold_twice_whatever_stops(nodes: Nodes, provider: str, troub
 
     assert set(answered) <= {200, 429, 503, LOST}
     assert answered[200] <= books.served() - before <= FITS
-    eventually(lambda: _is_full(nodes.a, nodes.ports, token), 60)
+    eventually(lambda: _is_full(nodes.a, nodes.ports, token))
     # A request that was on its way when its worker was killed is charged, but may never have been read.
     assert books.served() - before <= FITS
     assert statuses(nodes.ports[:1], WHOLE, token, 8) == Counter({429: 8})
@@ -268,7 +282,7 @@ def test_a_node_that_is_killed_gives_back_what_it_held(
     assert books.served() - before <= FITS
     again = start(*nodes.flags, name="b", **nodes.variables).until_ready()
 
-    eventually(lambda: _is_full(nodes.a, [nodes.a.port, again.port], token), 60)
+    eventually(lambda: _is_full(nodes.a, [nodes.a.port, again.port], token))
     # A request that was on its way when its worker was killed is charged, but may never have been read.
     assert books.served() - before <= FITS
     assert statuses(nodes.ports[:1], WHOLE, token, 8) == Counter({429: 8})

@@ -122,7 +122,7 @@ def journey(tmp_path_factory: pytest.TempPathFactory) -> Journey:
             os.kill(gateway.process("worker-0"), signal.SIGKILL)
             os.kill(gateway.process("control"), signal.SIGKILL)
             eventually(lambda: len(gateway.logged("process died")) == 2)
-            eventually(lambda: len(gateway.logged("process is ready", name="worker-0")) == 2, 15)
+            eventually(lambda: len(gateway.logged("process is ready", name="worker-0")) == 2)
             gateway.signal(signal.SIGTERM)
             gateway.wait()
         finally:
@@ -172,7 +172,7 @@ def ask(
     body: str | None = BODY,
 ) -> int:
     """Send a request on a connection of its own; keep what is answered. The status, 0 where there is none."""
-    connection = HTTPSConnection("127.0.0.1", gateway.port, timeout=10, context=trusting)
+    connection = HTTPSConnection("127.0.0.1", gateway.port, timeout=60, context=trusting)
     try:
         connection.request(
             "GET" if body is None else "POST", path, body, {"Content-Type": "application/json", **fields}
@@ -190,7 +190,7 @@ def ask(
 
 def keep_bodies(gateway: Gateway, trusting: ssl.SSLContext) -> None:
     """Have all bodies kept, of all that clients do."""
-    connection = HTTPSConnection("127.0.0.1", gateway.port, timeout=10, context=trusting)
+    connection = HTTPSConnection("127.0.0.1", gateway.port, timeout=60, context=trusting)
     key = {"Authorization": f"Bearer {SECRETS['management token']}", "Content-Type": "application/json"}
     connection.request("PATCH", "/admin/projects/prj_default", '{"body_share": 1}', key)
     assert connection.getresponse().status == 200
@@ -300,7 +300,7 @@ def commands(journey: Journey, file: Path, variables: Mapping[str, str]) -> None
         done = subprocess.run(
             [*SLUICEGATE, *arguments],
             capture_output=True,
-            timeout=30,
+            timeout=60,
             check=False,
             env={**environment(), **variables, **more},
         )

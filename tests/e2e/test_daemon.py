@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import Start
+from tests.e2e.conftest import Start, written
+from tests.e2e.held import Held
 from tests.e2e.program import Gateway, is_alive, run
 
 
@@ -40,13 +41,15 @@ def test_daemon_is_ready_when_the_command_returns(tmp_path: Path, data: Path) ->
     assert run("stop", f"--data-dir={data}").returncode == 1
 
 
-def test_stop_says_when_it_takes_longer(start: Start, configuration: Path, tmp_path: Path) -> None:
+def test_stop_says_when_it_takes_longer(start: Start, tmp_path: Path) -> None:
     """A gateway that still drains after the timeout is status 3, and goes on draining."""
-    gateway = start(f"--config={configuration}").until_ready()
-    stream = gateway.stream(gateway.connection(), seconds=2)
-    assert run("stop", f"--data-dir={tmp_path / 'node' / 'data'}", "--timeout=0.2").returncode == 3
-    assert stream.read().endswith(b"data: [DONE]\n\n")
-    assert gateway.wait() == 0
+    with Held() as provider:
+        gateway = start(f"--config={written(tmp_path, provider.url)}", "--drain-seconds=60").until_ready()
+        stream = gateway.stream(gateway.connection())
+        assert run("stop", f"--data-dir={gateway.data}", "--timeout=0.2").returncode == 3
+        provider.may_go_on.set()
+        assert stream.read().endswith(b"data: [DONE]\n\n")
+        assert gateway.wait() == 0
 
 
 @pytest.mark.parametrize("flags", [(), ("--daemon",)])
@@ -90,7 +93,7 @@ def test_demo_command_works_when_pasted(start: Start) -> None:
     """The announcement's last line is a request that is answered."""
     gateway = start("--demo", "--port=0").until_ready()
     command = next(line for line in gateway.output.splitlines() if line.startswith("curl "))
-    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False, timeout=20)
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True, check=False, timeout=60)
     assert '"choices"' in done.stdout
 
 

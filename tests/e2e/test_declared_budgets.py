@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from sluicegate.config.compile import token_id
-from tests.e2e.polling import eventually
 from tests.e2e.program import Gateway
+from tests.e2e.stalls import seconds_until
 from tests.e2e.tenants import MANAGEMENT_TOKEN, SECONDS, Management
 
 DECLARED, KEY = "declared-0123456789abcdef", "of-the-file-0123456789abcdef"
@@ -65,16 +65,16 @@ def test_an_organisations_limit_holds_for_declared_tokens(gateway: Gateway) -> N
     assert [status(gateway, token) for token in (DECLARED, KEY, issued)] == [ANSWERED] * 3
     limit = {"scope": "organization", "scope_id": "org_default", "metric": "requests", "window": "lifetime"}
     made = management.made("/manage/limits", {**limit, "maximum": 6})
-    eventually(lambda: ("org_default", "requests", 6) in accounts(gateway, DECLARED), SECONDS)
+    assert seconds_until(lambda: ("org_default", "requests", 6) in accounts(gateway, DECLARED)) < SECONDS
     answers = statuses(gateway, DECLARED, 2) + statuses(gateway, KEY, 2) + statuses(gateway, issued, 2)
     assert answers == [ANSWERED] * 6
     assert [status(gateway, token) for token in (DECLARED, KEY, issued)] == [REFUSED] * 3
 
     management.ask("PATCH", f"/manage/limits/{made['limit_id']}", {"maximum": 8})
-    eventually(lambda: status(gateway, DECLARED) == ANSWERED, SECONDS)
+    assert seconds_until(lambda: status(gateway, DECLARED) == ANSWERED) < SECONDS
     assert statuses(gateway, KEY, 2) == [ANSWERED, REFUSED]
     management.ask("DELETE", f"/manage/limits/{made['limit_id']}")
-    eventually(lambda: statuses(gateway, KEY, 4) == [ANSWERED] * 4, SECONDS)
+    assert seconds_until(lambda: statuses(gateway, KEY, 4) == [ANSWERED] * 4) < SECONDS
 
 
 def test_a_declared_token_has_limits_of_the_database(gateway: Gateway) -> None:

@@ -133,7 +133,7 @@ def check_books(place: Place, gateway: Gateway) -> None:
     eventually(
         lambda: {line["request_id"] for line in gateway.lines()} == {one["request_id"] for one in gateway.events()}
     )
-    eventually(lambda: is_caught_up(gateway), 60)
+    eventually(lambda: is_caught_up(gateway))
     wanted = Counter(event["request_id"] for event in gateway.events())
     assert set(wanted.values()) == {1}
     assert recorded(gateway) == wanted
@@ -224,11 +224,11 @@ def test_read_only_data_directory(place: Place, held: Gateway) -> None:
     assert held.logged("events cannot be consumed", consumer="metrics", error="PermissionError")
     assert held.status("/readyz") == 200
     os.kill(held.process("worker-0"), signal.SIGKILL)
-    eventually(lambda: len(held.logged("process started", name="worker-0")) > 2, 20)
+    eventually(lambda: len(held.logged("process started", name="worker-0")) > 2)
 
     holds(held.data, is_writable=True)
-    eventually(lambda: held.answers() == 200, 40)
-    eventually(lambda: held.logged("over: events cannot be consumed", consumer="metrics"), 40)
+    eventually(lambda: held.answers() == 200)
+    eventually(lambda: held.logged("over: events cannot be consumed", consumer="metrics"))
     check_books(place, held)
 
 

@@ -76,7 +76,7 @@ def test_start_refuses_and_names_what_is_missing(missing: str, tmp_path: Path) -
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == 2
     complaints = [line for line in done.stderr.splitlines() if " is required beside " in line]
@@ -301,7 +301,7 @@ def in_shell(command: str, gateway: Gateway) -> subprocess.CompletedProcess[str]
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=60,
     )
 
 
@@ -336,7 +336,7 @@ def test_client_settings_of_the_recipe(lan: Lan) -> None:
 def test_token_of_the_recipe_will_do(tmp_path: Path) -> None:
     """What the recipe makes a token with is a token."""
     [command] = [one for one in commands(EXPLAINED) if one.startswith("openssl ")]
-    made = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    made = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True, timeout=60).stdout.strip()
     with (
         Provider() as provider,
         from_command(tmp_path, variables(provider.port, provider.port) | {"PROXY_TOKEN": made}) as gateway,

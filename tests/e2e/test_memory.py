@@ -33,7 +33,7 @@ def listening() -> Iterator[socket.socket]:
     """A provider's socket, with a small buffer for what it receives."""
     with socket.create_server(("127.0.0.1", 0)) as made:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-        made.settimeout(10)
+        made.settimeout(60)
         yield made
 
 
@@ -42,7 +42,7 @@ def test_client_that_does_not_read(large: Gateway) -> None:
     before = resident(large)
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-        client.settimeout(20)
+        client.settimeout(60)
         client.connect(("127.0.0.1", large.port))
         client.sendall(f"GET /mock/big?bytes={SIZE} {HEAD}Connection: close\r\n\r\n".encode())
         assert client.recv(4096, socket.MSG_PEEK).startswith(b"HTTP/1.1 200 OK\r\n")
@@ -74,12 +74,12 @@ def test_provider_that_does_not_read(large: Gateway, listening: socket.socket) -
             sent.update(data)
             client.sendall(data)
 
-    with socket.create_connection(("127.0.0.1", large.port), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", large.port), timeout=60) as client:
         uploading = threading.Thread(target=upload, args=(client,))
         uploading.start()
         provider, _ = listening.accept()
         with provider:
-            provider.settimeout(20)
+            provider.settimeout(60)
             stands_still(large)
             assert uploading.is_alive()
             assert resident(large) - before < ROOM

@@ -144,10 +144,12 @@ def test_requests_under_way_are_shown(shared: Gateway) -> None:
         return sum(sample.value for sample in metrics(shared)["sluicegate_inflight"].samples)
 
     eventually(lambda: inflight() == 0)
-    streams = [shared.stream(shared.connection(), seconds=3) for _ in range(3)]
+    connections = [shared.connection() for _ in range(3)]
+    streams = [shared.stream(connection, seconds=300) for connection in connections]
     eventually(lambda: inflight() == 3)
-    for response in streams:
+    for response, connection in zip(streams, connections, strict=True):
         response.close()
+        connection.close()
     eventually(lambda: inflight() == 0)
 
 
@@ -165,7 +167,7 @@ def test_everything_that_is_deployed_asks_for_what_is_there(shared: Gateway) -> 
         found = series(gateway)
         return found if wanted <= found.keys() else None
 
-    there = eventually(seen, 20)
+    there = eventually(seen)
     assert isinstance(there, dict)
     for query in queries():
         assert query.series, query

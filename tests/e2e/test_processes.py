@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Start, written
+from tests.e2e.held import Held
 from tests.e2e.polling import eventually
 from tests.e2e.program import QUESTION, TOKEN, Gateway, is_alive
 
@@ -53,7 +55,7 @@ class Load:
     def more(self, answers: int) -> None:
         """Wait for so many more answers."""
         enough = len(self.statuses) + answers
-        eventually(lambda: len(self.statuses) >= enough, 20)
+        eventually(lambda: len(self.statuses) >= enough)
 
     def clients_of(self, gateway: Gateway, process: int) -> set[int]:
         """The clients whose first connection this process holds."""
@@ -66,10 +68,26 @@ class Load:
             thread.join()
 
 
+@pytest.fixture
+def held() -> Iterator[Held]:
+    """A provider whose streams are under way until the test says otherwise."""
+    with Held() as provider:
+        yield provider
+
+
 @pytest.fixture(scope="module")
-def lasting(start_once: Start, tmp_path_factory: pytest.TempPathFactory, provider: str) -> Gateway:
+def lasting_held() -> Iterator[Held]:
+    """One for all tests with `lasting`."""
+    with Held() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def lasting(start_once: Start, tmp_path_factory: pytest.TempPathFactory, provider: str, lasting_held: Held) -> Gateway:
     """A gateway of two workers whose processes are killed again and again."""
     file = written(tmp_path_factory.mktemp("lasting"), provider)
+    second = f"held: {{dialect: openai, base_url: '{lasting_held.url}', api_key: key, proxy: none}}"
+    file.write_text(file.read_text().replace("proxy: none}}", f"proxy: none}}, {second}}}"))
     return start_once(f"--config={file}", "--workers=2").until_ready()
 
 
@@ -77,7 +95,7 @@ def lasting(start_once: Start, tmp_path_factory: pytest.TempPathFactory, provide
 def survivor(lasting: Gateway) -> Gateway:
     """The same with every process ready, whatever was killed before."""
     for name in ("control", "worker-0", "worker-1"):
-        eventually(partial(is_back, lasting, name), 15)
+        eventually(partial(is_back, lasting, name))
     return lasting
 
 
@@ -95,11 +113,12 @@ def test_killed_worker_comes_back(survivor: Gateway) -> None:
     assert survivor.answers() == 200
 
 
-def test_killed_worker_harms_only_its_own_connections(survivor: Gateway) -> None:
+def test_killed_worker_harms_only_its_own_connections(survivor: Gateway, lasting_held: Held) -> None:
     """A stream of the other worker goes on, and so do all requests after the connections are made anew."""
     gateway = survivor
+    lasting_held.may_go_on.clear()
     streams = [gateway.connection() for _ in range(12)]
-    answers = [gateway.stream(connection, seconds=3) for connection in streams]
+    answers = [gateway.stream(connection, model="held/m") for connection in streams]
     owners = [owner_of(gateway, connection.sock.getsockname()[1]) for connection in streams]
     load = Load(gateway, 4)
     load.more(20)
@@ -108,6 +127,7 @@ def test_killed_worker_harms_only_its_own_connections(survivor: Gateway) -> None
     gateway.kill("worker-0")
     load.more(20)
     load.end()
+    lasting_held.may_go_on.set()
     for owner, answer in zip(owners, answers, strict=True):
         assert is_whole(answer) == (owner != killed)
     assert killed in owners
@@ -116,16 +136,18 @@ def test_killed_worker_harms_only_its_own_connections(survivor: Gateway) -> None
     assert set(load.failed_clients) == clients
 
 
-def test_killed_control_harms_no_request(survivor: Gateway) -> None:
+def test_killed_control_harms_no_request(survivor: Gateway, lasting_held: Held) -> None:
     """Callers that are known are served while control is away, on open connections as well as on new ones."""
     gateway = survivor
     assert gateway.answers() == 200
-    stream = gateway.stream(gateway.connection(), seconds=1)
+    lasting_held.may_go_on.clear()
+    stream = gateway.stream(gateway.connection(), model="held/m")
     load = Load(gateway, 4)
     load.more(20)
     gateway.kill("control")
     load.more(20)
     load.end()
+    lasting_held.may_go_on.set()
     assert is_whole(stream)
     assert set(load.statuses) == {200}
     assert load.failures == []
@@ -160,7 +182,7 @@ def test_kill_of_the_supervisor_under_load_is_accounted_for_exactly(gateway: Gat
     processes = gateway.processes()
     os.kill(gateway.supervisor, signal.SIGKILL)
     gateway.wait()
-    eventually(lambda: not any(is_alive(process) for process in processes), 15)
+    eventually(lambda: not any(is_alive(process) for process in processes))
     load.end()
     assert set(load.statuses) == {200}
     account(gateway, load, frozenset())
@@ -206,11 +228,13 @@ def account(gateway: Gateway, load: Load, earlier: frozenset[str]) -> None:
     assert len(recorded) - len(answered) <= len(load.failures)
 
 
-def test_stop_lets_a_stream_finish(gateway: Gateway) -> None:
+def test_stop_lets_a_stream_finish(start: Start, tmp_path: Path, held: Held) -> None:
     """A request under way is answered to its end; new ones are not taken; then every process is gone, status 0."""
-    stream = gateway.stream(gateway.connection(), seconds=1.5)
+    gateway = start(f"--config={written(tmp_path, held.url)}", "--workers=2", "--drain-seconds=60").until_ready()
+    stream = gateway.stream(gateway.connection())
     gateway.signal(signal.SIGTERM)
     eventually(lambda: not is_open(gateway))
+    held.may_go_on.set()
     assert is_whole(stream)
     assert gateway.wait() == 0
     assert not any(is_alive(process) for process in gateway.processes())
@@ -219,20 +243,20 @@ def test_stop_lets_a_stream_finish(gateway: Gateway) -> None:
 def test_drain_has_an_end(start: Start, configuration: Path) -> None:
     """A stream that outlasts the drain time is cut, and the gateway still ends in order."""
     gateway = start(f"--config={configuration}", "--drain-seconds=0.3").until_ready()
-    stream = gateway.stream(gateway.connection(), seconds=30)
+    stream = gateway.stream(gateway.connection(), seconds=300)
     gateway.signal(signal.SIGINT)
-    assert gateway.wait(10) == 0
+    assert gateway.wait() == 0
     assert not is_whole(stream)
 
 
-def test_second_signal_does_not_wait(gateway: Gateway) -> None:
-    """Whoever asks twice has the gateway stopped at once."""
-    connection = gateway.connection()
-    gateway.stream(connection, seconds=30)
+def test_second_signal_does_not_wait(start: Start, configuration: Path) -> None:
+    """Whoever asks twice has the gateway stopped at once: long before its drain time is over."""
+    gateway = start(f"--config={configuration}", "--workers=2", "--drain-seconds=300").until_ready()
+    gateway.stream(gateway.connection(), seconds=300)
     gateway.signal(signal.SIGINT)
     eventually(lambda: gateway.logged("stopping"))
     gateway.signal(signal.SIGINT)
-    assert gateway.wait(5) == 0
+    assert gateway.wait() == 0
     assert not any(is_alive(process) for process in gateway.processes())
 
 
@@ -242,7 +266,7 @@ def test_killed_supervisor_leaves_no_orphan(start: Start) -> None:
     port = gateway.port
     os.kill(gateway.supervisor, signal.SIGKILL)
     gateway.wait()
-    eventually(lambda: not any(is_alive(process) for process in gateway.processes()), 15)
+    eventually(lambda: not any(is_alive(process) for process in gateway.processes()))
     again = start("--demo", f"--port={port}").until_ready()
     assert again.answers(again.announced("token")) == 200
 

@@ -106,4 +106,4 @@ def test_a_plugin_that_cannot_be_loaded_lets_nothing_pass(start: Start, configur
         file.write("plugins: [prompt-redaction]\n")
     gateway = start(f"--config={configuration}", PYTHONPATH=str(target)).until_ready()
     assert gateway.answers() == 503
-    assert eventually(lambda: "the plugin prompt-redaction cannot be loaded: LookupError" in repr(gateway), 10)
+    assert eventually(lambda: "the plugin prompt-redaction cannot be loaded: LookupError" in repr(gateway))

@@ -63,7 +63,7 @@ class Checkout:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=60,
         )
 
     @contextmanager
@@ -288,7 +288,7 @@ def following(command: str, checkout: Checkout) -> Iterator[tuple[IO[str], IO[st
             assert process.stderr is not None
             yield process.stdout, process.stderr
             process.send_signal(signal.SIGINT)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
 

@@ -49,6 +49,8 @@ def gateway(model: RealModel, tmp_path_factory: pytest.TempPathFactory) -> Itera
         f"  llama: {{dialect: openai, base_url: '{model.url}/v1', api_key: key, proxy: none}}\n"
         f"  claude: {{dialect: anthropic, base_url: '{model.url}', api_key: key, proxy: none}}\n"
         f"management_token: {MANAGEMENT_TOKEN}\n"
+        # The model may take its time.
+        "limits: {wait: 60}\n"
         f"tokens: [{{name: test, token: {TOKEN}}}]\n"
     )
     with Gateway(directory, f"--config={file}", "--workers=2", variables={}) as gateway:
@@ -161,7 +163,7 @@ def test_exactly_what_fits_is_used(gateway: Gateway, model: RealModel, is_stream
 
     assert answered == Counter({200: FITS, 429: ASKED - FITS})
     assert model.tokens() - tokens == FITS * each
-    eventually(lambda: _used(gateway, token) == FITS * each, 10)
+    eventually(lambda: _used(gateway, token) == FITS * each)
     assert _ask(gateway, token) == 429
     assert model.tokens() - tokens == FITS * each
 

@@ -14,9 +14,11 @@ import pytest
 from tests.e2e.mocks import Mock
 from tests.e2e.polling import eventually
 from tests.e2e.program import QUESTION, TOKEN, Gateway
+from tests.e2e.stalls import seconds_until
 from tests.e2e.tenants import MANAGEMENT_TOKEN, Management
 
-COOLDOWN = 1.5
+COOLDOWN = 5.0
+"""Seconds; what happens within them takes a few tenths of a second, and a stall may be among them."""
 FAILURES = 5
 PASSING = ("status=500", "status=502", "status=503", "status=504", "status=529", "status=429", "status=408")
 
@@ -45,13 +47,16 @@ def gateway(running: Mock, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         "base_url": f"http://127.0.0.1:{running.port}/v1",
         "api_key": "key",
         "proxy": "none",
-        "timeouts": {"first_byte": 1.0},
     }
     settings = {
         "server": {"port": 0, "drain_seconds": 1},
         "management_token": MANAGEMENT_TOKEN,
         "tokens": [{"name": "test", "token": TOKEN}],
-        "providers": {"mock": provider, "brittle": provider | {"circuit": circuit}},
+        "providers": {
+            "mock": provider,
+            "brittle": provider | {"circuit": circuit},
+            "hasty": provider | {"timeouts": {"first_byte": 0.5}},
+        },
         "resilience": {"retries": {"backoff": 0.05}},
     }
     path = directory / "gateway.yaml"
@@ -131,7 +136,9 @@ def test_too_slow(gateway: Gateway, mock: Mock) -> None:
     """Who does not begin to answer in time is not asked again, and the caller gets 504."""
     asked = mock.asked()
     mock.be(fault="stall-before")
-    assert (complete(gateway)[0], mock.asked() - asked) == (504, 1)
+    status, fields, _ = complete(gateway, provider="hasty")
+    assert (status, fields["x-gateway-attempts"]) == (504, "1")
+    eventually(lambda: mock.asked() == asked + 1)
 
 
 def deployment(management: Management) -> dict[str, Any]:
@@ -154,12 +161,12 @@ def test_circuit(gateway: Gateway, mock: Mock) -> None:
     assert mock.asked() - asked <= FAILURES + 2
     status, fields, body = answers[-1]
     assert (status, fields["x-gateway-error-source"]) == (503, "gateway"), body
-    assert 1 <= int(fields["retry-after"]) <= 2
+    assert 1 <= int(fields["retry-after"]) <= COOLDOWN
     assert json.loads(body)["error"]["message"]
     eventually(lambda: deployment(management)["state"] == "open")
     mock.be(fault="none")
     asked = mock.asked()
-    eventually(lambda: complete(gateway, provider="brittle")[0] == 200, COOLDOWN + 2.0)
+    assert seconds_until(lambda: complete(gateway, provider="brittle")[0] == 200) < COOLDOWN + 2.0
     assert mock.asked() == asked + 1
     assert {complete(gateway, provider="brittle")[0] for _ in range(2 * FAILURES)} == {200}
     eventually(lambda: deployment(management)["state"] == "closed")

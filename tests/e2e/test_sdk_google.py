@@ -129,6 +129,22 @@ def test_names_of_ours(site: Gateway, key: str, name: str, model: str) -> None:
     assert [(event["requested_model"], event["metadata"]["model"]) for event in events] == [(name, model)] * 3
 
 
+@pytest.mark.parametrize("version", ["v1", "v1beta"])
+def test_models_are_listed(site: Gateway, version: str) -> None:
+    """At the gateway's own address: those that the token may use, with what they can do."""
+    options = types.HttpOptions(base_url=f"http://127.0.0.1:{site.port}", api_version=version)
+    with genai.Client(api_key=BOUND, http_options=options) as client:
+        assert [model.name for model in client.models.list()] == ["models/smart"]
+        assert client.models.get(model="smart").supported_actions == ["generateContent", "countTokens"]
+        with pytest.raises(errors.ClientError) as raised:
+            client.models.get(model=MODEL)
+    assert (raised.value.code, raised.value.status) == (404, "NOT_FOUND")
+    with genai.Client(api_key=TOKEN, http_options=options) as client:
+        listed = [model.name for model in client.models.list()]
+    assert listed[0] == "models/smart"
+    assert len(listed) > 1
+
+
 def test_the_asynchronous_client(site: Gateway) -> None:
     """An answer, a stream and a count from an event loop."""
 

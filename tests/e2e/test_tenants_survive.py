@@ -42,7 +42,7 @@ class Writer:
         while not end.is_set():
             if not self._succeeds(self._make):
                 # Whoever asks on and on meanwhile leaves a thousand names, each of which has to be checked in the end.
-                eventually(lambda: end.is_set() or self._succeeds(self._read), 30)
+                eventually(lambda: end.is_set() or self._succeeds(self._read))
 
     def _make(self) -> int:
         """Make a token, and revoke it if the last one was left; the first status that is none of success, or 200."""
@@ -95,7 +95,7 @@ class Writers:
     def more(self, answers: int) -> None:
         """Wait until so many more tokens were made and revoked."""
         enough = self._written() + answers
-        eventually(lambda: self._written() >= enough, 30)
+        eventually(lambda: self._written() >= enough)
 
     def _written(self) -> int:
         return sum(len(writer.good) + len(writer.revoked) for writer in self.all)
@@ -153,7 +153,7 @@ def check_repetitions(gateway: Gateway, writers: Writers) -> None:
 def check(gateway: Gateway, good: dict[str, str], revoked: dict[str, str]) -> None:
     """What was answered is so: in the API, in each worker, and in the audit log."""
     management = Management(gateway)
-    eventually(lambda: is_answered(management, "/admin/tokens"), 15)
+    eventually(lambda: is_answered(management, "/admin/tokens"))
     for status, tokens in (("active", good), ("revoked", revoked)):
         for identifier in tokens:
             found = management.ask("GET", f"/admin/tokens/{identifier}")
@@ -204,7 +204,7 @@ def test_revocation_outlives_control(managed: Gateway) -> None:
     os.kill(managed.process("control"), signal.SIGKILL)
     # They may wait for the successor of control, or say that they cannot tell; they never admit it.
     assert callers.statuses(token["token"]) <= {403, 503}
-    eventually(lambda: is_answered(management, "/admin/tokens"), 15)
+    eventually(lambda: is_answered(management, "/admin/tokens"))
     assert callers.statuses(token["token"]) == {403}
     callers.close()
 

@@ -16,24 +16,27 @@ from tests.e2e.conftest import Start, written
 from tests.e2e.polling import eventually
 from tests.e2e.program import QUESTION, TOKEN, Gateway, is_alive
 
+DRAIN = 60
+"""Seconds that requests under way are waited for at the end: whoever ends sooner has waited for nobody."""
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 
 
 class Secured:
     """A gateway that speaks HTTPS."""
 
-    def __init__(self, gateway: Gateway, trusting: ssl.SSLContext) -> None:
-        """`trusting` trusts its certificate."""
+    def __init__(self, gateway: Gateway, trusting: ssl.SSLContext, directory: Path) -> None:
+        """`trusting` trusts its certificate, which is in `directory`."""
         self.gateway = gateway
+        self.directory = directory
         self.trusting = trusting
 
     def connection(self) -> HTTPSConnection:
         """A new connection, not made yet."""
-        return HTTPSConnection("127.0.0.1", self.gateway.port, timeout=10, context=self.trusting)
+        return HTTPSConnection("127.0.0.1", self.gateway.port, timeout=60, context=self.trusting)
 
     def plain(self) -> socket.socket:
         """A connection on which nobody has said a word."""
-        return socket.create_connection(("127.0.0.1", self.gateway.port), timeout=10)
+        return socket.create_connection(("127.0.0.1", self.gateway.port), timeout=60)
 
     def is_serving(self) -> bool:
         """Whether a request is answered."""
@@ -50,28 +53,47 @@ def secured(start_once: Start, tmp_path_factory: pytest.TempPathFactory, provide
     return _secured(start_once, tmp_path_factory.mktemp("secured"), provider)
 
 
+@pytest.fixture(scope="module")
+def hasty(start_once: Start, tmp_path_factory: pytest.TempPathFactory, provider: str) -> Secured:
+    """One with little patience for handshakes: it may cut anybody's, on a machine with much to do."""
+    return _secured(start_once, tmp_path_factory.mktemp("hasty"), provider, "hasty", head_seconds=0.5)
+
+
 @pytest.fixture
 def ending(start: Start, tmp_path: Path, provider: str) -> Secured:
     """One that the test ends."""
     return _secured(start, tmp_path, provider)
 
 
-def _secured(start: Start, directory: Path, provider: str) -> Secured:
-    """One worker with a certificate for 127.0.0.1 and little patience for heads and handshakes."""
+def _secured(start: Start, directory: Path, provider: str, name: str = "node", *, head_seconds: float = 60) -> Secured:
+    """One worker with a certificate for 127.0.0.1 and so much patience for heads and handshakes."""
     configuration = written(directory, provider)
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
+    trusting = certified(directory)
     certificate, key = directory / "certificate.pem", directory / "key.pem"
-    issued.private_key_pem.write_to_path(str(key))
-    for part in issued.cert_chain_pems:
-        part.write_to_path(str(certificate), append=True)
-    limits = "drain_seconds: 3, limits: {head_seconds: 0.5, held_body_bytes: 6000000}"
+    limits = f"drain_seconds: {DRAIN}, limits: {{head_seconds: {head_seconds}, held_body_bytes: 6000000}}"
     tls = f"tls: {{certificate: '{certificate}', key: '{key}'}}"
     text = configuration.read_text().replace("drain_seconds: 8", f"{limits}, {tls}")
     configuration.write_text(text.replace("dialect: openai,", "dialect: openai, allow: all,"))
+    return Secured(start(f"--config={configuration}", name=name).until_ready(), trusting, directory)
+
+
+def certified(directory: Path) -> ssl.SSLContext:
+    """Write a new certificate for 127.0.0.1, of a new authority, and its key; who trusts that authority alone."""
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_pem.write_to_path(str(directory / "key.pem"))
+    (directory / "certificate.pem").write_bytes(b"".join(part.bytes() for part in issued.cert_chain_pems))
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    return Secured(start(f"--config={configuration}").until_ready(), trusting)
+    return trusting
+
+
+def trusts(secured: Secured) -> bool:
+    """Whether a client that trusts the present authority is served."""
+    try:
+        return secured.is_serving()
+    except ssl.SSLCertVerificationError:
+        return False
 
 
 def test_requests_and_streams(secured: Secured) -> None:
@@ -121,9 +143,29 @@ def test_plain_http_is_refused(secured: Secured) -> None:
     assert secured.gateway.errors() == []
 
 
+def test_renewed_certificate_is_shown_after_a_signal(ending: Secured) -> None:
+    """Clients that trust the new authority alone are served; who is connected already notices nothing."""
+    connection = ending.connection()
+    connection.request("GET", "/readyz")
+    assert connection.getresponse().read() == b"ok"
+    ending.trusting = certified(ending.directory)
+    ending.gateway.signal(signal.SIGHUP)
+    eventually(lambda: trusts(ending))
+    connection.request("GET", "/readyz")
+    assert connection.getresponse().read() == b"ok"
+    connection.close()
+
+
+def test_refusal_of_a_large_upload_is_heard(secured: Secured) -> None:
+    """The connection is not reset while the client still sends, so that it does not lose the answer."""
+    connection = secured.connection()
+    connection.request("POST", "/v1/files", b"x" * 20_000_000, HEADERS | {"Authorization": "Bearer unknown"})
+    assert connection.getresponse().status == 401
+    connection.close()
+
+
 def test_stranger_to_the_authority_leaves(secured: Secured) -> None:
     """A client that refuses the certificate harms nobody."""
-    # Made before the connection, whose handshake has little time.
     distrusting = ssl.create_default_context()
     with pytest.raises(ssl.SSLCertVerificationError), secured.plain() as plain:
         distrusting.wrap_socket(plain, server_hostname="127.0.0.1")
@@ -131,17 +173,17 @@ def test_stranger_to_the_authority_leaves(secured: Secured) -> None:
 
 
 @pytest.mark.parametrize("first", [b"", b"\x16\x03\x01\x02\x00\x01"], ids=["silent", "half a hello"])
-def test_stalled_handshake_is_cut(secured: Secured, first: bytes) -> None:
+def test_stalled_handshake_is_cut(hasty: Secured, first: bytes) -> None:
     """A handshake may take as long as a request's head and no longer."""
-    with secured.plain() as stranger:
+    with hasty.plain() as stranger:
         stranger.sendall(first)
         assert until_closed(stranger) == b""
-    assert secured.is_serving()
+    eventually(hasty.is_serving)
 
 
 @pytest.mark.parametrize("trouble", ["plain text", "refused certificate", "stalled handshake", "left within"])
 def test_worker_ends_after_a_failed_handshake(ending: Secured, trouble: str) -> None:
-    """Whatever became of a handshake, the gateway ends within its drain time, by itself, with status 0."""
+    """Whatever became of a handshake, the gateway ends long before its drain time is over, by itself, with status 0."""
     distrusting = ssl.create_default_context()
     stranger = ending.plain()
     match trouble:
@@ -159,7 +201,7 @@ def test_worker_ends_after_a_failed_handshake(ending: Secured, trouble: str) -> 
     assert ending.is_serving()
     worker = ending.gateway.process("worker-0")
     ending.gateway.signal(signal.SIGTERM)
-    assert ending.gateway.wait(8) == 0
+    assert ending.gateway.wait(DRAIN / 2) == 0
     stranger.close()
     assert not is_alive(worker)
     assert ending.gateway.logged("process died") == []
@@ -173,7 +215,7 @@ def test_worker_alone_ends_after_a_failed_handshake(secured: Secured) -> None:
         until_closed(stranger)
     worker = secured.gateway.process("worker-0")
     os.kill(worker, signal.SIGTERM)
-    eventually(lambda: not is_alive(worker), 6)
+    eventually(lambda: not is_alive(worker), DRAIN / 2)
     eventually(lambda: secured.gateway.process("worker-0") != worker and secured.is_serving())
 
 

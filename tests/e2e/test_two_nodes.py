@@ -13,11 +13,12 @@ import pytest
 
 from tests.e2e.polling import eventually
 from tests.e2e.program import Gateway
+from tests.e2e.stalls import Stalls
 from tests.e2e.tenants import MANAGEMENT_TOKEN, SECONDS, Callers, Management
 from tests.store.postgresql import Server
 
 PATIENCE = 8.0
-"""Seconds in which any request is answered, if only to say that it cannot be told whose it is."""
+"""Seconds in which any request is answered, if only to say that it cannot be told whose it is; stalls not counted."""
 WORKERS = 1
 """Of each node: that one is told what another is told, tests of a single node show."""
 
@@ -83,15 +84,20 @@ def callers(nodes: Nodes) -> Iterator[Callers]:
 
 
 def refused(callers: Callers, token: str) -> tuple[float, set[int]]:
-    """Ask until nobody admits: when the last request was sent that was admitted (monotonic), and the statuses since."""
-    last = time.monotonic()
-    while True:
-        sent = time.monotonic()
-        statuses = callers.statuses(token)
-        assert time.monotonic() < sent + PATIENCE
-        if 200 not in statuses:
-            return last, statuses
-        last = sent
+    """Ask until nobody admits: how many seconds from now the last request was sent that was admitted, and the statuses.
+
+    The seconds are those of a machine that does not stall.
+    """
+    with Stalls() as stalls:
+        began = time.monotonic()
+        last = 0.0
+        while True:
+            sent = time.monotonic() - began - stalls.seconds
+            statuses = callers.statuses(token)
+            assert time.monotonic() - began - stalls.seconds < sent + PATIENCE
+            if 200 not in statuses:
+                return last, statuses
+            last = sent
 
 
 def managed(management: Management, path: str) -> int:
@@ -137,11 +143,10 @@ def test_revoked_while_control_is_killed(nodes: Nodes, callers: Callers) -> None
     ready = len(nodes.b.logged("process is ready", name="control"))
     os.kill(nodes.b.process("control"), signal.SIGKILL)
     assert nodes.manager.ask("DELETE", path) == (204, None)
-    revoked = time.monotonic()
     last, statuses = refused(callers, token)
-    assert last < revoked + SECONDS
+    assert last < SECONDS
     assert statuses <= {403, 503}
-    eventually(lambda: len(nodes.b.logged("process is ready", name="control")) > ready, 15)
+    eventually(lambda: len(nodes.b.logged("process is ready", name="control")) > ready)
     assert callers.seconds_until(token, 403) < PATIENCE
     assert callers.statuses(token) == {403}
 
@@ -154,9 +159,8 @@ def test_revoked_while_the_feed_stands_still(nodes: Nodes, callers: Callers) -> 
     os.kill(control, signal.SIGSTOP)
     try:
         assert nodes.manager.ask("DELETE", path) == (204, None)
-        revoked = time.monotonic()
         last, statuses = refused(callers, token)
-        assert last < revoked + SECONDS
+        assert last < SECONDS
         assert statuses == {503}
     finally:
         os.kill(control, signal.SIGCONT)
@@ -170,13 +174,12 @@ def test_database_stopped_and_started(nodes: Nodes, callers: Callers) -> None:
     assert nodes.manager.ask("DELETE", path) == (204, None)
     before = nodes.a.processes(), nodes.b.processes()
     nodes.server.stop()
-    stopped = time.monotonic()
     last, statuses = refused(callers, good)
-    assert last < stopped + SECONDS
+    assert last < SECONDS
     assert statuses == {503}
     assert [managed(Management(node), "/admin/tokens") for node in (nodes.a, nodes.b)] == [503, 503]
     nodes.server.start()
-    eventually(lambda: callers.statuses(good) == {200}, PATIENCE)
+    eventually(lambda: callers.statuses(good) == {200})
     eventually(lambda: all(managed(Management(node), "/admin/tokens") == 200 for node in (nodes.a, nodes.b)))
     assert callers.statuses(revoked) == {403}
     assert (nodes.a.processes(), nodes.b.processes()) == before
@@ -188,11 +191,10 @@ def test_database_that_stands_still(nodes: Nodes, callers: Callers) -> None:
     assert callers.statuses(token) == {200}
     before = nodes.b.processes()
     with nodes.server.frozen():
-        began = time.monotonic()
         last, statuses = refused(callers, token)
-        assert last < began + SECONDS
+        assert last < SECONDS
         assert statuses == {503}
-    eventually(lambda: callers.statuses(token) == {200}, PATIENCE)
+    eventually(lambda: callers.statuses(token) == {200})
     assert nodes.manager.ask("DELETE", path) == (204, None)
     assert callers.seconds_until(token, 403) < SECONDS
     assert nodes.b.processes() == before

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from tests.e2e.polling import eventually
+from tests.e2e.polling import PATIENCE, eventually
 from tests.e2e.program import TOKEN
 
 LOST = "lost"
@@ -18,9 +18,7 @@ LOST = "lost"
 CUT = "cut"
 """… or before its end was."""
 HUNG = "hung"
-"""No whole answer came in time."""
-PATIENCE = 60.0
-"""Seconds for one answer; whoever waits longer hangs."""
+"""No whole answer came in `PATIENCE` seconds."""
 
 
 class Outcome(NamedTuple):
@@ -89,7 +87,7 @@ class Traffic:
         self._is_over.set()
         self._thread.join()
 
-    def go_on(self, requests: int, seconds: float = 40.0) -> None:
+    def go_on(self, requests: int, seconds: float = PATIENCE) -> None:
         """Wait until so many more are answered."""
         wanted = len(self.outcomes) + requests
         eventually(lambda: len(self.outcomes) >= wanted, seconds)
@@ -99,7 +97,7 @@ class Traffic:
         until = time.monotonic() + seconds
         eventually(lambda: self.since(until), seconds + PATIENCE)
 
-    def answer(self, requests: int, seconds: float = 40.0) -> None:
+    def answer(self, requests: int, seconds: float = PATIENCE) -> None:
         """Wait until so many requests that began from now on are answered with 200."""
         began = time.monotonic()
         eventually(lambda: sum(each.end == 200 for each in self.since(began)) >= requests, seconds)

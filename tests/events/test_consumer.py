@@ -260,6 +260,21 @@ def test_how_it_stands(bench: Bench) -> None:
     assert consumer.standing() == Standing("test", size, 7.5, 3, 1, 1, 0, "KeyError", is_optional=False)
 
 
+def test_what_cannot_be_read_is_told(bench: Bench, captured: LogCapture) -> None:
+    """Once, with the first place and how many there are; what is around them is handled."""
+    consumer = bench.consumer()
+    bench.write("a")
+    size = len(bench.shelf.line("a"))
+    bench.shelf.add(b"\x00\x00\n[1]\n")
+    bench.write("b")
+    assert look(consumer, 3)
+    assert bench.taken == ["a", "b"]
+    (entry,) = captured.entries
+    assert (entry["log_level"], entry["consumer"], entry["places"], entry["offset"]) == ("error", "test", 2, size)
+    assert entry["segment"].endswith(".jsonl")
+    assert entry["reason"].startswith("not an event: ")
+
+
 def test_rest_is_no_lag(bench: Bench) -> None:
     """What comes after an hour of nothing is not an hour late."""
     consumer = bench.consumer()
@@ -302,7 +317,9 @@ def test_one_that_takes_its_time_is_waited_for(bench: Bench) -> None:
     consumer._handle = handle
     consumer._yielding = Yielding(most_bytes, bench.set_aside, patience=0.001)
     assert look(consumer)
-    assert (bench.taken, bench.aside, len(asked)) == (["a"], [], 4)
+    assert (bench.taken, bench.aside) == (["a"], [])
+    # Once more, perhaps, before it is noticed that the batch is done.
+    assert len(asked) >= 4
 
 
 def test_an_optional_one_that_hangs_gives_way(bench: Bench, captured: LogCapture) -> None:

@@ -45,7 +45,7 @@ class Collecting:
 
     async def until(self, *ids: str) -> None:
         """Wait for these."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not set(ids) <= set(self.ids):
                 self.arrival.clear()
                 await self.arrival.wait()
@@ -90,7 +90,7 @@ def test_from_the_journal(setting: Setting, captured: LogCapture) -> None:
         setting.shelf.live()
         setting.shelf.add(setting.shelf.line("a") + setting.shelf.line("b"))
         end, sink = asyncio.Event(), Collecting()
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             tasks.create_task(setting.feed(sink, end))
             await sink.until("a", "b")
             setting.shelf.add(setting.shelf.line("c"))
@@ -99,7 +99,7 @@ def test_from_the_journal(setting: Setting, captured: LogCapture) -> None:
         assert sink.ids == ["a", "b", "c"]
         setting.shelf.add(setting.shelf.line("d"))
         end, sink = asyncio.Event(), Collecting()
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             tasks.create_task(setting.feed(sink, end))
             await sink.until("d")
             end.set()
@@ -116,13 +116,13 @@ def test_an_end_between_two_batches(setting: Setting, captured: LogCapture) -> N
         lines = [f"e{number:04}" for number in range(2500)]
         setting.shelf.add(b"".join(map(setting.shelf.line, lines)))
         end, first = asyncio.Event(), Collecting()
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             tasks.create_task(setting.feed(first, end))
             await first.arrival.wait()
             end.set()
         assert len(first.ids) == 1000
         end, second = asyncio.Event(), Collecting()
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             tasks.create_task(setting.feed(second, end))
             await second.until(*lines[1000:])
             end.set()
@@ -139,13 +139,13 @@ def test_an_end_that_cannot_wait(setting: Setting, captured: LogCapture) -> None
         setting.shelf.add(setting.shelf.line("a"))
         end, stuck = asyncio.Event(), Collecting()
         stuck.hangs = True
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             tasks.create_task(setting.feed(stuck, end, grace=0.01))
             await stuck.arrival.wait()
             end.set()
         assert [entry["log_level"] for entry in captured.entries] == ["warning"]
         end, sink = asyncio.Event(), Collecting()
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             tasks.create_task(setting.feed(sink, end))
             await sink.until("a")
             end.set()
@@ -159,7 +159,7 @@ def test_an_end_while_there_is_nothing(setting: Setting) -> None:
     async def work() -> None:
         end = asyncio.Event()
         end.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await setting.feed(Collecting(), end)
 
     asyncio.run(work())
@@ -172,7 +172,7 @@ def test_too_far_behind(setting: Setting) -> None:
         setting.shelf.add(setting.shelf.line("a") + setting.shelf.line("b"))
         end, sink = asyncio.Event(), Collecting()
         end_soon = asyncio.ensure_future(setting.feed(sink, end, most_bytes=10))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not setting.dead.exists():
                 # Its steps are in threads, which tell of nothing.
                 await asyncio.to_thread(setting.shelf.directory.stat)
@@ -193,7 +193,7 @@ def test_from_a_stream(server: Server, setting: Setting, captured: LogCapture) -
         stream = RedisStream(parse(server.url), "events", wait=0.05)
         await stream.add([b'{"kind":"exchange","request_id":"a"}', b"oops", b'{"request_id":"b"}'], most=10)
         end, sink = asyncio.Event(), Collecting()
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as tasks:
             feeding = feed_from_stream(setting.engine(sink), stream, replica="r1", end=end, log=setting.log)
             tasks.create_task(feeding)
             await sink.until("a", "b")

@@ -34,7 +34,7 @@ class Delivered:
 
     async def until(self, lines: set[bytes]) -> None:
         """Wait until each of these was delivered."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not lines <= set(self.lines):
                 self._arrival.clear()
                 await self._arrival.wait()
@@ -223,7 +223,7 @@ def test_a_server_that_stops_and_starts() -> None:
 
         await stream.add([b"1"], most=100)
         running = asyncio.ensure_future(reader(stream, kill, log).run(end))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await log.arrival.wait()
         own.start()
         second = RedisStream(parse(own.url), "events")

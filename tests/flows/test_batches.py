@@ -5,6 +5,7 @@ from typing import Literal
 
 import pytest
 
+from sluicegate.domain.events import Charge
 from sluicegate.domain.limits import Calendar, Lifetime, Limit
 from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.principal import Principal
@@ -33,6 +34,7 @@ BEGUN = [
     ("POST", "/v1/messages/batches", b'{"requests":[{"custom_id":"1","params":{"model":"gpt-4o-mini"}}]}'),
     ("POST", "/v1beta/models/gemini-x:batchGenerateContent", b'{"batch":{}}'),
     ("POST", "/gemini/v1beta/models/gemini-x:batchGenerateContent", b'{"batch":{}}'),
+    ("POST", "/gemini/v1beta/cachedContents", b'{"model":"models/gemini-x","ttl":"864000s","contents":[]}'),
 ]
 """Batches that are made."""
 LOOKED_AT = [
@@ -105,6 +107,61 @@ def test_what_runs_later_passes_no_hard_limit(
     assert len(node.opener.peers) == (0 if is_refused else 1)
 
 
+def test_a_cache_is_kept_no_longer_under_a_hard_limit(node: Node) -> None:
+    """It costs by the hour; to look at it, or to end it, is one request."""
+    limited(node)
+    path = "/gemini/v1beta/cachedContents/c1"
+    assert asks(node, path, b'{"ttl":"864000s"}', method="PATCH")[0] == 403
+    assert not node.opener.peers
+    assert asks(node, path, b"", method="DELETE")[0] == 200
+
+
+@pytest.mark.parametrize("enforcement", ["soft", "hard"])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [UNPRICED[0], ("/v1/images/edits", b"multipart"), UNPRICED[1], ("/v1/audio/transcriptions", b"multipart")],
+)
+def test_images_and_sound_take_of_limits_of_tokens(
+    node: Node, path: str, body: bytes, enforcement: Enforcement
+) -> None:
+    """What they report is charged. Under a hard limit the most of it is set aside before, and a soft one lets nobody
+    pass once it is reached: what is charged afterwards alone would never end."""
+    limited(node, None, enforcement)
+    fields = ("Content-Type: multipart/form-data; boundary=b",) if body == b"multipart" else ()
+    request = a_request(path, b"", fields=(*fields, f"Content-Length: {len(body)}")) + body
+    client = node.client().says(request)
+    usage = b'"usage":{"input_tokens":400000,"output_tokens":600000,"total_tokens":1000000}'
+    node.provider.says(an_answer(b'{"created":1,"data":[],%b}' % usage))
+    assert parts(client.hears())[0] == 200
+    (event,) = node.events()
+    assert [charge.amount for charge in event.charges] == [1, 1_000_000]
+    node.ledger.settles(event.charges)
+    client = node.client().says(request)
+    node.passes(0.05)
+    status, _, answer = parts(client.hears())
+    assert (status, b'"metric":"tokens"' in answer, len(node.opener.peers)) == (429, True, 1)
+
+
+def test_a_list_twice_is_no_way_to_more_images(node: Node) -> None:
+    """How many are asked for must be certain where tokens are limited."""
+    limited(node, None, "hard")
+    status, answer = asks(node, "/v1/images/generations", b'{"model":"gpt-4o-mini","prompt":"a","n":1,"n":10}')
+    assert (status, b"n is given twice" in answer, node.opener.peers) == (400, True, [])
+
+
+@pytest.mark.parametrize("enforcement", ["soft", "shadow"])
+def test_a_soft_limit_that_is_reached_begins_nothing_that_runs_later(node: Node, enforcement: Enforcement) -> None:
+    """What a batch takes is not seen, but nobody makes one who has nothing left."""
+    limited(node, enforcement, enforcement)
+    node.ledger.settles([Charge("tok_1|usd|month", 10_000_000_000, 0), Charge("tok_1|tokens|day", 1_000_000, 0)])
+    for _, path, body in BEGUN:
+        client = node.client().says(a_request(path, body))
+        node.passes(0.05)
+        if enforcement == "soft":
+            assert parts(client.hears())[0] == 429
+    assert len(node.opener.peers) == (0 if enforcement == "soft" else len(BEGUN))
+
+
 @pytest.mark.parametrize(("path", "body"), UNPRICED)
 def test_what_is_not_paid_by_the_token_passes_no_hard_limit_of_dollars(node: Node, path: str, body: bytes) -> None:
     """Its price is not known; a limit of tokens is not about it."""
@@ -146,7 +203,7 @@ def test_an_answer_that_is_waited_for_is_bounded_as_ever(node: Node, value: byte
 
 @pytest.mark.parametrize("tier", [b"flex", b"default", b"auto"])
 def test_a_tier_that_costs_less_is_charged_as_the_standard_one(node: Node, tier: bytes) -> None:
-    """Also where the provider says in its answer that it was served so."""
+    """Where the price says nothing of it, also if the provider says in its answer that it was served so."""
     limited(node)
     body = b'{"model":"gpt-4o-mini","max_tokens":50,"messages":[],"service_tier":"%b"}' % tier
     node.client().says(a_request("/v1/chat/completions", body))

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sluicegate.domain.principal import Principal
-from sluicegate.domain.snapshot import ModelAlias, Provider, Retries, Target
+from sluicegate.domain.snapshot import AllowRule, ModelAlias, Provider, Retries, Target
 from sluicegate.domain.tokens import digest
 from tests.flows.faults import ANSWER, STREAM
 from tests.flows.test_retrying import good_answer, unchunked
@@ -237,3 +237,38 @@ def test_deployments_may_have_paths_and_keys_of_their_own(node: Node) -> None:
     assert b"api-key: west-key" in second
     assert b"authorization" not in second.lower()
     assert b"west-key" not in first
+
+
+STRICT = a_provider("strict", allow=(AllowRule(("POST",), "chat/completions"), AllowRule(("GET",), "embeddings")))
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/v1/chat/completions", {"strict", "wide"}), ("/v1/embeddings", {"wide"}), ("/v1/moderations", {"wide"})],
+)
+def test_who_has_no_such_path_is_passed_over(node: Node, path: str, expected: set[str]) -> None:
+    """Requests are shared out among those whose allowlists have their path and method."""
+    several(node, STRICT, a_provider("wide"))
+    for _ in range(30):
+        node.client().says(a_request(path, b'{"model":"smart","input":"a","messages":[]}'))
+    assert set(node.opener.reached) == expected
+
+
+@pytest.mark.parametrize(("path", "expected"), [("/v1/embeddings", 405), ("/v1/moderations", 404)])
+def test_a_path_that_nobody_has_is_refused(node: Node, path: str, expected: int) -> None:
+    """As where there is just one: nobody is asked."""
+    other = a_provider("other", allow=(AllowRule(("GET",), "embeddings"),))
+    several(node, STRICT, other)
+    status, _, _ = parts(node.client().says(a_request(path, b'{"model":"smart","input":"a"}')).hears())
+    assert (status, node.opener.reached) == (expected, [])
+
+
+def test_what_failed_does_not_go_again_to_who_has_no_such_path(node: Node) -> None:
+    """The same one is asked once more, after a pause: never is the answer a refusal for the sake of another."""
+    several(node, a_provider("wide"), STRICT)
+    client = node.client().says(a_request("/v1/embeddings", b'{"model":"smart","input":"a"}'))
+    node.provider.says(FAILURE)
+    node.passes(5.0)
+    node.opener.peers[-1].says(an_answer(ANSWER))
+    status, fields, _ = parts(client.hears())
+    assert (status, fields["x-gateway-attempts"], set(node.opener.reached)) == (200, "2", {"wide"})

@@ -123,6 +123,15 @@ def test_a_half_closed_client_that_said_so_gets_its_answer(node: Node) -> None:
     assert parts(client.hears())[0] == 200
 
 
+def test_a_client_that_announced_its_last_of_several_requests_still_reads(node: Node) -> None:
+    """Those before it are answered, too, although they did not say so."""
+    client = node.client().says(a_request() + a_request(fields=("Connection: close",))).ends()
+    for number in (b"1", b"2"):
+        node.provider.says(an_answer(number))
+        assert parts(client.hears())[2] == number
+    assert not client.is_connected
+
+
 def test_a_slow_reader_slows_its_provider(node: Node) -> None:
     """Backpressure downwards: what the client does not take is not read."""
     client = node.client().says(STREAM)
@@ -156,6 +165,19 @@ def test_an_upload_before_its_connection_is_bounded(node: Node) -> None:
     assert node.provider.hears().endswith(b"x" * 300_000)
 
 
+def test_a_slow_provider_slows_what_waited_for_its_connection(node: Node) -> None:
+    """What had arrived may be more than the provider takes at once: the client goes on when that is taken."""
+    node.opener.is_stuck = True
+    node.opener.room = 1000
+    head = f"POST /v1/files HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 900000\r\n\r\n"
+    client = node.client().says(head.encode() + b"x" * 300_000)
+    node.opener.connect(node.opener.asked[0][1])
+    node.settle()
+    assert not client.transport.is_reading()
+    assert node.provider.hears().endswith(b"x" * 300_000)
+    assert client.transport.is_reading()
+
+
 def test_a_json_body_that_outgrows_the_bound_streams_on(node: Node) -> None:
     """A chunked body that turns out large is not refused, only no longer held."""
     node.services.bounds = node.services.bounds.__class__(held_body_bytes=10)
@@ -178,7 +200,7 @@ def test_a_slow_sender_is_cut(node: Node, sent: bytes, seconds: float) -> None:
     node.passes(seconds)
     status, fields, _ = parts(client.hears())
     assert (status, fields["connection"]) == (408, "close")
-    node.passes(3)
+    node.passes(31)
     assert not client.is_connected
 
 
@@ -207,7 +229,9 @@ def test_too_many_connections_are_refused(node: Node) -> None:
     node.services.bounds = node.services.bounds.__class__(connections=1)
     node.client()
     late = node.client()
-    assert parts(late.hears())[0] == 503
+    status, fields, _ = parts(late.hears())
+    assert (status, fields["retry-after-ms"], fields["x-gateway-error-source"]) == (503, "1000", "gateway")
+    assert fields["x-request-id"] == fields["request-id"]
     assert not late.is_connected
 
 
@@ -365,6 +389,16 @@ def test_a_provider_that_refuses_an_upgrade_is_heard(node: Node) -> None:
     assert parts(client.hears())[0] == 403
 
 
+@pytest.mark.parametrize(("version", "connection"), [("1.1", "keep-alive"), ("1.0", "upgrade")])
+def test_an_upgrade_that_was_not_asked_of_us_is_ignored(node: Node, version: str, connection: str) -> None:
+    """One that `Connection` does not name is of a hop before; HTTP/1.0 has none: an ordinary request."""
+    fields = (f"Connection: {connection}", "Upgrade: websocket")
+    client = node.client().says(a_request("/openai/realtime", b"", method="GET", fields=fields, version=version))
+    assert b"pgrade" not in node.provider.hears()
+    node.provider.says(an_answer())
+    assert parts(client.hears())[0] == 200
+
+
 def test_another_upgrade_is_ignored(node: Node) -> None:
     """An offer to switch to HTTP/2 is passed over; the request is served as it is."""
     client = node.client().says(
@@ -373,11 +407,12 @@ def test_another_upgrade_is_ignored(node: Node) -> None:
     assert parts(client.hears())[0] == 200
 
 
-def test_a_client_over_tls_is_not_half_closed(node: Node) -> None:
-    """TLS has no half-close here: a refused client is closed."""
+def test_a_refused_client_over_tls_may_finish_too(node: Node) -> None:
+    """The close of a socket with unread bytes would reset it, and the refusal be lost."""
     protocol = ClientConnection(node.listener, node.services)
     transport = FakeTransport(node.loop, protocol, sslcontext=object())
     protocol.connection_made(transport)
     client = Peer(node, transport).says(b"GET / HTTP/1.1\n\n")
     assert parts(client.hears())[0] == 400
-    assert not client.is_connected
+    assert transport.is_half_closed
+    assert client.is_connected

@@ -7,7 +7,7 @@ import pytest
 
 from sluicegate.control.prices.drift import Drift, drift
 from sluicegate.domain.limits import Calendar, Lifetime, Limit
-from sluicegate.domain.pricing import Price, Rates, with_hourly_cache
+from sluicegate.domain.pricing import Price, Rates, Service, with_hourly_cache
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tokens import digest
 from tests.gateway.node import TOKEN, Node, Peer, a_chunk, a_request, a_stream_head, an_answer, parts
@@ -87,6 +87,48 @@ def test_a_dearer_tier_is_refused_under_a_hard_limit_in_dollars(node: Node, path
     limited(node, SOFT)
     ask(node, body, path)
     assert node.provider.hears().endswith(body)
+
+
+SERVICES = (Service("priority", Rates(3 * 10**9, 4 * 10**9)), Service("fast", Rates(5 * 10**9, 6 * 10**9)))
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "answer", "rates"),
+    [
+        ("/v1/chat/completions", b'{"model":"gpt-4o-mini",%b"service_tier":"priority"}', "priority", (3_000, 4_000)),
+        ("/v1/chat/completions", b'{"model":"gpt-4o-mini",%b"service_tier":"priority"}', "default", (1_000, 2_000)),
+        ("/v1/responses", b'{"model":"gpt-4o-mini",%b"service_tier":"priority"}', "priority", (3_000, 4_000)),
+    ],
+)
+def test_a_tier_whose_rates_are_known_is_reserved_and_charged(
+    node: Node, path: str, body: bytes, answer: str, rates: tuple[int, int]
+) -> None:
+    """At most what the tier costs is set aside, and charged is the one that the answer tells of."""
+    limited(node, USD, price=msgspec.structs.replace(PRICE, services=SERVICES))
+    texts = {"chat/completions": b'"max_tokens":5,"messages":[],', "responses": b'"max_output_tokens":5,"input":"x",'}
+    ask(node, body % texts[path.removeprefix("/v1/")], path)
+    usage = b'"usage":{"prompt_tokens":10,"completion_tokens":5}'
+    node.provider.says(an_answer(b'{"model":"gpt-4o-mini","service_tier":"%b",%b}' % (answer.encode(), usage)))
+    (event,) = node.events()
+    expected = 10 * rates[0] + 5 * rates[1]
+    told = "" if answer == "default" else answer
+    assert (event.cost, event.service_tier, [charge.amount for charge in event.charges]) == (expected, told, [expected])
+
+
+def test_a_stream_is_charged_by_the_tier_it_was_served_by(node: Node) -> None:
+    """Of Anthropic it is the speed that costs more."""
+    limited(node, USD, price=msgspec.structs.replace(PRICE, services=SERVICES))
+    ask(node, b'{"model":"claude-x","max_tokens":9,"stream":true,"messages":[],"speed":"fast"}', "/v1/messages")
+    usage = b'{"input_tokens":10,"output_tokens":1,"service_tier":"standard","speed":"fast"}'
+    events = (
+        b'{"type":"message_start","message":{"id":"msg_1","model":"claude-x","usage":%b}}' % usage,
+        b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":5}}',
+        b'{"type":"message_stop"}',
+    )
+    stream = b"".join(b"event: x\ndata: %b\n\n" % event for event in events)
+    node.provider.says(a_stream_head() + a_chunk(stream) + b"0\r\n\r\n")
+    (event,) = node.events()
+    assert (event.cost, event.service_tier) == (10 * 5_000 + 5 * 6_000, "fast")
 
 
 def test_a_tier_that_costs_no_more_passes(node: Node) -> None:

@@ -48,6 +48,8 @@ REFUSED = {
     "Host with a query": (b"GET /healthz HTTP/1.1\r\nHost: a?b\r\n\r\n", 400),
     "Host list": (b"GET /healthz HTTP/1.1\r\nHost: a,b\r\n\r\n", 400),
     "HTTP/0.9": (b"GET /healthz\r\n\r\n", 400),
+    "HTTP/0.9 with fields": (b"GET /healthz HTTP/0.9\r\nHost: g\r\n\r\n", 400),
+    "HTTP/2.0": (b"GET /healthz HTTP/2.0\r\nHost: g\r\n\r\n", 400),
     "HTTP/1.2": (b"GET /healthz HTTP/1.2\r\nHost: g\r\n\r\n", 400),
     "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
     "CONNECT": (b"CONNECT g:443 HTTP/1.1\r\nHost: g:443\r\n\r\n", 400),
@@ -67,6 +69,10 @@ REFUSED = {
 }
 
 
+SAID = {f"x-gateway-{name}" for name in ("model", "provider", "attempts", "cache", "overhead-us", "error-source")}
+"""What every error of ours says of itself."""
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_a_request_that_breaks_a_rule_is_refused_and_the_connection_ends(node: Node, name: str) -> None:
     """The status of the table, `Connection: close`, nothing sent to a provider, nothing read any more."""
@@ -78,6 +84,8 @@ def test_a_request_that_breaks_a_rule_is_refused_and_the_connection_ends(node: N
     answered, fields, body = parts(answer)
     assert answered == status
     assert fields["connection"] == "close"
+    assert fields["x-request-id"] == fields["request-id"]
+    assert fields.keys() >= SAID
     assert int(fields["content-length"]) == len(body)
     assert client.transport.is_half_closed or not client.is_connected
     assert all(not peer.hears() or not peer.is_connected for peer in node.opener.peers)

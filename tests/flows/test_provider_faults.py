@@ -22,6 +22,8 @@ OK = b"HTTP/1.1 200 OK\r\n"
 UNREADABLE = {
     "bare LF": b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
     "not HTTP": b"220 smtp.test ESMTP\r\n",
+    "HTTP/0.9": b"HTTP/0.9 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/2.0": b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
     "HTTP/3.0": b"HTTP/3.0 200 OK\r\nContent-Length: 0\r\n\r\n",
     "obs-fold": OK + b"A: b\r\n c\r\nContent-Length: 0\r\n\r\n",
     "control character": OK + b"A: b\x01\r\nContent-Length: 0\r\n\r\n",

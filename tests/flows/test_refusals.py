@@ -107,7 +107,7 @@ def test_a_large_refused_body_ends_the_connection_without_a_reset(node: Node) ->
     assert client.transport.is_half_closed
     client.says(b"x" * 100_000)
     assert client.is_connected
-    node.passes(3)
+    node.passes(31)
     assert not client.is_connected
 
 

@@ -160,7 +160,7 @@ def test_to_look_is_always_repeated(node: Node) -> None:
 def test_a_body_that_was_passed_on_is_not_sent_again(node: Node) -> None:
     """Nobody has it any more."""
     node.services.configure(a_snapshot(retries=Retries(attempts=3)))
-    fields = ("Content-Type: application/octet-stream", "Content-Length: 4")
+    fields = ("Content-Type: application/json", "Content-Encoding: gzip", "Content-Length: 4")
     client = node.client().says(a_request("/v1/chat/completions", b"", fields=fields) + b"abcd")
     node.provider.says(FAILURE)
     assert parts(client.hears())[0] == 500
@@ -344,6 +344,42 @@ def test_a_dearer_fallback_is_capped_lower(node: Node) -> None:
     node.provider.says(an_answer(ANSWER))
     assert parts(client.hears())[2] == ANSWER
     nothing_is_left(node)
+
+
+@pytest.mark.parametrize(("maximum", "is_sent"), [(400_000, False), (10**6, True)])
+def test_what_a_failed_attempt_took_is_no_longer_there_for_the_next(node: Node, maximum: int, is_sent: bool) -> None:
+    """It is set aside on top of what the next one may take; where that is not left, nobody is asked again."""
+    two(node, Retries(attempts=2))
+    funded(node, maximum)
+    node.link.prices["model-b"] = CHEAP
+    client = ask(node)
+    (account,) = node.services.budgets.borrower.accounts.values()
+    before = account.reserved
+    assert before < 400_000
+    failure = b'{"error":{"message":"x"},"usage":{"prompt_tokens":100,"completion_tokens":150}}'
+    node.provider.says(an_answer(failure, status="500 X"))
+    for _ in range(12):
+        node.passes(0.05)
+    if is_sent:
+        assert account.reserved == before + 100 * 1_000 + 150 * 2_000
+        node.provider.says(an_answer(ANSWER))
+        assert parts(client.hears())[2] == ANSWER
+    else:
+        assert b"limit_reached" in client.hears()
+        assert calls(node) == {"first": 1}
+    nothing_is_left(node)
+
+
+def test_what_a_failed_attempt_cost_counts_against_the_requests_own_limit(node: Node) -> None:
+    """A caller who says what one request may cost does not mean each attempt."""
+    two(node, Retries(attempts=2))
+    node.link.prices |= {"model-a": CHEAP, "model-b": CHEAP}
+    body = b'{"model":"smart","max_tokens":50,"messages":[]}'
+    client = node.client().says(a_request(body=body, fields=("x-gateway-max-cost-usd: 0.0003",)))
+    failure = b'{"error":{"message":"x"},"usage":{"prompt_tokens":100,"completion_tokens":50}}'
+    node.provider.says(an_answer(failure, status="500 X"))
+    assert b"max_cost_exceeded" in client.hears()
+    assert calls(node) == {"first": 1}
 
 
 @pytest.mark.parametrize("asks", [(True, False), (False, True)])

@@ -46,11 +46,18 @@ class FakeTransport(asyncio.Transport):
         self.is_read = True
         self.is_stuck = False
         """Whether nobody takes what was sent, so that it is closed behind that only: never."""
+        self.room = 1 << 62
+        """Bytes that are sent before anybody takes them, until the protocol is asked to pause."""
+        self.is_full = False
+        self.is_ending = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self.is_open:
             self.sent += data
             self.writes.append(bytes(data))
+            if len(self.sent) > self.room and not self.is_full:
+                self.is_full = True
+                self.protocol.pause_writing()
 
     def writelines(self, list_of_data: Any) -> None:
         self.write(b"".join(list_of_data))
@@ -62,9 +69,10 @@ class FakeTransport(asyncio.Transport):
         self.is_half_closed = True
 
     def is_closing(self) -> bool:
-        return not self.is_open
+        return self.is_ending or not self.is_open
 
     def close(self) -> None:
+        self.is_ending = True
         if not self.is_stuck:
             self.lose(None)
 
@@ -94,6 +102,9 @@ class FakeTransport(asyncio.Transport):
         """What was written since the last time."""
         data = bytes(self.sent)
         self.sent.clear()
+        if self.is_full:
+            self.is_full = False
+            self.protocol.resume_writing()
         return data
 
 
@@ -142,6 +153,8 @@ class ScriptedOpener:
         """Whom each of `peers` is."""
         self.refusal: GatewayError | None = None
         self.is_stuck = False
+        self.room = 1 << 62
+        """Of the transports that are made: see there."""
         self.asked: list[tuple[Provider, Callable[[], asyncio.Protocol], Callable[[GatewayError], None]]] = []
 
     def open(
@@ -157,6 +170,7 @@ class ScriptedOpener:
     def connect(self, make: Callable[[], asyncio.Protocol], provider: Provider | None = None) -> Peer:
         protocol = make()
         transport = FakeTransport(self.node.loop, protocol)
+        transport.room = self.room
         peer = Peer(self.node, transport)
         self.peers.append(peer)
         self.reached.append(provider.id if provider is not None else "")

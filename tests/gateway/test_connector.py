@@ -95,7 +95,7 @@ def at(port: int, scheme: Any = "http", **changes: Any) -> Provider:
 
 def run(main: Coroutine[Any, Any, bytes]) -> bytes:
     """Run to the end, however it ends; nothing here takes more than a moment."""
-    return asyncio.run(asyncio.wait_for(main, 10))
+    return asyncio.run(asyncio.wait_for(main, 60))
 
 
 @pytest.fixture(scope="module")

@@ -134,7 +134,7 @@ def play(tmp_path: Path, script: Callable[[Scene], Awaitable[None]]) -> None:
 
     async def main() -> None:
         async with a_scene(str(tmp_path / "s")) as scene:
-            await asyncio.wait_for(script(scene), 10)
+            await asyncio.wait_for(script(scene), 60)
 
     asyncio.run(main())
 

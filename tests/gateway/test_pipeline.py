@@ -6,10 +6,11 @@ from typing import Any, cast
 
 import pytest
 
-from sluicegate.domain.errors import GatewayError, ModelUnknownError
+from sluicegate.domain.errors import BadRequestError, GatewayError, InternalError, ModelUnknownError
 from sluicegate.gateway import pipeline
 from sluicegate.gateway.exchange import Exchange
 from sluicegate.gateway.pipeline import Outcome, Stage, advance
+from sluicegate.wire.peek import PeekError
 
 
 def test_bodies_are_handed_over_last() -> None:
@@ -24,6 +25,7 @@ class Watched:
     def __init__(self) -> None:
         self.told: list[object] = []
         self.is_ended = False
+        self.request_id = "req_1"
 
     def reply(self, answer: bytes) -> None:
         self.told.append(answer)
@@ -34,15 +36,15 @@ class Watched:
     def passed(self, stages: tuple[Stage, ...]) -> None:
         self.told.append("passed")
 
-    def runs(self, *outcomes: Outcome | GatewayError) -> "Watched":
+    def runs(self, *outcomes: Outcome | Exception) -> "Watched":
         """Go through stages of which each notes its number and has the outcome given; a waiting one passes later."""
         advance(cast("Exchange", self), tuple(self.stage(number, outcome) for number, outcome in enumerate(outcomes)))
         return self
 
-    def stage(self, number: int, outcome: Outcome | GatewayError) -> Stage:
+    def stage(self, number: int, outcome: Outcome | Exception) -> Stage:
         def run(_exchange: Exchange) -> Outcome:
             self.told.append(number)
-            if isinstance(outcome, GatewayError):
+            if isinstance(outcome, Exception):
                 raise outcome
             return None if isinstance(outcome, asyncio.Future) and outcome.done() else outcome
 
@@ -86,6 +88,25 @@ def test_an_error_stops_the_rest() -> None:
     """A GatewayError is the refusal."""
     error = ModelUnknownError("which?")
     assert Watched().runs(error, None).told == [0, error]
+
+
+def test_what_nobody_can_read_of_a_body_is_a_bad_request() -> None:
+    """Whichever stage looks at it first; the error names the field."""
+    number, error = Watched().runs(PeekError("stream_options is given twice", "stream_options"), None).told
+    assert number == 0
+    assert isinstance(error, BadRequestError)
+    assert (error.message, error.parameter) == ("stream_options is given twice", "stream_options")
+
+
+def test_a_defect_is_answered_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody waits for ever because of us; the log tells where it was."""
+    number, error = Watched().runs(AttributeError("no such thing"), None).told
+    assert number == 0
+    assert isinstance(error, InternalError)
+    assert "no such thing" not in error.message
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert (record.getMessage(), record.exc_info[0]) == ("a stage failed; request req_1", AttributeError)
 
 
 def test_a_future_is_waited_for_and_its_stage_runs_again(loop: asyncio.AbstractEventLoop) -> None:

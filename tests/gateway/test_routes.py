@@ -27,7 +27,12 @@ from tests.gateway.node import Node, a_provider, a_request, a_snapshot
         (b"POST", b"/gemini/v1beta/models/g:generateContent", "provider", "gemini", "generate"),
         (b"POST", b"/v1beta/models/g:generateContent", "model", "gemini", "generate"),
         (b"POST", b"/v1beta/models/openai/g:countTokens", "model", "gemini", "count_tokens"),
-        (b"GET", b"/v1beta/models/g", "provider", "gemini", "models"),
+        (b"GET", b"/v1beta/models/g", "control", None, ""),
+        (b"HEAD", b"/v1beta/models", "control", None, ""),
+        (b"GET", b"/v1beta/models/openai/g?a=b", "control", None, ""),
+        (b"GET", b"/v1beta/models/g/operations/o", "provider", "gemini", "operations"),
+        (b"GET", b"/gemini/v1beta/models", "provider", "gemini", "models"),
+        (b"POST", b"/v1beta/models/g:askAnew", "provider", "gemini", "models"),
         (b"GET", b"/v1beta/files", "provider", "gemini", "files"),
         (b"GET", b"/nowhere", "unknown", None, ""),
     ],
@@ -174,6 +179,22 @@ def test_googles_sdk_may_ask_by_v1(node: Node) -> None:
     )
     assert find(b"GET", b"/v1/models/g:generateContent").kind == "control"
     assert find(b"POST", b"/v1/models/ft:gpt-4o:org::id").kind == "control"
+
+
+@pytest.mark.parametrize(
+    ("target", "is_anthropic", "dialect"),
+    [
+        (b"/v1/models", False, "openai"),
+        (b"/v1/models/m", True, "anthropic"),
+        (b"/v1beta/models", True, "gemini"),
+        (b"/v1/key", True, "management"),
+    ],
+)
+def test_who_lists_models_hears_of_errors_in_the_words_of_its_api(
+    node: Node, target: bytes, is_anthropic: bool, dialect: str
+) -> None:
+    """Where control is away, the worker speaks for it."""
+    assert node.services.routes.find(b"GET", target, is_anthropic=is_anthropic).dialect.name == dialect
 
 
 def test_a_path_without_its_version_is_told_the_whole_one(node: Node) -> None:

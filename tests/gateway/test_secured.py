@@ -25,6 +25,7 @@ class Wire(asyncio.Transport):
         self.writes = 0
         self.asked: list[str] = []
         self.is_read = True
+        self.is_lost = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert "close" not in self.asked, "a closed transport was written to"
@@ -36,6 +37,12 @@ class Wire(asyncio.Transport):
 
     def abort(self) -> None:
         self.asked.append("abort")
+
+    def is_closing(self) -> bool:
+        return self.is_lost or bool(self.asked)
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol: asyncio.BaseProtocol | None = protocol
 
     def is_reading(self) -> bool:
         return self.is_read
@@ -382,6 +389,7 @@ def test_nothing_is_sent_behind_the_end(authority: Authority) -> None:
         pair = authority.pair().begin()
         tls = pair.client.tls
         if end == "lost":
+            pair.client.wire.is_lost = True
             tls.connection_lost(ConnectionResetError("reset"))
             assert pair.client.heard.calls == ["made", "lost reset"]
         else:
@@ -392,6 +400,28 @@ def test_nothing_is_sent_behind_the_end(authority: Authority) -> None:
         tls.close()
         assert pair.client.wire.take() == b""
         assert pair.client.wire.asked == ([] if end == "lost" else [end])
+
+
+@both_versions
+def test_a_side_that_ends_lets_the_other_finish(authority: Authority, version: ssl.TLSVersion) -> None:
+    """The peer has all, and its end; what it still sends is dropped; a later close closes, and the loss is told."""
+    pair = authority.pair(version).begin()
+    pair.server.tls.write(b"refused")
+    pair.server.tls.write_eof()
+    assert pair.server.wire.asked == []
+    pair.client.tls.data_received(pair.server.wire.take())
+    assert (pair.client.heard.data, pair.client.heard.calls) == (b"refused", ["made", "eof"])
+    deaf = pair.server.wire.protocol
+    assert isinstance(deaf, asyncio.Protocol)
+    deaf.data_received(b"the rest of a body")
+    pair.server.tls.write(b"late")
+    pair.server.tls.write_eof()
+    assert pair.server.wire.take() == b""
+    assert not pair.server.heard.data
+    pair.server.tls.close()
+    assert pair.server.wire.asked == ["close"]
+    deaf.connection_lost(None)
+    assert pair.server.heard.calls == ["made", "lost None"]
 
 
 def test_an_abort_drops_what_was_not_sent(authority: Authority) -> None:

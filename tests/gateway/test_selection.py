@@ -192,11 +192,17 @@ def test_names_are_remembered_up_to_a_bound(node: Node) -> None:
     assert found.at("a", long) is not found.at("a", long)
     assert found.at("a", "m") is found.at("a", "m")
     before = found.at("a", "m")
+    within = found.within("a", "smart")
+    assert within is not None
+    assert found.within("a", "smart") is within
+    assert (found.within("b", "smart"), found.within("b", "smart")) == (None, None)
     for number in range(LARGEST_MEMO):
         found.of_model(str(number), "a")
         found.at("a", str(number))
+        found.within("a", str(number))
     assert found.of_model("smart", "a") is not first
     assert found.at("a", "m") is not before
+    assert found.within("a", "smart") is not within
     assert "models=" in repr(found)
 
 

@@ -1,9 +1,11 @@
 """A worker as a process: what it needs to start, and what ends it."""
 
+import asyncio
 import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -12,8 +14,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import trustme
 
-from sluicegate.gateway.worker import parsed
+from sluicegate.gateway.connector import tls_context
+from sluicegate.gateway.worker import Worker, parsed
 from sluicegate.wire.link import Configure, FrameReader, Hello, Ready, ToControl, frame, to_control
 from tests.gateway.node import a_snapshot
 
@@ -28,7 +32,7 @@ class Control:
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.bind(str(self.path))
         self.listening.listen()
-        self.listening.settimeout(20)
+        self.listening.settimeout(60)
         self.reader = FrameReader()
         self.link: socket.socket | None = None
 
@@ -36,7 +40,7 @@ class Control:
         """The next messages of the worker."""
         if self.link is None:
             self.link, _ = self.listening.accept()
-            self.link.settimeout(20)
+            self.link.settimeout(60)
         while True:
             data = self.link.recv(65_536)
             assert data, "the worker closed its link"
@@ -64,6 +68,24 @@ def control() -> Iterator[Control]:
         made.close()
 
 
+def issued(directory: Path) -> tuple[Path, Path, bytes]:
+    """The files of a certificate for this machine and of its key, written anew; and the certificate."""
+    certificate, key = directory / "certificate.pem", directory / "key.pem"
+    new = trustme.CA().issue_cert("127.0.0.1")
+    new.private_key_pem.write_to_path(str(key))
+    new.cert_chain_pems[0].write_to_path(str(certificate))
+    return certificate, key, ssl.PEM_cert_to_DER_cert(new.cert_chain_pems[0].bytes().decode())
+
+
+def shown(port: int) -> bytes:
+    """The certificate that a client gets to see."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain, context.wrap_socket(plain) as secured:
+        return secured.getpeercert(binary_form=True) or b""
+
+
 def free_port() -> int:
     """A port nobody uses now."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -80,7 +102,7 @@ def started(control: Control, port: int, *more: str, inherit: tuple[int, ...] = 
 
 def asked(port: int, path: str) -> int:
     """The status of a request to the worker."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", path)
     status = connection.getresponse().status
     connection.close()
@@ -90,11 +112,47 @@ def asked(port: int, path: str) -> int:
 def ended(process: "subprocess.Popen[bytes]") -> tuple[int, bytes]:
     """Its exit status and what it said."""
     try:
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=60)
     finally:
         with suppress(ProcessLookupError):
             process.kill()
     return process.returncode, said
+
+
+def test_a_renewed_certificate_is_shown_after_a_reload(control: Control, tmp_path: Path) -> None:
+    """Its files are read with every configuration; where they cannot be used, the old one stays and that is said."""
+    certificate, key, first = issued(tmp_path)
+    port = free_port()
+    process = started(control, port, "--tls-certificate", str(certificate), "--tls-key", str(key))
+    control.hears()
+    control.configures()
+    control.hears()
+    assert shown(port) == first
+    certificate.write_text("half a certificate")
+    control.configures()
+    assert control.hears() == [Ready(1)]
+    assert shown(port) == first
+    _, _, second = issued(tmp_path)
+    control.configures()
+    assert control.hears() == [Ready(1)]
+    assert shown(port) == second
+    process.send_signal(signal.SIGTERM)
+    status, said = ended(process)
+    assert status == 0
+    assert said.count(b"the old one stays") == 1
+
+
+def test_authorities_are_read_anew_with_a_configuration(tmp_path: Path) -> None:
+    """The file that a provider's `ca_file` names may hold another by then."""
+    loop = asyncio.new_event_loop()
+    arguments = [*ARGUMENTS[:-1], str(tmp_path), "--port", "0"]
+    worker = Worker(parsed(arguments), loop)
+    worker.configured(a_snapshot())
+    before = tls_context(verify=True, ca_file=None)
+    assert tls_context(verify=True, ca_file=None) is before
+    worker.configured(a_snapshot())
+    assert tls_context(verify=True, ca_file=None) is not before
+    loop.close()
 
 
 def test_a_worker_listens_once_it_is_configured_and_ends_on_sigterm(control: Control) -> None:

@@ -25,7 +25,7 @@ def check(url: str) -> list[str]:
     """Check the server at this address."""
 
     async def checked() -> list[str]:
-        server = RedisServer(parse(url), timeout=2)
+        server = RedisServer(parse(url), timeout=60)
         try:
             return await server.check()
         finally:
@@ -38,7 +38,7 @@ def run(url: str, *commands: Command, script: str = "") -> list[object]:
     """Run commands there."""
 
     async def ran() -> list[object]:
-        server = RedisServer(parse(url), timeout=2)
+        server = RedisServer(parse(url), timeout=60)
         try:
             return await server.run(commands, script=script)
         finally:
@@ -81,7 +81,7 @@ def test_repeated_once(server: Server) -> None:
     """What failed is tried again, and what did not is not: a command that goes on failing is tried twice."""
 
     async def scenario() -> None:
-        ledger = RedisServer(parse(server.url), timeout=2)
+        ledger = RedisServer(parse(server.url), timeout=60)
         with pytest.raises(LedgerUnavailableError, match="WRONGTYPE"):
             await ledger.run([("INCR", "n"), ("SET", "text", "x"), ("LPUSH", "text", "x")])
         assert ledger.failures == 2

@@ -90,7 +90,7 @@ def test_batch_whose_time_is_up_is_undone(tmp_path: Path) -> None:
     may_go_on = threading.Event()
 
     def clock() -> int:
-        may_go_on.wait(10)
+        may_go_on.wait(60)
         return 1_000
 
     async def tell(batches: Batches) -> None:

@@ -156,7 +156,7 @@ def test_numbers_are_in_the_order_of_commits(place: Place) -> None:
         return seen
 
     async def use(database: Database) -> list[Change]:
-        async with place.open() as other, asyncio.timeout(20), asyncio.TaskGroup() as group:
+        async with place.open() as other, asyncio.timeout(60), asyncio.TaskGroup() as group:
             following = group.create_task(follow(database))
             for number in range(writers):
                 group.create_task(write((database, other)[number % 2], 100 + number))

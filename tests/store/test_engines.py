@@ -1,6 +1,7 @@
 """Connections, set up as this program needs them."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.util import await_only
 
 from sluicegate.store import engines
 from sluicegate.store.address import Address, parse
@@ -127,3 +129,64 @@ def test_a_file_is_made_only_where_it_may_be(tmp_path: Path) -> None:
     engines.probe(address, may_make=False)
     assert [path.name for path in tmp_path.iterdir()] == ["sluicegate.db"]
     engines.probe(parse("postgresql://h/d", tmp_path), may_make=False)
+
+
+class Opened:
+    """A connection that knows whether it was closed."""
+
+    is_closed = False
+
+    def close(self) -> None:
+        """Close it."""
+        self.is_closed = True
+
+
+def test_who_is_cancelled_while_a_connection_is_opened_closes_it() -> None:
+    """The driver's thread opens it all the same, and nobody else would know of it."""
+    opened = Opened()
+
+    async def story() -> None:
+        has_begun, may_end = asyncio.Event(), asyncio.Event()
+
+        async def wait() -> None:
+            has_begun.set()
+            await may_end.wait()
+
+        def connect() -> Opened:
+            await_only(wait())
+            return opened
+
+        opening = asyncio.ensure_future(engines._opened(connect))
+        await has_begun.wait()
+        opening.cancel()
+        await asyncio.sleep(0)
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+    asyncio.run(story())
+    assert opened.is_closed
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_cancelled_opening_leaves_nothing_behind(place: Place) -> None:
+    """Whenever it is cancelled: while the file is opened, or while the connection is set up."""
+
+    async def cancelled_after(turns: int) -> None:
+        engine = engines.readers(parse(place.url, place.directory))
+
+        async def ask() -> None:
+            async with engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+
+        asking = asyncio.ensure_future(ask())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        await asyncio.wait([asking])
+        await engine.dispose()
+
+    for turns in range(10):
+        asyncio.run(cancelled_after(turns))
+    # What is left open complains when it is collected, and so fails this test.
+    gc.collect()

@@ -55,9 +55,9 @@ def test_each_step_leads_to_its_version(empty_place: Place) -> None:
 def test_a_crash_leaves_the_version_before(empty_place: Place) -> None:
     """A program that dies in the middle of a migration leaves the database as it was, and the next one can go on."""
     command = [sys.executable, "-c", _CRASH, empty_place.url, str(empty_place.directory)]
-    assert subprocess.run([*command, "0001"], timeout=30, check=False).returncode == 9
+    assert subprocess.run([*command, "0001"], timeout=60, check=False).returncode == 9
     assert asyncio.run(state(empty_place.url, empty_place.directory)) == State(None)
     assert _run(empty_place, ("upgrade", "0001")) == "0001"
-    assert subprocess.run([*command, NEWEST], timeout=30, check=False).returncode == 9
+    assert subprocess.run([*command, NEWEST], timeout=60, check=False).returncode == 9
     assert asyncio.run(upgrade(empty_place.url, empty_place.directory)) == State("0001")
     assert asyncio.run(state(empty_place.url, empty_place.directory)).is_current

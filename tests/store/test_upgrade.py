@@ -74,7 +74,7 @@ def test_programs_may_upgrade_at_once(empty_place: Place) -> None:
     together = Barrier(4)
 
     def run(_: int) -> str | None:
-        together.wait(10)
+        together.wait(60)
         return _upgrade(empty_place).found
 
     with ThreadPoolExecutor(4) as threads:
@@ -94,7 +94,7 @@ def test_processes_may_upgrade_at_once(empty_place: Place) -> None:
         assert program.stdin is not None
         program.stdin.close()
         program.stdin = None
-    said = [program.communicate(timeout=30) for program in programs]
+    said = [program.communicate(timeout=60) for program in programs]
     assert sorted(output.strip() for output, _ in said) == sorted([NEWEST, "None"]), said
 
 

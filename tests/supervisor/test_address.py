@@ -19,13 +19,13 @@ def test_reserved_address_is_shared_only_with_workers() -> None:
         worker.bind(bound)
         worker.listen()
         for _ in range(8):
-            socket.create_connection(bound, timeout=5).close()
+            socket.create_connection(bound, timeout=60).close()
 
 
 def test_reserved_address_refuses_connections() -> None:
     """As long as no worker listens, clients are refused and do not hang."""
     with reserve("127.0.0.1", 0).socket as reserved, pytest.raises(ConnectionRefusedError):
-        socket.create_connection(reserved.getsockname(), timeout=5)
+        socket.create_connection(reserved.getsockname(), timeout=60)
 
 
 @pytest.mark.parametrize("is_shared", [False, True])

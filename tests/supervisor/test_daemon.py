@@ -23,7 +23,7 @@ print("in the log", os.getpid(), os.getsid(0), repr(sys.stdin.read()), flush=Tru
 def run(log_file: Path, then: str) -> subprocess.CompletedProcess[str]:
     """Run a program that detaches and then does something; its starter's end."""
     command = [sys.executable, "-c", PROGRAM.format(then=then), str(log_file)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 @pytest.mark.parametrize(("named", "expected"), [(None, "sluicegate.log"), ("", "sluicegate.log"), ("a/b", "a/b")])
@@ -70,7 +70,7 @@ def test_starter_that_left_stops_nothing(tmp_path: Path) -> None:
         "report = detach", "os.write = lambda *_: (_ for _ in ()).throw(BrokenPipeError())\nreport = detach"
     )
     command = [sys.executable, "-c", program + 'report(0, "ready"); print("went on", flush=True)']
-    subprocess.run([*command, str(tmp_path / "log")], capture_output=True, check=False, timeout=30)
+    subprocess.run([*command, str(tmp_path / "log")], capture_output=True, check=False, timeout=60)
     assert "went on" in (tmp_path / "log").read_text()
 
 

@@ -19,7 +19,7 @@ subprocess.run([sys.executable, "-c", child, str(hard)], check=True)
 
 def test_soft_limit_becomes_the_hard_one() -> None:
     """A low soft limit is raised as far as may be, once and again, and children have it too."""
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout.split(), done.stderr) == (["True", "True", "True"], "")
 
 

@@ -15,6 +15,7 @@ from sluicegate.wire.caps import (
     is_usual,
     most_read,
     read_caps,
+    spelled_out,
     with_cap,
 )
 from sluicegate.wire.peek import PeekError
@@ -33,9 +34,13 @@ COMPLETIONS = CapFields(("max_tokens",), choices=("n", "best_of"))
         (b'{"max_tokens":5}', CHAT, Caps(5, 1)),
         (b'{"max_tokens":5,"max_completion_tokens":7,"n":3}', CHAT, Caps(7, 3)),
         (b'{"max_tokens":null,"n":0}', CHAT, Caps(None, 1)),
-        (b'{"max_tokens":"5"}', CHAT, Caps(None, 1)),
+        (b'{"max_tokens":"5","n":" 1e2 "}', CHAT, Caps(5, 100)),
+        (b'{"max_tokens":"five","n":[2]}', CHAT, Caps(None, 1)),
+        (b'{"max_tokens":"inf","n":"nan"}', CHAT, Caps(2**31 - 1, 1)),
         (b'{"max_tokens":true}', CHAT, Caps(None, 1)),
         (b'{"max_tokens":-1}', CHAT, Caps(None, 1)),
+        (b'{"max_tokens":5,"max_completion_tokens":-1,"n":-2}', CHAT, Caps(None, 1)),
+        (b'{"max_tokens":5,"max_completion_tokens":NaN}', CHAT, Caps(5, 1)),
         (b'{"max_tokens":5.0}', CHAT, Caps(5, 1)),
         (b'{"max_tokens":5,"tools":[{"max_tokens":"max_tokens"}]}', CHAT, Caps(5, 1)),
         (b'{"prompt":["a","b"],"best_of":4,"n":2}', COMPLETIONS, Caps(None, 8)),
@@ -62,10 +67,13 @@ def test_caps_are_read(body: bytes, fields: CapFields, caps: Caps) -> None:
         (b'{"max_tokens":%b}' % (b"9" * 5000), CHAT, "max_tokens"),
         (b'{"max_tokens":%b,"messages":["\\ud83d"]}' % (b"9" * 5000), CHAT, "body"),
         (b'{"prompt":[%b]}' % (b"9" * 5000), COMPLETIONS, "prompt"),
+        (b'[{"max_tokens":1}]', CHAT, "body"),
+        ('{"max_tokens":1}'.encode("utf-16"), CHAT, "body"),
+        (b'{"a":1,"max_tokens":%b1' % (b"[" * 100_000), CHAT, "body"),
     ],
 )
 def test_a_cap_that_nobody_reads_is_refused(body: bytes, fields: CapFields, name: str) -> None:
-    """Thousands of digits are no number to us, and may be one to the provider."""
+    """Thousands of digits are no number to us, and may be one to the provider; so may be what is no JSON in UTF-8."""
     with pytest.raises(PeekError, match="cannot be read") as refused:
         read_caps(body, fields)
     assert refused.value.field == name
@@ -146,6 +154,38 @@ def test_what_is_elsewhere_is_seen() -> None:
     assert not is_self_contained(b'{"previous_response_id":"r"}')
 
 
+@pytest.mark.parametrize(
+    ("body", "is_here"),
+    [
+        (b'{"type":"document","source":{"type":"text","data":"a"}}', True),
+        (b'{"type":"document","source":{"type":"url","url":"https://x"}}', False),
+        (b'{"type":"document","source":{"type":"base64","media_type":"application/pdf","data":"JVBE"}}', False),
+        (b'{"inlineData":{"mimeType":"image/png","data":"iVBO"}}', True),
+        (b'{"inlineData":{"mimeType":"application\\/pdf","data":"JVBE"}}', False),
+        (b'{"inline_data":{"mime_type":"video/mp4","data":"AAAA"}}', False),
+        (b'{"inline_data":{"mime_type":"video\\/mp4","data":"AAAA"}}', False),
+        (b'{"content":"a.pdf"}', True),
+    ],
+)
+def test_pages_and_films_are_not_bounded_by_their_bytes(body: bytes, is_here: bool) -> None:
+    """A page takes thousands of tokens and some bytes, and what is at an address takes none here."""
+    assert is_self_contained(body) is is_here
+
+
+@pytest.mark.parametrize(
+    ("body", "spelled"),
+    [
+        (b'{"fil\\u0065_id":"\\u0077eb \\ud83d"}', '{"file_id": "web \ud83d"}'.encode("utf-8", "surrogatepass")),
+        (b'{"a":"\\u003c\\u0026"}', b'{"a":"\\u003c\\u0026"}'),
+        (b'{"\\u0061":', b'{"\\u0061":'),
+        (b'{"\\u0061":%b1' % (b"[" * 100_000), b'{"\\u0061":%b1' % (b"[" * 100_000)),
+    ],
+)
+def test_letters_are_spelled_out(body: bytes, spelled: bytes) -> None:
+    """Only where one is escaped, which no encoder does; what cannot be read stays as it is."""
+    assert spelled_out(body) == spelled
+
+
 @pytest.mark.parametrize("name", [*REFERENCES, b'"image_url"', b'"input_image"', b'"image"', b'"inlineData"'])
 def test_what_is_plain_is_text_and_self_contained(name: bytes) -> None:
     """No name of a reference or an image is overlooked; words like them are."""
@@ -172,6 +212,8 @@ def test_what_is_plain_is_text_and_self_contained(name: bytes) -> None:
         (b'{"generationConfig":{}}', False),
         (b'{"image":1}', False),
         (b'{"messages":["\\ud83d"]}', False),
+        (b'{"messages":["\\u003c \\u00e9 \\n"]}', True),
+        (b'{"messages":[{"fil\\u0065_id":"f"}]}', False),
         (b"[]", False),
     ],
 )

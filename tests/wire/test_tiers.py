@@ -3,7 +3,7 @@
 import pytest
 
 from sluicegate.wire.peek import PeekError
-from sluicegate.wire.tiers import dearer_field
+from sluicegate.wire.tiers import dearer_fields
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,15 @@ from sluicegate.wire.tiers import dearer_field
         (b"[NaN]", None),
     ],
 )
-def test_the_first_dearer_field_is_named(body: bytes, dearer: str | None) -> None:
+def test_a_dearer_field_is_named(body: bytes, dearer: str | None) -> None:
     """A value that is not known to cost at most the standard rates counts as dearer; one deeper inside does not."""
-    assert dearer_field(body) == dearer
+    assert next(iter(dearer_fields(body)), None) == dearer
+
+
+def test_what_each_asks_for_is_told() -> None:
+    """In lower case, so that it can be looked up among the services a price has; nothing of what is no text."""
+    body = b'{"service_tier":"Priority","speed":"fast","inference_geo":["us"]}'
+    assert dearer_fields(body) == {"service_tier": "priority", "speed": "fast", "inference_geo": ""}
 
 
 @pytest.mark.parametrize(
@@ -55,4 +61,4 @@ def test_the_first_dearer_field_is_named(body: bytes, dearer: str | None) -> Non
 def test_a_field_given_twice_is_refused(body: bytes) -> None:
     """Another reader could take the other one."""
     with pytest.raises(PeekError, match="service_tier is given twice"):
-        dearer_field(body)
+        dearer_fields(body)

@@ -1,6 +1,5 @@
 """`sluicegate dispatcher`: feed one sink from a process of its own, and send again what was given up."""
 
-import fcntl
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -128,7 +127,7 @@ def _dispatch_local(compiled: "Compiled", sink: str, place: _Place) -> None:
     from sluicegate.events.checkpoint_store import FileStore
     from sluicegate.events.dispatcher import feed_from_journal
     from sluicegate.events.reader import SegmentReader
-    from sluicegate.events.sinks.feeding import checkpoint_path, most_behind
+    from sluicegate.events.sinks.feeding import checkpoint_path, lock_path, most_behind
 
     directory = compiled.server.data_dir
     if not (directory / "events").is_dir():
@@ -149,7 +148,7 @@ def _dispatch_local(compiled: "Compiled", sink: str, place: _Place) -> None:
         )
 
     checkpoint.parent.mkdir(mode=0o700, exist_ok=True)
-    with _only_one(checkpoint.with_suffix(".lock"), f"a dispatcher of {sink} runs already on this data directory"):
+    with _only_one(lock_path(directory, sink), f"a dispatcher of {sink} runs already on this data directory"):
         _run(compiled, sink, work, place)
 
 
@@ -260,13 +259,14 @@ def _stream_or_exit(compiled: "Compiled", sink: str, named: str | None) -> "Sink
 @contextmanager
 def _only_one(path: Path, otherwise: str) -> Iterator[None]:
     """Hold the lock of this file, or leave."""
+    import time
+
+    from sluicegate.events.sinks.feeding import is_taken
+
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        _refuse(otherwise)
-    try:
+        if not is_taken(file, pause=time.sleep):
+            _refuse(otherwise)
         yield
     finally:
         os.close(file)

@@ -147,6 +147,7 @@ def _row(provider: str, model: str, price: "Price | None") -> dict[str, Any]:
     if price is not None:
         row |= _rates(price.rates)
         row["tiers"] = [{"above": tier.above, **_rates(tier.rates)} for tier in price.tiers]
+        row["services"] = [{"name": one.name, **_rates(one.rates)} for one in price.services]
     return row
 
 
@@ -196,7 +197,7 @@ def _print(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
-        _table(rows)
+        _table([{**row, "services": [one["name"] for one in row.get("services", ())]} for row in rows])
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -36,6 +36,7 @@ counting_queue  one count after the other, beside the event loop
 management      the management API put together, once the workers are served
 application     the management API: `routes` lists it, `access` guards it, `problems` are what it refuses with,
                 `problem_answers` words them
+query           which names a query may have
 context         what its routes can reach;  openapi   its description;  passwords   managers' passwords
 web             serving it on a Unix socket
 logs            log lines: their form, which are written, and that no secret is in them;  log_sample  of many alike

@@ -19,6 +19,7 @@ from sluicegate.control import openapi, problem_answers
 from sluicegate.control.access import guard
 from sluicegate.control.context import Context
 from sluicegate.control.problems import REQUEST_ID_HEADER, ProblemError
+from sluicegate.control.query import known_names, refuse_unknown
 from sluicegate.control.routes.idempotency import once
 from sluicegate.control.routes.route import Route
 from sluicegate.control.routes.table import ROUTES
@@ -114,14 +115,19 @@ def _add(application: FastAPI, route: Route) -> None:
 def _guarded(route: Route) -> type[APIRoute]:
     """How FastAPI handles the route, once it is known who asks: before that not even the body is read."""
     enter = guard(route.least)
-    is_once = route.method == "POST" and route.least not in {"anyone", "caller"}
+    is_managed = route.least not in {"anyone", "caller"}
+    is_once = route.method == "POST" and is_managed
 
     class Guarded(APIRoute):
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
+            # For whoever asks first, as a start must not wait for it. Callers' libraries send what they like.
+            names = cache(partial(known_names, self.dependant))
 
             async def handle_guarded(request: Request) -> Response:
                 await enter(request)
+                if is_managed and request.query_params:
+                    refuse_unknown(request.query_params, names())
                 return await (once(request, handle) if is_once else handle(request))
 
             return handle_guarded

@@ -18,7 +18,7 @@ from msgspec import Struct
 from sluicegate.config.schema import SinkSettings
 from sluicegate.events.checkpoint import Checkpoint, CheckpointDamagedError, CheckpointFile
 from sluicegate.events.reader import Batch, SegmentReader
-from sluicegate.events.sinks.feeding import checkpoint_path
+from sluicegate.events.sinks.feeding import checkpoint_path, is_locked, lock_path
 from sluicegate.events.stream_group import GroupStanding, StreamUnavailableError
 from sluicegate.events.tail import Lines, Withheld
 
@@ -35,9 +35,9 @@ AskGroups = Callable[[SinkSettings], Awaitable[Groups]]
 class Dispatched(Struct, frozen=True):
     """How a sink stands that dispatchers feed; of one with dispatchers of both kinds there are two.
 
-    `source` is None where no dispatcher has begun. `local`: `backlog_bytes` of the journal are not read, and the oldest
-    event among them ended `lag_seconds` ago. `redis`: `group` reads the stream that the sink `stream` fills. `error` is
-    the kind of failure where it cannot be told.
+    `source` is None where no dispatcher has begun. `local`: `backlog_bytes` of the journal are not read, the oldest
+    event among them ended `lag_seconds` ago, and `is_running` is whether its dispatcher does. `redis`: `group` reads
+    the stream that the sink `stream` fills. `error` is the kind of failure where it cannot be told.
     """
 
     sink: str
@@ -46,6 +46,7 @@ class Dispatched(Struct, frozen=True):
     backlog_bytes: int | None = None
     lag_seconds: float | None = None
     group: GroupStanding | None = None
+    is_running: bool | None = None
     error: str | None = None
 
 
@@ -150,9 +151,10 @@ class Dispatchers:
             reader = SegmentReader(self._data_dir / "events")
             backlog = reader.unread_bytes(checkpoint)
             lag = self._lag(reader, checkpoint) if backlog else 0.0
+            is_running = is_locked(lock_path(self._data_dir, name))
         except OSError as error:
             return Dispatched(name, "local", error=type(error).__name__)
-        return Dispatched(name, "local", backlog_bytes=backlog, lag_seconds=lag)
+        return Dispatched(name, "local", backlog_bytes=backlog, lag_seconds=lag, is_running=is_running)
 
     def _lag(self, reader: SegmentReader, checkpoint: Checkpoint) -> float | None:
         """The age of the oldest event behind a checkpoint; None where there is none that can be read yet."""

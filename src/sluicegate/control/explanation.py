@@ -145,13 +145,19 @@ def explain(
     wanted = asked.model
     if caller is not None and caller.model is not None and is_answered:
         wanted = caller.model
-    found = _plan(wanted, way, snapshot)
+    found = _plan(wanted, way, snapshot, is_own=is_answered)
     alias = found.alias if found is not None else None
+    choices = [choice for group in found.groups for choice in group] if found is not None else []
+    is_any_well = any(
+        _barred(choice, asked, way, alias) is None and _away(told(choice.provider.id)) is None for choice in choices
+    )
+    # Those that leave nobody to be asked.
+    is_any_well = is_any_well or (bool(choices) and all(choice.provider.circuit.opens_last for choice in choices))
     groups = [
-        _group(rank, choices, asked, way, alias, told, price)
-        for rank, choices in enumerate(found.groups if found is not None else ())
+        _group(rank, group, asked, way, alias, told, price, is_any_well=is_any_well)
+        for rank, group in enumerate(found.groups if found is not None else ())
     ]
-    refusal = _refusal(asked, caller, way, wanted) or _refusal_of_plan(wanted, found, groups)
+    refusal = _refusal(asked, caller, way, wanted) or _refusal_of_plan(wanted, way, found, groups)
     return Explanation(
         model=asked.model,
         path=asked.path,
@@ -176,7 +182,10 @@ def explain(
 def way_of(path: str, snapshot: Snapshot) -> Way:
     """Where a path leads, as workers read it."""
     first, _, below = path.lstrip("/").partition("/")
-    if first == "v1beta" or (below.startswith("models/") and DIALECTS["gemini"].operation(below) != "models"):
+    gemini = DIALECTS["gemini"]
+    if first == "v1beta" and below.partition("/")[0] == "models" and gemini.operation(below) == "models":
+        return Way(None, None, "", is_by_model=False)
+    if first == "v1beta" or (below.startswith("models/") and gemini.operation(below) != "models"):
         return _way_of_gemini(below, snapshot.defaults.get("gemini"))
     is_ours = path in LOCAL_PATHS or any(path == own or path.startswith(f"{own}/") for own in CONTROL_PATHS)
     if is_ours or first in CONTROL_SEGMENTS:
@@ -205,13 +214,16 @@ class _Found(NamedTuple):
     groups: tuple[tuple[Choice, ...], ...]
 
 
-def _plan(wanted: str, way: Way, snapshot: Snapshot) -> _Found | None:
-    """What the name leads to, with those deployments that its constraints leave out."""
+def _plan(wanted: str, way: Way, snapshot: Snapshot, *, is_own: bool) -> _Found | None:
+    """What the name leads to, with those deployments that its constraints leave out; `is_own`: it is the caller's."""
     if way.dialect is None or (way.default is None and not way.is_by_model):
         return None
     unbounded = tuple(replace(alias, regions=(), tags=()) for alias in snapshot.models)
     index = Index(replace(snapshot, models=unbounded))
-    plan = index.plan_of(wanted, way.default) if way.is_by_model else index.plan_at(way.default or "", wanted)
+    if way.is_by_model:
+        plan = index.plan_of(wanted, way.default)
+    else:
+        plan = (index.plan_within if is_own else index.plan_at)(way.default or "", wanted)
     if plan is None:
         return None
     name = plan.alias.name if plan.alias is not None else None
@@ -234,7 +246,9 @@ def _refusal(asked: Asked, caller: Caller | None, way: Way, wanted: str) -> str 
     return f"the token may not use the model {asked.model!r}; it may use {', '.join(caller.models)}"
 
 
-def _refusal_of_plan(wanted: str, found: _Found | None, groups: Sequence[GroupShown]) -> str | None:
+def _refusal_of_plan(wanted: str, way: Way, found: _Found | None, groups: Sequence[GroupShown]) -> str | None:
+    if found is None and not way.is_by_model:
+        return f"the token is bound to the model {wanted!r}, which is not served by {way.default}, whom the path names"
     if found is None:
         return f"no provider serves the model {wanted!r}"
     if all(one.share is None and one.excluded for group in groups for one in group.candidates):
@@ -258,13 +272,13 @@ def _group(
     alias: ModelAlias | None,
     told: Callable[[str], list[Told]],
     price: Callable[[str, str], Price | None],
+    *,
+    is_any_well: bool,
 ) -> GroupShown:
     barred = [_barred(choice, asked, way, alias) for choice in choices]
     health = [told(choice.provider.id) for choice in choices]
-    away = [_away(one) for one in health]
-    is_any_well = any(bar is None and gone is None for bar, gone in zip(barred, away, strict=True))
     # Where nobody is well, the last ones are asked all the same.
-    excluded = [bar or (gone if is_any_well else None) for bar, gone in zip(barred, away, strict=True)]
+    excluded = [bar or (_away(one) if is_any_well else None) for bar, one in zip(barred, health, strict=True)]
     shares = _shares(choices, excluded, alias.strategy if alias is not None else "weighted")
     candidates = []
     for choice, share, why, one in zip(choices, shares, excluded, health, strict=True):
@@ -301,9 +315,17 @@ def _barred(choice: Choice, asked: Asked, way: Way, alias: ModelAlias | None) ->
         if lacking:
             return f"it has not the tag {lacking[0]}, which {whose} asks for"
     rest = way.dialect.with_model_in_path(way.rest, choice.model) if way.dialect is not None else way.rest
-    if provider.allow is not None and not allowed_methods(provider.allow, rest):
-        return f"its allowlist has no path {rest}"
+    # A path that names its provider is held against the allowlist as it stands, too.
+    for path in (rest,) if way.is_by_model else (way.rest, rest):
+        if provider.allow is not None and not _may_ask(way, path, allowed_methods(provider.allow, path)):
+            return f"its allowlist has no path {path}"
     return None
+
+
+def _may_ask(way: Way, path: str, allowed: Sequence[str]) -> bool:
+    """Whether one of these methods will do: POST, by which APIs ask something of a model, wherever they have it."""
+    is_posted = way.dialect is not None and "POST" in allowed_methods(way.dialect.allow, path)
+    return "POST" in allowed if is_posted else bool(allowed)
 
 
 def _away(told: Sequence[Told]) -> str | None:

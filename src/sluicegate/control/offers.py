@@ -3,6 +3,7 @@
 Rule 1. What a name means is for the router to say; here stand the names that are known to lead somewhere.
 Rule 2. A token that is bound to some models is shown just those that lead somewhere, whether or not they are known.
 Rule 3. An alias with an asterisk stands for as many names as its targets are known to have models that fit.
+Rule 4. Requests are not translated: Google's SDK, which speaks no API but Google's, is shown only what answers in it.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import msgspec
 
 from sluicegate.control.prices.catalogue import Catalogue
 from sluicegate.control.prices.upstream import upstream_at
-from sluicegate.domain.routing import Index, text_of_star
+from sluicegate.domain.routing import Index, Plan, text_of_star
 from sluicegate.domain.snapshot import ModelAlias, Snapshot
 
 LARGEST_KEPT: Final = 256
@@ -21,6 +22,14 @@ LARGEST_KEPT: Final = 256
 OWNER: Final = "sluicegate"
 """Of names that the configuration makes up."""
 _STAR: Final = "*"
+_GOOGLES: Final = "gemini"
+"""The dialect whose clients read a form of their own."""
+_METHODS: Final = (
+    ("embed", ("embedContent", "batchEmbedContents")),
+    ("imagen", ("predict",)),
+    ("veo", ("predictLongRunning",)),
+)
+"""What models can do besides generating, by a part of their names; clients pick out of the list by it."""
 
 
 class Model(NamedTuple):
@@ -29,6 +38,8 @@ class Model(NamedTuple):
     id: str
     owner: str
     name: str
+    dialect: str = ""
+    """What it is asked in; empty for a name that leads to the default provider of whichever API it comes in."""
 
 
 class Offer:
@@ -37,6 +48,7 @@ class Offer:
     def __init__(self, models: Iterable[Model]) -> None:
         """Of two of one name the first counts."""
         self._models = _by_id(models)
+        self._googles = {one.id: one for one in self._models.values() if one.dialect in ("", _GOOGLES)}
         data = [shown(model) for model in self._models.values()]
         self.body: bytes = msgspec.json.encode(
             {
@@ -59,11 +71,11 @@ class Offer:
 
     def body_for_google(self) -> bytes:
         """All of them as Google's SDK reads them; made anew each time, as few ask."""
-        return msgspec.json.encode({"models": [shown_to_google(model) for model in self._models.values()]})
+        return msgspec.json.encode({"models": [shown_to_google(model) for model in self._googles.values()]})
 
     def find_for_google(self, identifier: str) -> bytes | None:
         """One model as Google's SDK reads it; None where it is not on offer."""
-        model = self._models.get(identifier)
+        model = self._googles.get(identifier)
         return None if model is None else msgspec.json.encode(shown_to_google(model))
 
 
@@ -110,12 +122,14 @@ class Offers:
         self._kept = {(None, ()): Offer(self._all.values())}
 
     def _allowed(self, snapshot: Snapshot, model: str | None, models: tuple[str, ...]) -> Iterator[Model]:
+        index, default = Index(snapshot), next(iter(snapshot.defaults.values()), None)
         for identifier in models if model is None else (model,):
             found = self._all.get(identifier)
+            plan = index.plan_of(identifier, default) if found is None else None
             if found is not None:
                 yield found
-            elif model is not None or _leads_somewhere(identifier, snapshot):
-                yield Model(identifier, OWNER, identifier)
+            elif model is not None or (plan is not None and any(plan.groups)):
+                yield Model(identifier, OWNER, identifier, _dialect_of(plan))
 
 
 def shown(model: Model) -> dict[str, Any]:
@@ -136,8 +150,10 @@ def shown(model: Model) -> dict[str, Any]:
 
 
 def shown_to_google(model: Model) -> dict[str, Any]:
-    """One object for Google's SDK: https://ai.google.dev/api/models. What a model can do is not known here."""
-    return {"name": f"models/{model.id}", "displayName": model.name}
+    """One object for Google's SDK: https://ai.google.dev/api/models. What a model can do, its name has to tell."""
+    told = f"{model.id} {model.name}".lower()
+    methods = next((methods for part, methods in _METHODS if part in told), ("generateContent", "countTokens"))
+    return {"name": f"models/{model.id}", "displayName": model.name, "supportedGenerationMethods": methods}
 
 
 def _by_id(models: Iterable[Model]) -> dict[str, Model]:
@@ -156,29 +172,32 @@ def _configured(provider: str, snapshot: Snapshot) -> tuple[tuple[str, str], ...
 
 def _offered(snapshot: Snapshot, known: Mapping[str, tuple[tuple[str, str], ...]]) -> Iterator[Model]:
     """All names, those that people will use first: aliases, models of default providers, `provider/model`."""
+    dialects = {provider.name: provider.dialect for provider in snapshot.providers}
     for alias in snapshot.models:
         if _STAR not in alias.name:
-            yield Model(alias.name, OWNER, alias.name)
+            yield Model(alias.name, OWNER, alias.name, dialects.get(alias.targets[0].provider, ""))
     for alias in snapshot.models:
         if _STAR in alias.name:
-            yield from _of_pattern(alias, known)
+            yield from _of_pattern(alias, known, dialects)
     for provider in dict.fromkeys(snapshot.defaults.values()):
         for model, name in known.get(provider, ()):
-            yield Model(model, provider, name)
+            yield Model(model, provider, name, dialects[provider])
     for provider, models in known.items():
         for model, name in models:
-            yield Model(f"{provider}/{model}", provider, name)
+            yield Model(f"{provider}/{model}", provider, name, dialects[provider])
 
 
-def _of_pattern(alias: ModelAlias, known: Mapping[str, tuple[tuple[str, str], ...]]) -> Iterator[Model]:
+def _of_pattern(
+    alias: ModelAlias, known: Mapping[str, tuple[tuple[str, str], ...]], dialects: Mapping[str, str]
+) -> Iterator[Model]:
     for target in alias.targets:
         for model, name in known.get(target.provider, ()) if _STAR in target.model else ():
             text = text_of_star(target.model, model)
             if text is not None:
-                yield Model(alias.name.replace(_STAR, text, 1), target.provider, name)
+                yield Model(alias.name.replace(_STAR, text, 1), target.provider, name, dialects[target.provider])
 
 
-def _leads_somewhere(model: str, snapshot: Snapshot) -> bool:
-    """Whether a request for this model would be sent to somebody."""
-    plan = Index(snapshot).plan_of(model, next(iter(snapshot.defaults.values()), None))
-    return plan is not None and any(plan.groups)
+def _dialect_of(plan: Plan | None) -> str:
+    """What those speak that a name leads to; nothing where the API decides who that is."""
+    found = next((choice for group in plan.groups for choice in group), None) if plan is not None else None
+    return "" if plan is None or found is None or plan.rule == "default" else found.provider.dialect

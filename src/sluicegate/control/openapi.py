@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from sluicegate.control.problems import OPENAI_PATHS
+from sluicegate.control.problems import GOOGLE_PATHS, SDK_PATHS
 from sluicegate.control.routes.body import ANY_JSON, JSON_SCHEMAS
 from sluicegate.control.routes.route import Least, Route
 
@@ -45,6 +45,27 @@ _REFUSAL: dict[str, Any] = {
 _OPENAI_REFUSAL: dict[str, Any] = {
     "description": "Refused, in the form of OpenAI's API; `message` says why.",
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/OpenAIError"}}},
+}
+_GOOGLE_REFUSAL: dict[str, Any] = {
+    "description": "Refused, in the form of Google's API; `message` says why.",
+    "content": {"application/json": {"schema": {"$ref": "#/components/schemas/GoogleError"}}},
+}
+_GOOGLE_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "An error as Google's API tells it.",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "status", "details"],
+            "properties": {
+                "code": {"type": "integer"},
+                "message": {"type": "string"},
+                "status": {"type": "string"},
+                "details": {"type": "array", "items": {"type": "object"}},
+            },
+        }
+    },
 }
 _OPENAI_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -98,7 +119,9 @@ def operation(route: Route) -> dict[str, Any]:
 
 def responses(route: Route) -> dict[int | str, dict[str, Any]]:
     """What it may answer, besides the form of its success."""
-    refusal = _OPENAI_REFUSAL if route.path.startswith(OPENAI_PATHS) else _REFUSAL
+    refusal = _OPENAI_REFUSAL if route.path.startswith(SDK_PATHS) else _REFUSAL
+    if route.path.startswith(GOOGLE_PATHS):
+        refusal = _GOOGLE_REFUSAL
     told: dict[int | str, dict[str, Any]] = {"4XX": refusal, "5XX": refusal}
     if route.media:
         told[route.status] = {"content": {media: {"schema": {"type": "string"}} for media in route.media}}
@@ -125,7 +148,9 @@ def document(application: FastAPI) -> Mapping[str, Any]:
     )
     components = described.setdefault("components", {})
     components["securitySchemes"] = _SCHEMES
-    components.setdefault("schemas", {}).update(Problem=_PROBLEM_SCHEMA, OpenAIError=_OPENAI_SCHEMA, **JSON_SCHEMAS)
+    components.setdefault("schemas", {}).update(
+        Problem=_PROBLEM_SCHEMA, OpenAIError=_OPENAI_SCHEMA, GoogleError=_GOOGLE_SCHEMA, **JSON_SCHEMAS
+    )
     shown: dict[str, Any] = _referring(described)
     return shown
 

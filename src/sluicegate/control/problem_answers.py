@@ -7,12 +7,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from sluicegate.control.problems import OPENAI_PATHS, REQUEST_ID_HEADER, ProblemError, faults
-from sluicegate.dialects.openai import OpenAI
+from sluicegate.control.problems import GOOGLE_PATHS, REQUEST_ID_HEADER, SDK_PATHS, ProblemError, faults
+from sluicegate.dialects.table import DIALECTS
 from sluicegate.domain import errors
 from sluicegate.wire.headers import CREDENTIAL_NAMES
 
-_OPENAI_ERRORS: dict[int, type[errors.GatewayError]] = {
+_SDK_ERRORS: dict[int, type[errors.GatewayError]] = {
     401: errors.CredentialUnknownError,
     403: errors.TokenInactiveError,
     404: errors.ModelUnknownError,
@@ -26,8 +26,8 @@ _CREDENTIALS = ("x-admin-secret", *sorted(name.decode() for name in CREDENTIAL_N
 
 def answer(request: Request, problem: ProblemError) -> Response:
     """The answer that tells of a problem."""
-    if request.url.path.startswith(OPENAI_PATHS):
-        return _openai_answer(request, problem)
+    if request.url.path.startswith(SDK_PATHS):
+        return _answer_for_sdks(request, problem)
     body = {
         "type": "about:blank",
         "title": problem.status.phrase,
@@ -41,12 +41,19 @@ def answer(request: Request, problem: ProblemError) -> Response:
     )
 
 
-def _openai_answer(request: Request, problem: ProblemError) -> Response:
+def is_google(request: Request) -> bool:
+    """Whether Google's SDK asks for models: by a path of its own, or with its token as only that SDK sends it."""
+    is_its_key = "x-goog-api-key" in request.headers and "authorization" not in request.headers
+    return is_its_key or request.url.path.startswith(GOOGLE_PATHS)
+
+
+def _answer_for_sdks(request: Request, problem: ProblemError) -> Response:
     """The same as the worker itself would say it, of whom clients believe that it is the provider."""
-    kind = _OPENAI_ERRORS.get(problem.status, errors.BadRequestError if problem.status < 500 else errors.InternalError)
+    kind = _SDK_ERRORS.get(problem.status, errors.BadRequestError if problem.status < 500 else errors.InternalError)
     if kind is errors.CredentialUnknownError and not _has_credential(request):
         kind = errors.CredentialMissingError
-    body = OpenAI().error_body(kind(problem.detail), request.headers.get(REQUEST_ID_HEADER, ""))
+    name = "gemini" if is_google(request) else "anthropic" if "anthropic-version" in request.headers else "openai"
+    body = DIALECTS[name].error_body(kind(problem.detail), request.headers.get(REQUEST_ID_HEADER, ""))
     headers = dict(problem.headers or {})
     if not kind.is_retryable:
         headers["x-should-retry"] = "false"

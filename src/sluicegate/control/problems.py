@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-OPENAI_PATHS = "/v1/models"
+GOOGLE_PATHS = "/v1beta/models"
+"""What is asked with Google's SDK alone begins so."""
+SDK_PATHS = ("/v1/models", GOOGLE_PATHS)
 """What is asked with a provider's SDK begins so, and is refused in the form that it understands."""
 REQUEST_ID_HEADER = "x-request-id"
 """Set by the worker that forwards the request; its answer to the client carries the same."""

@@ -72,6 +72,30 @@ class _Unopened:
         return Standing(self.name, backlog, None, 0, self._errors, 0, 0, self._error or None, is_optional=True)
 
 
+class _Feeding:
+    """Stands among the consumers for a sink that is open: what is wrong with its deliveries is wrong with it."""
+
+    def __init__(self, consumer: Consumer[Told], engine: Engine) -> None:
+        """`engine` sends what `consumer` reads."""
+        self.name = consumer.name
+        self._consumer = consumer
+        self._engine = engine
+
+    def __repr__(self) -> str:
+        """Tell whose both are."""
+        return f"<_Feeding {self._consumer!r} {self._engine!r}>"
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """That of the consumer."""
+        return self._consumer.checkpoint
+
+    def standing(self) -> Standing:
+        """How it fares. A delivery that is tried again is no failure of the consumer, which waits for it."""
+        told = self._consumer.standing()
+        return msgspec.structs.replace(told, last_error=told.last_error or self._engine.trouble or None)
+
+
 class Sinks:
     """Those of the configuration in force that the gateway itself runs."""
 
@@ -167,7 +191,7 @@ class Sinks:
         trouble.ended()
         self._fed[name].engine = engine
         consumer = self._consumer(name, settings, engine, reader, store)
-        self._consumers.add(consumer)
+        self._consumers.add(_Feeding(consumer, engine))
         await consumer.run()
 
     async def _opened(self, name: str, settings: SinkSettings) -> Engine:

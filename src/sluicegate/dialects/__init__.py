@@ -14,6 +14,7 @@ management  the paths of our own control process, for the errors that a worker g
 limits      how the state of a limit is told
 lenient     JSON read by shape, so that a surprising type costs only its own field
 texts       the texts inside requests and answers that a tokenizer would see
+service     which service tier an answer says it was served by
 findings    what a stream has told so far: what all readers of streams fill in
 capture     the text of a stream, kept within a bound
 steady      events that differ in nothing but their text, read many at once

@@ -63,6 +63,7 @@ class Anthropic(Usual):
     """The dialect `anthropic`."""
 
     name: ClassVar[str] = "anthropic"
+    tells_service: ClassVar[bool] = True
     allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
 
     def credential_headers(self, api_key: str) -> tuple[tuple[str, str], ...]:

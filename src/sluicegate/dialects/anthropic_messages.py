@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from sluicegate.dialects.findings import Findings
 from sluicegate.dialects.lenient import LenientDecoder, count
+from sluicegate.dialects.service import service_of
 from sluicegate.dialects.steady import Steady
 from sluicegate.domain.usage import Reading, Usage
 
@@ -27,6 +28,8 @@ class ReportedUsage(Struct, gc=False):
     cache_read_input_tokens: int | None = None
     output_tokens_details: _Details | None = None
     cache_creation: _Written | None = None
+    service_tier: str | None = None
+    speed: str | None = None
 
     def followed_by(self, later: "ReportedUsage") -> "ReportedUsage":
         """A stream's counts are cumulative: what is reported later replaces what came before it."""
@@ -37,6 +40,8 @@ class ReportedUsage(Struct, gc=False):
             cache_read_input_tokens=_latest(self.cache_read_input_tokens, later.cache_read_input_tokens),
             output_tokens_details=later.output_tokens_details or self.output_tokens_details,
             cache_creation=later.cache_creation or self.cache_creation,
+            service_tier=later.service_tier or self.service_tier,
+            speed=later.speed or self.speed,
         )
 
 
@@ -99,6 +104,11 @@ def usage_of(reported: ReportedUsage | None) -> Usage | None:
     )
 
 
+def _service_of(reported: ReportedUsage | None) -> str | None:
+    """`fast` comes first: the other tiers do not have it."""
+    return None if reported is None else service_of(reported.speed) or service_of(reported.service_tier)
+
+
 def _error_of(reported: _Error | None) -> str | None:
     return None if reported is None else (reported.type or "error")[:64]
 
@@ -114,6 +124,7 @@ def read_message(body: bytes) -> Reading:
         response_id=message.id,
         finish_reason=message.stop_reason,
         error=_error_of(message.error),
+        service=_service_of(message.usage),
     )
 
 
@@ -198,4 +209,5 @@ class MessageReader:
 
     def reading(self) -> Reading:
         """What was understood so far. `message_start` reports the input, with an output that means nothing yet."""
+        self._found.service = _service_of(self._usage)
         return self._found.reading(usage_of(self._usage), is_usage_final=self._is_final)

@@ -53,6 +53,8 @@ class Dialect(Protocol):
     """Query parameters that may hold a credential; a caller's never travels to the provider."""
     error_type: ClassVar[bytes]
     """The content type of `error_body`."""
+    tells_service: ClassVar[bool]
+    """Whether answers say which service tier they were served by, where that is not the usual one."""
 
     def credential_headers(self, api_key: str) -> tuple[tuple[str, str], ...]:
         """Where the provider's key goes: header fields, names in lower case."""

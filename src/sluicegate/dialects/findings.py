@@ -7,7 +7,7 @@ from sluicegate.domain.usage import Reading, Usage
 class Findings:
     """Filled in event by event. Usage is not part of it: every API reports that in a way of its own."""
 
-    __slots__ = ("capture", "error", "finish_reason", "is_complete", "model", "provider_cost", "response_id")
+    __slots__ = ("capture", "error", "finish_reason", "is_complete", "model", "provider_cost", "response_id", "service")
 
     def __init__(self) -> None:
         """Start with nothing."""
@@ -17,6 +17,7 @@ class Findings:
         self.finish_reason: str | None = None
         self.error: str | None = None
         self.provider_cost: int | None = None
+        self.service: str | None = None
         self.is_complete = False
 
     def __repr__(self) -> str:
@@ -38,4 +39,5 @@ class Findings:
             is_complete=self.is_complete,
             error=self.error,
             provider_cost=self.provider_cost,
+            service=self.service,
         )

@@ -113,6 +113,8 @@ class Gemini(Usual):
         """Name what the path does."""
         first, slash, rest = path.partition("/")
         if first in {"models", "tunedModels"}:
+            if "/operations/" in rest:
+                return "operations"
             return _VERBS.get(rest.rpartition(":")[2] if ":" in rest else "", "models")
         return "stored" if slash and first == "interactions" else first
 

@@ -84,10 +84,11 @@ _EVENTS: Final = frozenset({"responses", "images", "audio"})
 _COUNTABLE: Final = frozenset({"chat", "completions", "responses", "embeddings"})
 
 
-_OLD_CAP: Final = CapFields(("max_tokens", "max_completion_tokens"), choices=("n",))
+_OLD_CAP: Final = CapFields(("max_tokens", "max_completion_tokens", "n_predict"), choices=("n",))
+"""`n_predict` is llama.cpp's own, which goes before the others there."""
 _NEW_CAP: Final = CapFields(("max_completion_tokens", "max_tokens"), choices=("n",))
 _CAPS: Final = {
-    "completions": CapFields(("max_tokens",), choices=("n", "best_of")),
+    "completions": CapFields(("max_tokens", "n_predict"), choices=("n", "best_of")),
     "responses": CapFields(("max_output_tokens",)),
 }
 _NEW_CAP_HOSTS: Final = ("openai.com", "azure.com")
@@ -101,6 +102,7 @@ class OpenAI(Usual):
     """The dialect `openai` (https://platform.openai.com/docs/api-reference)."""
 
     name: ClassVar[str] = "openai"
+    tells_service: ClassVar[bool] = True
     allow: ClassVar[tuple[AllowRule, ...]] = ALLOW
 
     def version_path(self, base_path: str) -> str:

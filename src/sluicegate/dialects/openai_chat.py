@@ -5,6 +5,7 @@ from msgspec import Struct
 from sluicegate.dialects.findings import Findings
 from sluicegate.dialects.lenient import LenientDecoder
 from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, provider_cost_of, usage_of
+from sluicegate.dialects.service import service_of
 from sluicegate.dialects.steady import Steady
 from sluicegate.domain.usage import Reading, Usage
 
@@ -62,6 +63,7 @@ class _Chunk(Struct, gc=False):
     usage: ReportedUsage | None = None
     error: ReportedError | str | None = None
     x_groq: _Groq | None = None
+    service_tier: str | None = None
 
 
 class _AnswerChoice(Struct, gc=False):
@@ -74,6 +76,7 @@ class _Answer(Struct, gc=False):
     choices: list[_AnswerChoice] | None = None
     usage: ReportedUsage | None = None
     error: ReportedError | str | None = None
+    service_tier: str | None = None
 
 
 class _UsageOnly(Struct, gc=False):
@@ -99,6 +102,7 @@ def read_chat(body: bytes) -> Reading:
         finish_reason=answer.choices[0].finish_reason if answer.choices else None,
         error=error_of(answer.error),
         provider_cost=provider_cost_of(answer.usage),
+        service=service_of(answer.service_tier),
     )
 
 
@@ -118,8 +122,9 @@ def _text_of(payload: bytes) -> tuple[object, str] | None:
         return None
     content, delta.content = delta.content, None
     index = chunk.choices[0].index
-    is_text_alone = chunk == _Chunk(chunk.id, chunk.model, [_Choice(index, _Delta())])
-    return ((chunk.id, chunk.model, index), content) if is_text_alone else None
+    tier = chunk.service_tier
+    is_text_alone = chunk == _Chunk(chunk.id, chunk.model, [_Choice(index, _Delta())], service_tier=tier)
+    return ((chunk.id, chunk.model, index, tier), content) if is_text_alone else None
 
 
 class ChatReader:
@@ -168,6 +173,8 @@ class ChatReader:
             if found.model is None or found.response_id is None:
                 found.response_id = found.response_id or chunk.id
                 found.model = found.model or chunk.model
+            if chunk.service_tier is not None:
+                found.service = service_of(chunk.service_tier)
             if chunk.usage is not None:
                 self._usage = usage_of(chunk.usage) or self._usage
                 found.provider_cost = provider_cost_of(chunk.usage)

@@ -7,6 +7,7 @@ from msgspec import Struct
 from sluicegate.dialects.findings import Findings
 from sluicegate.dialects.lenient import LenientDecoder
 from sluicegate.dialects.openai_usage import ReportedError, ReportedUsage, error_of, provider_cost_of, usage_of
+from sluicegate.dialects.service import service_of
 from sluicegate.domain.usage import Reading, Usage
 
 _LAST_EVENTS: Final = frozenset(
@@ -36,6 +37,7 @@ class _Response(Struct, gc=False):
     incomplete_details: _Incomplete | None = None
     usage: ReportedUsage | None = None
     error: ReportedError | str | None = None
+    service_tier: str | None = None
 
 
 class _Item(Struct, gc=False):
@@ -69,6 +71,7 @@ def read_response(body: bytes) -> Reading:
         finish_reason=_finish_reason(response),
         error=error_of(response.error),
         provider_cost=provider_cost_of(response.usage),
+        service=service_of(response.service_tier),
     )
 
 
@@ -134,6 +137,7 @@ class EventReader:
             found.finish_reason = _finish_reason(response)
         self._usage = usage_of(response.usage) or self._usage
         found.provider_cost = provider_cost_of(response.usage)
+        found.service = service_of(response.service_tier)
 
     @property
     def text(self) -> str:

@@ -11,6 +11,7 @@ class Usual:
 
     credential_parameters: ClassVar[frozenset[str]] = frozenset()
     error_type: ClassVar[bytes] = b"application/json"
+    tells_service: ClassVar[bool] = False
 
     def __repr__(self) -> str:
         """Tell which one it is."""

@@ -8,6 +8,7 @@ Rule 2. A bound that is below what the model could write must be written into th
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from sluicegate.domain.pricing import Price, highest_cost
 
@@ -24,13 +25,15 @@ UNKNOWN_CONTEXT = 1_000_000
 class Asked(Struct, frozen=True):
     """What a request asks for: the most tokens it makes a model read, its own cap for each choice, how many choices.
 
-    `writes` is False where no output is billed (embeddings).
+    `writes` is False where no output is billed (embeddings). `is_repeated` says that the model may read its input
+    several times, so that what it holds at once is no bound.
     """
 
     input_tokens: int
     cap: int | None = None
     choices: int = 1
     writes: bool = True
+    is_repeated: bool = False
 
 
 class Left(Struct, frozen=True):
@@ -53,6 +56,8 @@ class Bound(Struct, frozen=True, gc=False):
 def bound_of(asked: Asked, left: Left, price: Price | None) -> Bound:
     """The bound of a request. Without a price it costs nothing: whether that may be is for the caller to judge."""
     read = asked.input_tokens
+    if asked.is_repeated and price is not None:
+        price = replace(price, context=0)
     if price is not None and price.context:
         read = min(read, price.context)
     if not asked.writes:

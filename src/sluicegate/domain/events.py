@@ -109,6 +109,8 @@ class Exchange(Struct, frozen=True, omit_defaults=True, tag_field="kind", tag="e
     """The client's span, where it named a valid one: 55 characters."""
     tracestate: str = ""
     """What the client's tracing systems say beside."""
+    service_tier: str = ""
+    """The provider's service tier that served it, where the answer tells of another than the usual one."""
 
 
 class Pending(Struct, frozen=True, tag_field="kind", tag="pending"):

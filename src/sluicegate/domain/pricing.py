@@ -1,5 +1,6 @@
 """Prices: what a model's tokens cost, in whole nano-dollars for a million of them, and the cost of an exchange."""
 
+from collections.abc import Collection
 from functools import lru_cache
 
 from msgspec import Struct
@@ -34,9 +35,18 @@ class Tier(Struct, frozen=True):
     rates: Rates
 
 
+class Service(Struct, frozen=True, omit_defaults=True):
+    """Rates for exchanges that were served by this tier of the provider's service: `flex`, `priority`, `batch` …"""
+
+    name: str
+    rates: Rates
+    tiers: tuple[Tier, ...] = ()
+
+
 class Price(Struct, frozen=True, omit_defaults=True, cache_hash=True):
     """What one model of one provider costs. `version` names the table it is from, for the record.
 
+    `rates` and `tiers` are those of the usual service tier, `services` of the others as far as they are known.
     `longest_output` and `context` are tokens; 0 where they are not known.
     """
 
@@ -45,6 +55,25 @@ class Price(Struct, frozen=True, omit_defaults=True, cache_hash=True):
     tiers: tuple[Tier, ...] = ()
     longest_output: int = 0
     context: int = 0
+    services: tuple[Service, ...] = ()
+
+
+def as_served(price: Price, service: str | None) -> Price:
+    """The price of what was served by a tier; as it is where that is the usual one, or has no rates of its own."""
+    if service is not None:
+        for one in price.services:
+            if one.name == service:
+                return replace(price, rates=one.rates, tiers=one.tiers, services=())
+    return price
+
+
+def at_most(price: Price, services: Collection[str]) -> Price:
+    """A price for bounds: the highest cost by it is that of the usual tier and of all of these that have rates."""
+    chosen = [one for one in price.services if one.name in services]
+    if not chosen:
+        return price
+    others = [tier for one in chosen for tier in (Tier(0, one.rates), *one.tiers)]
+    return replace(price, tiers=(*price.tiers, *others), services=())
 
 
 def cost(price: Price, usage: Usage) -> int:
@@ -89,8 +118,16 @@ def with_hourly_cache(price: Price) -> Price:
     return replace(
         price,
         rates=_with_hourly_cache(price.rates),
-        tiers=tuple(Tier(tier.above, _with_hourly_cache(tier.rates)) for tier in price.tiers),
+        tiers=_all_with_hourly_cache(price.tiers),
+        services=tuple(
+            Service(one.name, _with_hourly_cache(one.rates), _all_with_hourly_cache(one.tiers))
+            for one in price.services
+        ),
     )
+
+
+def _all_with_hourly_cache(tiers: tuple[Tier, ...]) -> tuple[Tier, ...]:
+    return tuple(Tier(tier.above, _with_hourly_cache(tier.rates)) for tier in tiers)
 
 
 def _with_hourly_cache(rates: Rates) -> Rates:

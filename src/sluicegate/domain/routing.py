@@ -76,6 +76,14 @@ class Index:
         """The plan of a request that names its provider by its path; `model` may be empty, and stays as it is."""
         return Plan("default", (self._choices(Target(provider, model)),))
 
+    def plan_within(self, provider: str, wanted: str) -> Plan | None:
+        """What the model `wanted` stands for at this provider, which a path names; None where it is only others'."""
+        plan = self.plan_of(wanted, provider)
+        found = plan.groups if plan is not None else ()
+        theirs = [tuple(choice for choice in group if choice.provider.name == provider) for group in found]
+        groups = tuple(group for group in theirs if group)
+        return Plan(plan.rule, groups, plan.alias) if plan is not None and groups else None
+
     def _plan(self, rule: Rule, alias: ModelAlias, star: str) -> Plan:
         groups = [
             fitting(

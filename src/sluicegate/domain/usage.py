@@ -48,6 +48,7 @@ class Reading(Struct, frozen=True):
     `is_complete` says that the answer ended as its API says it must (a stream's last event was seen).
     `error` is the provider's own error type where the answer, whatever its status, turned out to be one.
     `provider_cost` is what the provider says it charged, in nano-dollars; None where it does not say.
+    `service` is the tier that served it where it says so and that is not the usual one: `flex`, `priority`, `batch` …
     """
 
     usage: Usage | None = None
@@ -60,3 +61,4 @@ class Reading(Struct, frozen=True):
     is_complete: bool = True
     error: str | None = None
     provider_cost: int | None = None
+    service: str | None = None

@@ -13,7 +13,7 @@ Rules
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Generic
 
 from msgspec import Struct
@@ -22,7 +22,7 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.events.checkpoint import Checkpoint
 from sluicegate.events.checkpoint_store import CheckpointStore
 from sluicegate.events.reader import Batch, SegmentReader
-from sluicegate.events.tail import EventT, Lines
+from sluicegate.events.tail import Damage, EventT, Lines
 
 LARGEST_BATCH: Final = 5_000
 """Some 10 ms of reading; more does not make a transaction cheaper for each of its rows."""
@@ -194,12 +194,25 @@ class Consumer(Generic[EventT]):
         )
         if batch.events:
             await self._take_effect(batch)
-        self._damages_total += len(batch.damages)
+        self._tell(batch.damages)
         # From here on they have had their effect, whether or not that can be written down.
         self._checkpoint = batch.checkpoint
         if batch.checkpoint != self._stored:
             await self._store(batch.checkpoint)
         return len(batch.events)
+
+    def _tell(self, damages: Sequence[Damage]) -> None:
+        """Log what is missing here, once a batch: of thousands of places one is enough to look at the file."""
+        if damages:
+            self._damages_total += len(damages)
+            first = damages[0]
+            self._log.error(
+                "a part of the journal cannot be read, and is passed over",
+                places=len(damages),
+                segment=first.segment,
+                offset=first.offset,
+                reason=first.reason,
+            )
 
     async def _store(self, checkpoint: Checkpoint) -> None:
         await self._checkpoints.store(checkpoint)

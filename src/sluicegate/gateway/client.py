@@ -2,9 +2,10 @@
 
 Rule 1. What llhttp lets pass and we do not: transfer codings other than a single `chunked`, heads and chunk framing
         beyond their bounds, more than one Host. Whoever sends bytes we cannot read gets 400 and no further chance.
-Rule 2. Pipelined requests wait in order, read but not begun; beyond a few the client is not read any further.
-Rule 3. A client that ends its side has left, and its request is cancelled; unless it had announced that this request
-        was its last (`Connection: close`, HTTP/1.0): then it still reads, and gets its answer.
+Rule 2. Pipelined requests wait in order, read but not begun; beyond a few the client is not read any further. Nor are
+        they begun, or others read, while the client has not taken what was sent: answers would pile up here.
+Rule 3. A client that ends its side has left, and its requests are cancelled; unless it had announced that the last of
+        them was its last (`Connection: close`, HTTP/1.0): then it still reads, and gets its answers.
 """
 
 import asyncio
@@ -19,13 +20,13 @@ from sluicegate.domain.errors import (
     GatewayError,
     HeadTooLargeError,
     MalformedRequestError,
+    OverloadedError,
     TargetTooLongError,
 )
 from sluicegate.gateway import request_body
 from sluicegate.gateway.deadlines import look_at
 from sluicegate.gateway.exchange import Exchange
 from sluicegate.gateway.heads import KnownHead, RequestHead, known_head
-from sluicegate.gateway.replies import error_reply
 from sluicegate.gateway.services import Services
 from sluicegate.gateway.tunnel import Tunnel
 from sluicegate.gateway.upstream import FRAMED, UpstreamConnection
@@ -40,8 +41,9 @@ LARGEST_FRAMING = 16_384
 """Bytes of chunk framing and trailers beyond FRAMED times the body: no client sends chunk extensions."""
 LARGEST_UNKNOWN = 8
 """Heads of a connection that are learned in the hope that they come again; most clients' first does."""
-LINGER_SECONDS = 2.0
-"""How long a refused client may finish sending, so that it reads our answer before its connection is reset."""
+LINGER_SECONDS = 30.0
+"""How long a refused client may finish sending, so that it reads our answer before its connection is reset: many read
+nothing until a whole upload is out."""
 
 IDLE: Final = 0
 HEAD: Final = 1
@@ -58,6 +60,7 @@ class ClientConnection(asyncio.Protocol):
         "_head",
         "_head_bytes",
         "_is_discarding",
+        "_is_full",
         "_is_paused",
         "_kinds",
         "_known",
@@ -99,6 +102,7 @@ class ClientConnection(asyncio.Protocol):
         self._fed = self._head_bytes = self._reads = self._seen_reads = 0
         self._since = 0.0
         self._is_discarding = False
+        self._is_full = False
         self._is_paused = False
         self.phase = IDLE
         self.address: str | None = None
@@ -118,7 +122,7 @@ class ClientConnection(asyncio.Protocol):
         self.address = peer[0] if peer else None
         self._parser = HttpRequestParser(self)
         if not self._listener.admit(self):
-            self.transport.write(self._listener.refusal)
+            self._say(OverloadedError("there are too many connections; try again in a moment", retry_after=1.0))
             self.transport.close()
 
     def data_received(self, data: bytes) -> None:
@@ -157,7 +161,8 @@ class ClientConnection(asyncio.Protocol):
         exchange = self.current
         if exchange is None or self.phase == LINGERING:
             return False
-        return not exchange.keeps_alive and exchange.is_request_complete and not self._is_secured()
+        last = self._waiting[-1] if self._waiting else exchange
+        return not last.keeps_alive and last.is_request_complete and not self._is_secured()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
@@ -170,14 +175,18 @@ class ClientConnection(asyncio.Protocol):
             self.current.client_lost()
 
     def pause_writing(self) -> None:
-        """The client reads slowly: read no more from its provider."""
+        """The client reads slowly: read no more from its provider, and begin no other answer (`_next`)."""
+        self._is_full = True
         if self.current is not None:
             self.current.pause()
 
     def resume_writing(self) -> None:
         """The client caught up."""
+        self._is_full = False
         if self.current is not None:
             self.current.resume()
+        elif self.phase == IDLE and self.transport is not None and not self.transport.is_closing():
+            self._next()
 
     # -- httptools' callbacks
 
@@ -189,7 +198,7 @@ class ClientConnection(asyncio.Protocol):
                 return
             self._head = RequestHead()
             self._head_bytes = 0
-            if self.current is None:
+            if self.current is None and not self._is_full:
                 self._enter(HEAD)
 
     def on_url(self, target: bytes) -> None:
@@ -230,7 +239,7 @@ class ClientConnection(asyncio.Protocol):
         if head.is_chunked:
             self._head_bytes = len(head.raw_target) + head.size()
         self._reading = exchange = Exchange(self, self.services, head, head.content_length)
-        if self.current is None:
+        if self.current is None and not self._is_full:
             self._begin(exchange)
         else:
             self._waiting.append(exchange)
@@ -352,7 +361,10 @@ class ClientConnection(asyncio.Protocol):
 
     def _next(self) -> None:
         """The connection is free: begin the request that waits, or wait for one."""
-        if self._waiting:
+        if self._is_full:
+            self._enter(IDLE)
+            self.pause_reading()
+        elif self._waiting:
             exchange = self._waiting.popleft()
             is_complete = exchange.is_request_complete
             exchange.is_request_complete = False
@@ -425,19 +437,13 @@ class ClientConnection(asyncio.Protocol):
             exchange.refuse(error)
 
     def _say(self, error: GatewayError) -> None:
-        services = self.services
         if self.transport is not None:
-            dialect = services.dialects["openai"]
-            request_id = services.ids.next()
-            self.transport.write(error_reply(error, dialect, request_id=request_id, closes=True, is_head=False))
+            self.transport.write(self._listener.refusal(error))
 
     def _linger(self) -> None:
         """Close our side and drop what the client still sends, so that no reset overtakes our answer."""
         transport = self.transport
         if transport is None:
-            return
-        if self._is_secured() or not transport.can_write_eof():
-            self._close(transport)
             return
         self._parser = None
         self._enter(LINGERING)

@@ -231,10 +231,9 @@ class Exchange:
         return self.principal is not NOBODY or (self.started > 0.0 and self.route.kind == "control")
 
     def body_sent(self) -> None:
-        """What had arrived of a streaming body is on its way: let the client send on."""
+        """What had arrived of a streaming body is on its way: say its end, where that had arrived too."""
         if self.is_request_complete and self.is_chunked and self.connection is not None:
             self.connection.write(b"0\r\n\r\n")
-        self.client.resume_reading()
 
     def whole_body(self) -> bytes:
         """A held body in one piece."""

@@ -148,13 +148,19 @@ class RequestHead:
         """All fields are in."""
         self.method = method
         self.is_http10 = version == "1.0"
-        if self.is_http10:
+        if not self.is_http10 and version != "1.1":
+            # The parser knows 0.9 and 2.0 as well.
+            self.fault = f"HTTP/{version} is not served: this is HTTP/1.1"
+            self.keeps_alive = False
+        elif self.is_http10:
             self.keeps_alive = b"keep-alive" in self.options and not self.is_chunked
             if self.is_chunked:
                 self.fault = "HTTP/1.0 has no chunked bodies"
             self.expect = b""  # nor 100 (RFC 9110 section 10.1.1)
         else:
             self.keeps_alive = b"close" not in self.options
+        if self.upgrade and (self.is_http10 or b"upgrade" not in self.options):
+            self.upgrade = b""  # from a hop before, or of a version without it (RFC 9110 section 7.8)
         if self.tracestate:
             self.tracestate = trace_context.state_of(self.tracestate) if self.traceparent else ""
 

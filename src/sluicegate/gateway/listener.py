@@ -4,10 +4,11 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import cast
 
+from sluicegate.domain.errors import GatewayError
 from sluicegate.gateway.client import ClientConnection
+from sluicegate.gateway.replies import error_reply
 from sluicegate.gateway.secured import Secured
 from sluicegate.gateway.services import Services
 
@@ -18,18 +19,13 @@ KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_
 """Seconds of silence after which the kernel asks whether a client is still there, how often, and when it gives up: one
 that vanished without a word would else hold its tunnel, or wait for its answer, for ever (tcp(7))."""
 
-_REFUSAL_BODY = b'{"error":{"message":"too many connections","type":"server_error","param":null,"code":"overloaded"}}'
-REFUSAL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    b"retry-after: 1\r\nContent-Length: %d\r\n\r\n%b" % (len(_REFUSAL_BODY), _REFUSAL_BODY)
-)
-"""Made beforehand: refusing must cost as little as possible."""
+_UNTRIED = b"x-gateway-attempts: 0\r\nx-gateway-cache: bypass\r\nx-gateway-overhead-us: 0\r\n"
 
 
 class Listener:
     """The clients of one worker."""
 
-    __slots__ = ("_handshakes", "_server", "_services", "_socket", "clients", "refusal")
+    __slots__ = ("_handshakes", "_server", "_services", "_socket", "clients", "tls")
 
     def __init__(self, services: Services) -> None:
         """Nothing is open yet."""
@@ -37,8 +33,9 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._socket: socket.socket | None = None
         self._handshakes: set[Secured] = set()
+        self.tls: ssl.SSLContext | None = None
+        """What clients that connect from now on are spoken to with, where the socket was opened for TLS."""
         self.clients: set[ClientConnection] = set()
-        self.refusal = REFUSAL
 
     def __repr__(self) -> str:
         """Tell whether clients are accepted, and how many are here."""
@@ -49,16 +46,29 @@ class Listener:
         """A protocol for a connection about to be made."""
         return ClientConnection(self, self._services)
 
-    def _make_secured(self, tls: ssl.SSLContext) -> asyncio.Protocol:
+    def _make_secured(self) -> asyncio.Protocol:
         """The same behind TLS: counted from the first byte of the handshake, which strangers can draw out."""
         if len(self.clients) + len(self._handshakes) >= self._services.bounds.connections:
             return TurnedAway()
-        handshake = Secured(tls, self.make, self._shaken)
+        assert self.tls is not None, "it is made where the socket was opened for TLS"
+        handshake = Secured(self.tls, self.make, self._shaken)
         self._handshakes.add(handshake)
         return handshake
 
     def _shaken(self, handshake: Secured, _error: Exception | None) -> None:
         self._handshakes.discard(handshake)
+
+    def refusal(self, error: GatewayError) -> bytes:
+        """The answer to a request that cannot be read, or is not: so nobody knows whose API it is of."""
+        services = self._services
+        return error_reply(
+            error,
+            services.dialects["openai"],
+            request_id=services.ids.next(),
+            closes=True,
+            is_head=False,
+            extra=services.identity("", "", None) + _UNTRIED,
+        )
 
     def admit(self, client: ClientConnection) -> bool:
         """Count a client in, unless there are too many."""
@@ -75,7 +85,8 @@ class Listener:
         """Accept on this socket."""
         loop = asyncio.get_running_loop()
         self._socket = listening
-        make = self.make if tls is None else partial(self._make_secured, tls)
+        self.tls = tls
+        make = self.make if tls is None else self._make_secured
         self._server = await loop.create_server(make, sock=listening, backlog=BACKLOG)
 
     async def drain(self, seconds: float, *, wait: Callable[[float], Awaitable[None]]) -> None:

@@ -1,15 +1,17 @@
 """The stages of a request, in order. This list is the authority.
 
 A stage is a function of the exchange. It returns None (go on), bytes (the whole answer: stop here), or a future (go on
-when it is done); or it raises a GatewayError (stop here, with the error in the route's dialect).
+when it is done); or it raises a GatewayError, or a PeekError for what nobody can read of the body (stop here, with the
+error in the route's dialect).
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.domain.errors import GatewayError
+from sluicegate.domain.errors import BadRequestError, GatewayError, InternalError
 from sluicegate.gateway.bodies import hand_over
 from sluicegate.gateway.stages.accept import accept
 from sluicegate.gateway.stages.authenticate import authenticate
@@ -18,6 +20,7 @@ from sluicegate.gateway.stages.cache import cache
 from sluicegate.gateway.stages.forward import forward
 from sluicegate.gateway.stages.meter import meter
 from sluicegate.gateway.stages.publish import publish
+from sluicegate.wire.peek import PeekError
 
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
@@ -48,6 +51,13 @@ def advance(exchange: "Exchange", stages: tuple[Stage, ...], at: int = 0) -> Non
             outcome = stages[number](exchange)
         except GatewayError as error:
             exchange.stopped(stages, error)
+            return
+        except PeekError as error:
+            exchange.stopped(stages, BadRequestError(str(error), parameter=error.field))
+            return
+        except Exception:  # a defect of ours: without an answer the client would wait for ever
+            logging.getLogger(__name__).exception("a stage failed; request %s", exchange.request_id)
+            exchange.stopped(stages, InternalError("the gateway failed at this request; its log tells why"))
             return
         if outcome is None:
             continue

@@ -3,10 +3,13 @@
 from typing import TYPE_CHECKING, Final
 
 from sluicegate.domain.errors import BodyTooLargeError, OverloadedError
+from sluicegate.gateway.stages.meter import METERED
 
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
 
+UNCODED: Final = frozenset({b"", b"identity"})
+"""Content codings of a body that is as it says (RFC 9110 section 8.4)."""
 LARGEST_UNSENT: Final = 262_144
 """Bytes of a streaming body that wait for the provider's connection before the client is made to wait."""
 HELD_UNCOUNTED: Final = 16_384
@@ -14,12 +17,17 @@ HELD_UNCOUNTED: Final = 16_384
 
 
 def can_be_held(exchange: "Exchange") -> bool:
-    """Whether the body is kept whole: what we must read or may send twice, as long as it is small enough."""
+    """Whether the body is kept whole: what we must read or may send twice, as long as it is small enough.
+
+    What a model is asked is JSON by whatever name it goes: providers read it, and so must we, for its caps.
+    """
     if not exchange.has_body:
         return True
     if max(exchange.content_length, exchange.body_size) > exchange.services.bounds.held_body_bytes:
         return False
-    return b"json" in exchange.head.content_type and not exchange.head.content_encoding
+    head = exchange.head
+    is_json = b"json" in head.content_type or exchange.route.operation in METERED
+    return is_json and (not head.content_encoding or head.content_encoding.lower() in UNCODED)
 
 
 def hold(exchange: "Exchange", size: int) -> None:

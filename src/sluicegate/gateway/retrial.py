@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from sluicegate.dialects.first_event import first_failure
 from sluicegate.domain.errors import GatewayError, UpstreamTimeoutError, UpstreamUnreachableError
 from sluicegate.domain.events import FailedAttempt
-from sluicegate.domain.pricing import Price, cost
+from sluicegate.domain.pricing import Price, as_served, cost
 from sluicegate.domain.retrying import pause
 from sluicegate.domain.usage import total
 from sluicegate.gateway import pipeline, verdicts
@@ -121,11 +121,12 @@ def _note_usage(exchange: "Exchange", price: Price | None, head: AnswerHead, dat
         return
     tap = tap_for(exchange.route.dialect, exchange.route.operation, head.content_type, head.content_encoding)
     tap.feed(data)
-    usage = tap.reading().usage
+    reading = tap.reading()
+    usage = reading.usage
     if usage is not None:
         retrial = retrial_of(exchange)
         retrial.usage = usage if retrial.usage is None else total(retrial.usage, usage)
-        retrial.cost += cost(price, usage) if price is not None else 0
+        retrial.cost += cost(as_served(price, reading.service), usage) if price is not None else 0
 
 
 def _end(connection: "UpstreamConnection", *, is_complete: bool) -> None:
@@ -208,7 +209,8 @@ def _again(
     if candidate is None:
         # A path that names its provider says at once what came of it.
         is_transparent = exchange.route.kind != "model"
-        same = None if is_elsewhere or is_transparent else selector.soonest(now, exchange.head.narrowing)
+        barred = selector.barred(exchange.route)
+        same = None if is_elsewhere or is_transparent else selector.soonest(now, exchange.head.narrowing, barred)
         if same is None:
             return False
         candidate, rest = same
@@ -245,7 +247,7 @@ def _untried(exchange: "Exchange", selector: Selector, retrial: Retrial, now: fl
         exchange.services.choose(),
         key=session_key(exchange, selector),
         narrowing=exchange.head.narrowing,
-        tried=retrial.tried,
+        tried=[*retrial.tried, *selector.barred(exchange.route)] if selector.is_mixed else retrial.tried,
     )
     if candidate is not None and not exchange.is_held and candidate.model != exchange.model:
         return None

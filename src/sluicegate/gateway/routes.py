@@ -4,6 +4,7 @@
 /<provider>/<rest>                        that provider, prefix stripped
 /v1/<rest>                                the model decides, else the default provider of the path's dialect
 /v1beta/models/<model>:<verb>, or /v1/…    the model decides, else the default provider of the Gemini dialect
+/v1beta/models, /v1beta/models/<model>    the control process, as /v1/models
 /v1beta/<rest>                            that provider
 / /admin /manage /v1/key …                the control process
 anything else                             404, once the caller is known
@@ -102,6 +103,12 @@ class Route:
             line = self._lines[runtime.id] = self._line(runtime, self.suffix)
         return line
 
+    def is_allowed(self, runtime: ProviderRuntime, model: str) -> bool:
+        """Whether the provider's allowlist has this, to be answered as this model where the path is to name it."""
+        rest = self.dialect.with_model_in_path(self.rest, model) if self.model and model else self.rest
+        rules = runtime.provider.allow
+        return rules is None or self.method_name in allowed_methods(rules, rest)
+
     def _line(self, runtime: ProviderRuntime, suffix: str) -> bytes:
         return self.method + b" " + self._path_for(runtime, suffix).encode() + b" HTTP/1.1\r\n"
 
@@ -182,15 +189,14 @@ class Routes:
         if path in LOCAL_PATHS or (path == "/" and method == b"HEAD"):
             return Route("local", method, target, self._generic)
         first = path[1:].partition("/")[0]
+        if method in (b"GET", b"HEAD") and path.startswith("/v1beta/models") and self._is_listing(path):
+            return self._control(method, target, self._dialects["gemini"])
         if first == "v1beta" or (method == b"POST" and path.startswith("/v1/models/") and self._is_generating(path)):
             return self._gemini(method, target)
         if first in CONTROL_SEGMENTS or any(path == own or path.startswith(f"{own}/") for own in CONTROL_PATHS):
             # Who lists models speaks a provider's API, and hears of errors in its words.
-            route = Route(
-                "control", method, target, self._dialects["openai"] if path.startswith("/v1/models") else _MANAGEMENT
-            )
-            route.suffix = target.raw_path
-            return route
+            api = self._dialects["anthropic" if is_anthropic else "openai"]
+            return self._control(method, target, api if path.startswith("/v1/models") else _MANAGEMENT)
         if first == "v1":
             raw = target.raw_path.removeprefix("/v1")
             return self._versioned(method, target, path.removeprefix("/v1"), raw, is_anthropic=is_anthropic)
@@ -202,6 +208,17 @@ class Routes:
         meant = f"; did you mean /v1{path}?" if allowed_methods(self._dialects["openai"].allow, path[1:]) else ""
         route.refusal = PathUnknownError(f"no route begins with /{first}; there are {known}{meant}")
         return route
+
+    def _control(self, method: bytes, target: Target, dialect: Dialect) -> Route:
+        route = Route("control", method, target, dialect)
+        route.suffix = target.raw_path
+        return route
+
+    def _is_listing(self, path: str) -> bool:
+        """Whether this asks, in Gemini's API, for models alone: which there are is ours to say."""
+        gemini = self._dialects["gemini"]
+        rest = gemini.rest_of(path[1:])
+        return rest.partition("/")[0] == "models" and gemini.operation(rest) == "models"
 
     def _is_generating(self, path: str) -> bool:
         """Whether this asks something of a model of Gemini's, as Google's SDK does by `/v1` since its version 3."""

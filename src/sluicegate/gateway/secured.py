@@ -165,15 +165,20 @@ class Secured(asyncio.Transport, asyncio.Protocol):
         """TLS has no half-close that peers understand."""
         return False
 
-    def close(self) -> None:
-        """Send what is waiting and TLS's own end, then close."""
+    def write_eof(self) -> None:
+        """Send what is waiting and TLS's own end. What the peer still sends is dropped, until it ends or we abort."""
         if self._is_closing or self._transport is None:
             return
-        self._is_closing = True
-        # The peer's end is not waited for (RFC 8446 section 6.1); and perhaps the handshake is not done.
-        with suppress(ssl.SSLError, ValueError):
-            self._tls.unwrap()
-        self._flush()
+        self._say_end()
+        # Else the close of a socket with unread bytes resets it, and the peer loses what it has not read.
+        self._transport.set_protocol(_Deaf(self))
+
+    def close(self) -> None:
+        """Send what is waiting and TLS's own end, then close."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        if not self._is_closing:
+            self._say_end()
         self._transport.close()
 
     def abort(self) -> None:
@@ -221,6 +226,13 @@ class Secured(asyncio.Transport, asyncio.Protocol):
 
     # -- inside
 
+    def _say_end(self) -> None:
+        self._is_closing = True
+        # The peer's end is not waited for (RFC 8446 section 6.1); and perhaps the handshake is not done.
+        with suppress(ssl.SSLError, ValueError):
+            self._tls.unwrap()
+        self._flush()
+
     def _shake_hands(self) -> None:
         try:
             self._tls.do_handshake()
@@ -251,3 +263,16 @@ class Secured(asyncio.Transport, asyncio.Protocol):
         ended, self._ended = self._ended, None
         if ended is not None:
             ended(self, error)
+
+
+class _Deaf(asyncio.Protocol):
+    """What a socket's transport speaks to once we have ended: drops all that comes, and tells of the loss."""
+
+    __slots__ = ("_secured",)
+
+    def __init__(self, secured: Secured) -> None:
+        self._secured = secured
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone."""
+        self._secured.connection_lost(exc)

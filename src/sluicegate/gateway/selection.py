@@ -9,6 +9,7 @@ from sluicegate.domain.routing import ANYWHERE, Choice, Index, Narrowing, Plan, 
 from sluicegate.domain.snapshot import Retries, Snapshot, Sticky, Strategy, Timeouts
 from sluicegate.domain.stickiness import preferred
 from sluicegate.gateway.providers import ProviderRuntime
+from sluicegate.gateway.routes import Route
 
 LARGEST_MEMO: Final = 4_096
 """Names of models whose selectors are remembered: names come from clients, who may invent them."""
@@ -46,6 +47,7 @@ class Selector:
         "candidates",
         "groups",
         "hedge",
+        "is_mixed",
         "only",
         "opens_last",
         "plan",
@@ -78,6 +80,8 @@ class Selector:
         is_alone = len(self.candidates) == 1 and not self.opens_last
         self.only = self.candidates[0] if is_alone else None
         """The one candidate, where there is no choice: asked however it fares."""
+        self.is_mixed = len({one.runtime.provider.allow for one in self.candidates}) > 1
+        """Whether some may be asked by paths that others may not."""
         self._turn = 0
         if self.strategy == "lowest_latency":
             for candidate in self.candidates:
@@ -126,9 +130,18 @@ class Selector:
         self._turn += 1
         return usable[pick(self.strategy, [_option(one, now) for one in usable], point, self._turn)]
 
-    def soonest(self, now: float, narrowing: Narrowing = ANYWHERE) -> tuple[Candidate, float] | None:
+    def barred(self, route: Route) -> list[Candidate]:
+        """Those whose allowlists do not have what is asked; nobody where none has it: then the first refuses."""
+        if not self.is_mixed:
+            return []
+        barred = [one for one in self.candidates if not route.is_allowed(one.runtime, one.model)]
+        return barred if len(barred) < len(self.candidates) else []
+
+    def soonest(
+        self, now: float, narrowing: Narrowing = ANYWHERE, barred: Collection[Candidate] = ()
+    ) -> tuple[Candidate, float] | None:
         """The candidate that may be asked soonest, and in how many seconds; None where none fits at all."""
-        fitting = [one for one in self.candidates if fits(one.runtime.provider, *narrowing)]
+        fitting = [one for one in self.candidates if one not in barred and fits(one.runtime.provider, *narrowing)]
         if not fitting:
             return None
         first = min(fitting, key=lambda one: one.runtime.breaker.usable_at())
@@ -148,7 +161,7 @@ def _option(candidate: Candidate, now: float) -> Option:
 class Selectors:
     """The selectors of one snapshot, by the names that were asked for."""
 
-    __slots__ = ("_at", "_by_id", "_by_model", "_index", "_retries")
+    __slots__ = ("_at", "_by_id", "_by_model", "_index", "_retries", "_within")
 
     def __init__(self, snapshot: Snapshot, by_id: Mapping[str, ProviderRuntime]) -> None:
         """`by_id` are the snapshot's deployments."""
@@ -157,6 +170,7 @@ class Selectors:
         self._retries = snapshot.retries
         self._by_model: dict[tuple[str, str | None], Selector | None] = {}
         self._at: dict[tuple[str, str], Selector] = {}
+        self._within: dict[tuple[str, str], Selector | None] = {}
 
     def __repr__(self) -> str:
         """Tell how much is remembered."""
@@ -185,4 +199,16 @@ class Selectors:
                 if len(self._at) >= LARGEST_MEMO:
                     self._at.clear()
                 self._at[key] = found
+        return found
+
+    def within(self, provider: str, model: str) -> Selector | None:
+        """Who of the provider that a path names may answer as a caller's own model. None where it is only others'."""
+        key = (provider, model)
+        found = self._within.get(key)
+        if found is None and key not in self._within:
+            plan = self._index.plan_within(provider, model)
+            found = Selector(plan, self._by_id, self._retries) if plan is not None else None
+            if len(self._within) >= LARGEST_MEMO:
+                self._within.clear()
+            self._within[key] = found
         return found

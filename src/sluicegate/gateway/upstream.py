@@ -1,7 +1,9 @@
 """One connection to a provider: sends a request, parses the answer strictly, hands on every read as one piece.
 
 Rule 1. An answer belongs to the request that was sent; bytes without a request, or behind an answer's end, are never
-        taken for another answer: the connection is closed.
+        taken for another answer: the connection is closed. So it is where an answer came before its request was whole:
+        the next request would be read as the rest of that one's body (RFC 9112 section 9.3); and where much of one
+        was not taken yet.
 Rule 2. What llhttp lets pass and we do not: any transfer coding but a single `chunked`, heads or chunk framing beyond
         a bound, a switch of protocols nobody asked for.
 Rule 3. An answer without length or chunks ends with the connection (RFC 9112 section 6.3), over TLS with TLS's own end
@@ -36,6 +38,7 @@ class AnswerReceiver(Protocol):
 
     method: bytes
     response_bytes: int
+    is_request_complete: bool
 
     def answered(self, connection: "UpstreamConnection", data: bytes, *, is_complete: bool) -> None:
         """A read brought the head (the first call) or more of the body."""
@@ -84,6 +87,7 @@ class UpstreamConnection(asyncio.Protocol):
         "has_excess",
         "head",
         "is_complete",
+        "is_full",
         "is_paused",
         "keeps_alive",
         "reads",
@@ -103,6 +107,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.served = 0
         self.since = 0.0
         self.reads = 0
+        self.is_full = False
         self.is_paused = False
         self._clear()
 
@@ -309,7 +314,7 @@ class UpstreamConnection(asyncio.Protocol):
         """The answer is complete: give the connection back, or close it where it cannot be used again."""
         if receiver.method == b"HEAD":
             self._parser = None
-        if self.keeps_alive and not self.has_excess:
+        if self.keeps_alive and not self.has_excess and receiver.is_request_complete and not self.is_full:
             self._pool.released(self)
         else:
             self.close()
@@ -361,11 +366,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The provider reads slower than the client sends."""
+        self.is_full = True
         if self.receiver is not None:
             self.receiver.upstream_paused()
 
     def resume_writing(self) -> None:
         """The provider caught up."""
+        self.is_full = False
         if self.receiver is not None:
             self.receiver.upstream_resumed()
 

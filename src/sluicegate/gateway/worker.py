@@ -6,6 +6,7 @@ import gc
 import os
 import secrets
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from sluicegate.dialects.table import DIALECTS
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.segments import boot_id
 from sluicegate.domain.snapshot import Snapshot
-from sluicegate.gateway.connector import Connector
+from sluicegate.gateway.connector import Connector, tls_context
 from sluicegate.gateway.health import Health
 from sluicegate.gateway.journal import Journal
 from sluicegate.gateway.link import Link
@@ -108,7 +109,7 @@ class Worker:
     async def run(self) -> None:
         """Serve until told to stop, then drain. Raises OSError where the address cannot be listened on."""
         options = self._options
-        tls = server_tls(options.tls_certificate, options.tls_key) if options.tls_certificate else None
+        tls = self._certified()
         listening = listening_socket(options.host, options.port)
         self._watch_signals()
         self._services.link.start()
@@ -160,7 +161,21 @@ class Worker:
         if not self._configured.done():
             self._configured.set_result(None)
         else:
+            self._read_certificates()
             self._services.link.ready(snapshot.version)
+
+    def _certified(self) -> ssl.SSLContext | None:
+        """What clients are spoken to with; None without TLS. Raises OSError, also where a certificate is not valid."""
+        options = self._options
+        return server_tls(options.tls_certificate, options.tls_key) if options.tls_certificate else None
+
+    def _read_certificates(self) -> None:
+        """Read the files anew: a certificate is renewed under its old name. What cannot be used leaves the old one."""
+        tls_context.cache_clear()
+        try:
+            self._listener.tls = self._certified()
+        except OSError as error:
+            self._say(f"the certificate of server.tls cannot be used, the old one stays: {error}")
 
     def resolved(self, digest: bytes, principal: Principal | None) -> None:
         """Control's answer to a question about a token."""

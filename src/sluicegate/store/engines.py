@@ -1,7 +1,10 @@
 """Connections to a database, set up as this program needs them."""
 
+import asyncio
 import os
 import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -9,6 +12,7 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only, greenlet_spawn
 
 from sluicegate.store.address import Address, PostgreSQLAddress, SQLiteAddress
 from sluicegate.store.errors import StoreUnavailableError
@@ -96,14 +100,34 @@ def _sqlite(address: SQLiteAddress, begin: str, *pragmas: str, size: int) -> Asy
             for pragma in (*_PRAGMAS, *pragmas):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
-        except sqlite3.Error:
-            # Nobody else will: it is in no pool yet.
+        except BaseException:  # a cancellation too, and it is raised again: nobody else would close it
             connection.close()
             raise
 
+    event.listen(engine.sync_engine, "do_connect", _connected)
     event.listen(engine.sync_engine, "connect", prepare)
     event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
     return engine
+
+
+def _connected(dialect: Any, _record: object, arguments: Any, settings: Any) -> Any:
+    """A connection of SQLAlchemy's driver, which is opened to the end whoever is cancelled meanwhile."""
+    return await_only(_opened(partial(dialect.connect, *arguments, **settings)))
+
+
+async def _opened(connect: Callable[[], Any]) -> Any:
+    """Open a connection; whoever is cancelled meanwhile waits for it, and closes it.
+
+    The driver opens files in a thread of its own. Cancelled, it would leave an open connection to nobody, and the
+    thread to a loop that may be closed already.
+    """
+    opening = asyncio.ensure_future(greenlet_spawn(connect))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        with suppress(sqlite3.Error):
+            await greenlet_spawn((await opening).close)
+        raise
 
 
 def _postgresql(

@@ -8,6 +8,7 @@ from sluicegate.wire import headers
 from sluicegate.wire.headers import HeaderKinds
 
 LARGEST_HEADER_COUNT = 256
+_VERSIONS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 
 
 class AnswerHead:
@@ -53,9 +54,10 @@ class AnswerHead:
         if len(lines) > LARGEST_HEADER_COUNT:
             self.fault = "its head has too many fields"
             return
-        if not lines[0].startswith(b"HTTP/"):
-            # The parser skips empty lines in front of a head: `raw` would then end before the fields begin.
-            self.fault = "its head does not begin with a status line"
+        if not lines[0].startswith(_VERSIONS):
+            # The parser skips empty lines in front of a head: `raw` would then end before the fields begin. And it
+            # knows HTTP/0.9 and HTTP/2.0 as well.
+            self.fault = "its head does not begin with a status line of HTTP/1.0 or HTTP/1.1"
             return
         travelling = self.lines
         known = kinds.lines

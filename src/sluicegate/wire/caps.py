@@ -52,12 +52,33 @@ REFERENCES: Final = (
     b'"conversation"',
     b'"cachedContent"',
     b'"container"',
+    b'"item_reference"',
+    b'"document_url"',
+    b'"audio_url"',
+    b'"video_url"',
+    b'"input_video"',
 )
 """Names of members by which a request makes a model read what is not in its bytes."""
+_FILMS: Final = (b'"video/', rb'"video\/')
+"""How the type of a film begins: its bytes say nothing of its length."""
+_DOCUMENT: Final = b'"document"'
+_INLINE: Final = (b'"inlineData"', b'"inline_data"')
+_PAGES: Final = b'pdf"'
+"""How the type of a PDF ends: a page of it is read as an image, too, and takes no more than some bytes."""
 _IMAGE_PARTS: Final = (b'"image_url"', b'"input_image"', b'"image"', b'"inlineData"', b'"inline_data"')
 
-_reaches = re.compile(b"|".join(map(re.escape, REFERENCES + _IMAGE_PARTS + MARKS))).search
-"""One pass over the bytes, where looking for each name takes thirteen."""
+
+def _any_of(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """One pass over the bytes for names that all begin with a quote, sorted by their first letters: else each quote
+    costs as many comparisons as there are names."""
+    groups: dict[bytes, list[bytes]] = {}
+    for name in names:
+        groups.setdefault(name[1:2], []).append(re.escape(name[2:]))
+    return re.compile(b'"(?:%b)' % b"|".join(b"%b(?:%b)" % (one, b"|".join(groups[one])) for one in groups))
+
+
+_reaches = _any_of((*REFERENCES, *_FILMS, *_IMAGE_PARTS, *MARKS, _DOCUMENT)).search
+_escapes_letter = re.compile(rb"\\u00[4-7]").search
 _NO_CAPS: Final = Caps(None, 1)
 _MOST_TOKENS: Final = 2**31 - 1
 """No model writes a hundredth of it. What is above it, as 1e300 is, could not even be told to others as a number."""
@@ -92,7 +113,9 @@ def read_caps(body: bytes, fields: CapFields, stated: Stated | None = None) -> C
     if "prompt" in members and bytes(members["prompt"]).startswith(b"["):
         prompts = _read(members["prompt"], "prompt")
         choices *= 1 if all(isinstance(each, int) for each in prompts) else len(prompts)
-    return Caps(min(max(found), _MOST_TOKENS) if found else None, min(choices, _MOST_CHOICES))
+    # Below zero stands for as much as the model can (llama.cpp), whatever another name says.
+    tokens = max(found) if found and min(found) >= 0 else None
+    return Caps(tokens, min(choices, _MOST_CHOICES))
 
 
 @lru_cache(maxsize=64)
@@ -104,12 +127,15 @@ def _is_stated(fields: CapFields) -> bool:
 def _members(text: bytes) -> dict[str, msgspec.Raw]:
     try:
         return _decode(text)
-    except ValueError:
-        # Half of a surrogate pair, which msgspec refuses and providers may not.
+    except (ValueError, RecursionError):
+        # Half of a surrogate pair, which msgspec refuses and providers may not. Others may even read UTF-16.
         try:
-            return {name: msgspec.Raw(json.dumps(value).encode()) for name, value in json.loads(text).items()}
+            found = json.loads(text.decode())
         except (ValueError, RecursionError):
-            raise PeekError("the body cannot be read", "body") from None
+            found = None
+        if not isinstance(found, dict):
+            raise PeekError("the body cannot be read: it is no JSON object in UTF-8", "body") from None
+        return {name: msgspec.Raw(json.dumps(value).encode()) for name, value in found.items()}
 
 
 def _numbers(body: bytes, members: dict[str, msgspec.Raw], names: tuple[str, ...]) -> list[int]:
@@ -119,10 +145,20 @@ def _numbers(body: bytes, members: dict[str, msgspec.Raw], names: tuple[str, ...
         if raw is None:
             continue
         _check_once(body, name)
-        value = _read(raw, name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-            found.append(int(min(value, _MOST_TOKENS)))
+        value = _number(_read(raw, name))
+        if value is not None and value == value:
+            found.append(int(max(-1, min(value, _MOST_TOKENS))))
     return found
+
+
+def _number(value: Any) -> float | None:
+    """A number, or what servers in Python take for one: a text that reads as one."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _read(raw: msgspec.Raw, name: str) -> Any:
@@ -163,19 +199,37 @@ def _with_number(text: bytes, names: tuple[str, ...], value: bytes) -> bytes:
     return text
 
 
+def spelled_out(body: bytes) -> bytes:
+    """The body with no letter written as an escape: what is looked for by its bytes could hide so.
+
+    No encoder writes letters so, so that it is nearly always the body itself; as it is also where it cannot be read.
+    """
+    if b"\\" not in body or _escapes_letter(body) is None:
+        return body
+    try:
+        return json.dumps(json.loads(body.decode()), ensure_ascii=False).encode("utf-8", "surrogatepass")
+    except (ValueError, RecursionError):
+        return body
+
+
 def is_plain(body: bytes) -> bool:
-    """Whether these bytes are all there is to read, and text: what most requests are."""
+    """Whether these bytes are all there is to read, and text: what most requests are. `body` is spelled out."""
     return _reaches(body) is None
 
 
 def is_usual(body: bytes) -> bool:
     """Whether a request is plain, and states nothing of what it may take or cost."""
-    return _reaches(body) is None and stated_in(body) is SILENT
+    return _reaches(body) is None and stated_in(body) is SILENT and spelled_out(body) is body
 
 
 def is_self_contained(body: bytes) -> bool:
-    """Whether everything the model is to read is in these bytes."""
-    return not any(map(body.__contains__, REFERENCES))
+    """Whether everything the model is to read is in these bytes, and bounded by them. `body` is spelled out."""
+    if any(map(body.__contains__, (*REFERENCES, *_FILMS))):
+        return False
+    # A document is text, or at an address, or pages.
+    if _DOCUMENT in body and (b'"url"' in body or _PAGES in body):
+        return False
+    return _PAGES not in body or not any(map(body.__contains__, _INLINE))
 
 
 def most_read(body: bytes, image_tokens: int) -> int:

@@ -149,7 +149,10 @@ def with_field(body: bytes, name: str, value: bytes) -> bytes:
 
 
 def field_span(body: bytes, name: str) -> tuple[int, int] | None:
-    """Where the value of a top-level field lies; None where there is none. Raises PeekError where there are two."""
+    """Where the value of a top-level field lies; None where there is none.
+
+    Raises PeekError where there are two, or a name that nobody can read.
+    """
     return _find(body, name)
 
 
@@ -210,6 +213,14 @@ def _walk(text: bytes, members: dict[str, Raw], name: str) -> tuple[int, int] | 
     return found if at == len(text) else _scan(text, name)
 
 
+def _name(text: bytes) -> str:
+    """A member's name, of a JSON string. Raises PeekError where it is none in UTF-8."""
+    try:
+        return str(json.loads(text.decode()))
+    except ValueError:
+        raise PeekError("the body cannot be read: a name in it is no JSON string in UTF-8", "body") from None
+
+
 def _next(text: bytes, at: int) -> int:
     """Where white space ends."""
     found = _NO_SPACE.search(text, at)
@@ -242,7 +253,7 @@ def _scan(text: bytes, name: str) -> tuple[int, int] | None:
                 found = start, _end_before(text, token.start())
             member, is_name = None, True
         elif depth == 1 and is_name and kind[0] == ord('"'):
-            member, is_name = json.loads(kind), False
+            member, is_name = _name(kind), False
         elif depth == 1 and kind == b":":
             start = _next(text, token.end())
         if kind in b"}]":

@@ -18,6 +18,7 @@ class Stated(Struct, frozen=True):
     max_tokens: Any = UNSET
     max_completion_tokens: Any = UNSET
     max_output_tokens: Any = UNSET
+    n_predict: Any = UNSET
     n: Any = UNSET
     best_of: Any = UNSET
     candidate_count: Any = UNSET
@@ -47,9 +48,20 @@ def stated_in(body: bytes) -> Stated | None:
     """
     try:
         stated = _decode(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return SILENT if stated == SILENT else stated
+
+
+def has_stored_prompt(body: bytes, stated: Stated | None) -> bool:
+    """Whether a request names a prompt that the provider keeps, with texts and tools of its own (OpenAI's Responses).
+
+    `stated` is what is known to be in it. Raises PeekError where that is given twice.
+    """
+    if stated is not None:
+        return isinstance(stated.prompt, Raw) and bytes(stated.prompt).startswith(b"{")
+    span = field_span(body, "prompt")
+    return span is not None and body.startswith(b"{", span[0])
 
 
 def runs_in_background(body: bytes) -> bool:

@@ -26,19 +26,21 @@ _STANDARD: Final = {
 """For each field the values that cost no more."""
 
 
-def dearer_field(body: bytes, stated: Stated | None = None) -> str | None:
-    """The first field by which the request may cost more than the standard rates; None where there is none.
+def dearer_fields(body: bytes, stated: Stated | None = None) -> dict[str, str]:
+    """The fields by which the request may cost more than the standard rates, and what each asks for, in lower case.
 
-    What is no JSON object has no fields. `stated` is what is known to be in it. Raises PeekError where such a field is
-    given twice.
+    That is empty where it is no text. What is no JSON object has no fields. `stated` is what is known to be in it.
+    Raises PeekError where such a field is given twice.
     """
     stated = stated or stated_in(body)
     values = _values_slowly(body) if stated is None else _values(stated)
+    found: dict[str, str] = {}
     for name, value in values.items():
         field_span(body, name)
-        if value is not None and (not isinstance(value, str) or value.lower() not in _STANDARD[name]):
-            return name
-    return None
+        asked = value.lower() if isinstance(value, str) else ""
+        if value is not None and asked not in _STANDARD[name]:
+            found[name] = asked
+    return found
 
 
 def _values(stated: Stated) -> dict[str, Any]:
@@ -50,6 +52,6 @@ def _values_slowly(body: bytes) -> dict[str, Any]:
     """For half of a surrogate pair, which msgspec refuses and providers may not; and for what is no object."""
     try:
         loaded = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return {name: loaded[name] for name in _STANDARD if name in loaded} if isinstance(loaded, dict) else {}

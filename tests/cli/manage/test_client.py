@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from sluicegate.cli.manage.client import Client, segment
-from sluicegate.cli.manage.failure import CONFLICT, FAILED, UNREACHABLE, USAGE, ManageError
+from sluicegate.cli.manage.failure import CONFLICT, FAILED, REFUSED, UNREACHABLE, USAGE, ManageError
 from tests.cli.manage.gateway import ScriptedApi
 from tests.e2e.scripted import ScriptedProvider, sized
 
@@ -100,6 +100,50 @@ def test_lost_answer_to_a_change(api: ScriptedApi) -> None:
     """It may have happened: that is told; nothing of the kind for a question."""
     assert "may have happened" in str(failure(client(api), "DELETE"))
     assert "may have happened" not in str(failure(client(api)))
+
+
+def test_a_stream_is_poured_as_it_comes(api: ScriptedApi) -> None:
+    """Its bytes are nobody's business here."""
+    api.will_answer(b"\x00 no json\n", content_type="text/csv")
+    asked = client(api)
+    assert b"".join(asked.pour("/admin/things", {"a": "b"})) == b"\x00 no json\n"
+    asked.close()
+    assert (api.asked[0].line, api.asked[0].query) == ("GET /admin/things", {"a": "b"})
+
+
+def poured(asked: Client) -> tuple[bytes, ManageError]:
+    """What came of a stream that fails, and what it fails with."""
+    parts: list[bytes] = []
+    with pytest.raises(ManageError) as raised:
+        parts.extend(asked.pour("/admin/things", {}))
+    asked.close()
+    return b"".join(parts), raised.value
+
+
+def test_a_stream_that_ends_half_way_is_not_all_of_it() -> None:
+    """What came is kept, and the exit status says that there is more."""
+    half = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n"
+
+    def answer(peer: socket.socket, request: bytes) -> None:
+        del request
+        peer.sendall(half)
+        peer.close()
+
+    with ScriptedProvider(answer) as server:
+        part, error = poured(client(f"http://127.0.0.1:{server.port}"))
+    assert (part, error.exit_status, "this is not all of it" in str(error)) == (b"half", UNREACHABLE, True)
+
+
+def test_a_stream_that_is_none(api: ScriptedApi) -> None:
+    """A refusal, somebody else's page and nobody at all are told like those of other requests."""
+    api.will_answer({"detail": "No."}, status=403)
+    api.will_answer(b"<html>", content_type="text/html; charset=utf-8")
+    assert poured(client(api))[1].exit_status == REFUSED
+    assert poured(client(api))[1].exit_status == FAILED
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        nothing, error = poured(client(f"http://127.0.0.1:{nobody.getsockname()[1]}"))
+    assert (nothing, error.exit_status, "does the gateway run there?" in str(error)) == (b"", UNREACHABLE, True)
 
 
 def test_pages(api: ScriptedApi) -> None:

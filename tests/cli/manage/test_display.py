@@ -115,16 +115,16 @@ GROUPS: dict[str, Any] = {
 
 def test_groups(capsys: pytest.CaptureFixture[str]) -> None:
     """A line for each group and one for the total; JSON as it came; or their keys alone."""
-    Display(Form.TABLE).groups(USED, GROUPS)
+    Display(Form.TABLE).groups(USED, [GROUPS])
     lines = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
     assert lines == [["KEY", "REQUESTS", "FAILED"], ["gpt\ufffd", "2", "1"], ["-", "1", "0"], ["total", "3", "1"]]
-    Display(Form.JSON).groups(USED, GROUPS)
+    Display(Form.JSON).groups(USED, [GROUPS])
     assert json.loads(capsys.readouterr().out) == GROUPS
-    Display(Form.IDS).groups(USED, GROUPS)
+    Display(Form.IDS).groups(USED, [GROUPS])
     assert capsys.readouterr().out == "gpt\ufffd\n\n"
 
 
 def test_more_groups(capsys: pytest.CaptureFixture[str]) -> None:
-    """It is said beside the table."""
-    Display(Form.TABLE).groups(USED, GROUPS | {"has_more": True})
-    assert "There are more" in capsys.readouterr().err
+    """It is said beside the table, and how to go on."""
+    Display(Form.TABLE).groups(USED, [GROUPS | {"has_more": True, "next_cursor": "1000"}])
+    assert "There are more: --after 1000" in capsys.readouterr().err

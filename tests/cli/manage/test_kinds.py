@@ -6,6 +6,7 @@ from sluicegate.cli.manage.kinds import (
     ADMIN_KEY,
     LIMIT,
     ORGANIZATION,
+    PRICE,
     PROJECT,
     PROVIDER_KEY,
     REQUEST,
@@ -20,6 +21,7 @@ from sluicegate.control.routes.consumption import GroupShown
 from sluicegate.control.routes.credentials import CredentialShown
 from sluicegate.control.routes.limits import LimitShown
 from sluicegate.control.routes.organizations import OrganizationShown
+from sluicegate.control.routes.prices import PriceShown
 from sluicegate.control.routes.projects import ProjectShown
 from sluicegate.control.routes.request_rows import RequestShown
 from sluicegate.control.routes.table import ROUTES
@@ -32,6 +34,7 @@ KINDS = [
     (USER, UserShown),
     (TOKEN, TokenShown),
     (LIMIT, LimitShown),
+    (PRICE, PriceShown),
     (ADMIN_KEY, AdminKeyShown),
     (PROVIDER_KEY, CredentialShown),
 ]

@@ -46,6 +46,26 @@ def test_list(api: ScriptedApi) -> None:
     }
 
 
+def test_export(api: ScriptedApi) -> None:
+    """What the gateway writes goes to standard output as it is, with all filters."""
+    more = ("--status", "5xx", "--error", "upstream_error", "--request-id", "req_")
+    api.will_answer(b'{"request_id":"req_1"}\n')
+    api.will_answer(b"request_id\r\nreq_1\r\n")
+    done = api.manage("request", "export", *WHOSE, *WHAT, *WHEN, *more, "--json")
+    assert (done.exit_code, done.stdout) == (0, '{"request_id":"req_1"}\n')
+    assert api.manage("request", "export", "--format", "csv").stdout_bytes == b"request_id\r\nreq_1\r\n"
+    assert [one.line for one in api.asked] == ["GET /admin/requests/export"] * 2
+    words = {"status": "5xx", "error": "upstream_error", "request_id": "req_"}
+    assert [one.query for one in api.asked] == [QUERY | words | {"format": "jsonl"}, {"format": "csv"}]
+
+
+def test_an_export_has_one_form(api: ScriptedApi) -> None:
+    """Options that would have another one are refused, and nothing is asked."""
+    for options in (("--quiet",), ("--json", "--format", "csv"), ("--format", "xml")):
+        assert api.manage("request", "export", *options).exit_code == 2
+    assert api.asked == []
+
+
 def test_show(api: ScriptedApi) -> None:
     """One is asked for by its id."""
     api.will_answer(REQUEST)
@@ -64,3 +84,14 @@ def test_usage(api: ScriptedApi) -> None:
     assert json.loads(api.manage("request", "usage", "--json").stdout) == answer
     assert [one.line for one in api.asked] == ["GET /admin/usage"] * 2
     assert [one.query for one in api.asked] == [QUERY | {"group_by": "model"}, {"group_by": "day"}]
+
+
+def test_all_of_the_usage(api: ScriptedApi) -> None:
+    """Page after page, as one answer."""
+    total = {"requests": 6}
+    api.will_answer({"data": [{"key": "a", **SUMS}], "has_more": True, "next_cursor": "6", "total": total})
+    api.will_answer({"data": [{"key": "b", **SUMS}], "has_more": False, "next_cursor": None, "total": total})
+    done = api.manage("request", "usage", "--by", "user", "--limit", "1", "--after", "5", "--all", "-q")
+    assert (done.exit_code, done.stdout) == (0, "a\nb\n")
+    assert [one.query["after"] for one in api.asked] == ["5", "6"]
+    assert api.asked[1].query == {"group_by": "user", "limit": "1", "after": "6"}

@@ -195,7 +195,7 @@ def told(directory: Path, log: FilteringBoundLogger, story: Callable[[Node], Awa
         node = Node(directory, log)
         await node.start()
         try:
-            await asyncio.wait_for(story(node), 30)
+            await asyncio.wait_for(story(node), 60)
         except TimeoutError:
             raise AssertionError(f"stuck: {node.limits!r} {node.running!r}") from None
         finally:

@@ -24,7 +24,7 @@ def told(scenario: Scenario, log: FilteringBoundLogger, *, patience: float = 10.
         teller = Teller(ledger, log=log, patience=patience, pause=ledger.may_be_probed)
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(teller.run())
-            await asyncio.wait_for(scenario(ledger, teller), 10)
+            await asyncio.wait_for(scenario(ledger, teller), 60)
             running.cancel()
 
     asyncio.run(main())

@@ -128,7 +128,7 @@ def conversation(talk: Callable[[int], Awaitable[None]]) -> None:
         return f"accepts {accept}".encode(), "text/plain"
 
     async def held() -> None:
-        async with served("127.0.0.1", 0, answer) as port, asyncio.timeout(10):
+        async with served("127.0.0.1", 0, answer) as port, asyncio.timeout(60):
             await talk(port)
 
     asyncio.run(held())

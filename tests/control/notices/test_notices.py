@@ -107,7 +107,7 @@ def test_everything_is_written_while_it_runs_and_at_its_end(tmp_path: Path, log:
         written = Written(tmp_path, log)
         task = asyncio.ensure_future(written.notices.run())
         written.tell("a", "b")
-        await asyncio.wait_for(written.disk.has_written.wait(), 10)
+        await asyncio.wait_for(written.disk.has_written.wait(), 60)
         assert written.subjects == ["a", "b"]
         written.tell("c")
         task.cancel()
@@ -139,7 +139,7 @@ def test_disk_that_refuses_is_tried_again(tmp_path: Path, log: FilteringBoundLog
         assert repr(written.notices) == "<Notices waiting=2 dropped=0 [Errno 28] No space left on device>"
         written.disk.refuses = False
         waiting.set()
-        await asyncio.wait_for(written.disk.has_written.wait(), 10)
+        await asyncio.wait_for(written.disk.has_written.wait(), 60)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -62,14 +62,25 @@ def test_what_cannot_be_priced_has_no_price(model: str) -> None:
     assert bundled().price(OPENAI, model, NOW) is None
 
 
-def test_the_price_is_that_of_the_standard_tier() -> None:
-    """Where the table has others as well, such as batches at half of it."""
+def test_rates_of_other_services_come_along() -> None:
+    """Where the table has any: the usual ones stay what they are."""
     provider = next(one for one in providers if one.id == "openai")
     found = provider.find_model("gpt-4o")
     price = bundled().price(OPENAI, "gpt-4o", NOW)
     assert found is not None
     assert price is not None
-    assert found.get_prices(NOW, {"processing": "batch"}).input_mtok == Decimal(price.rates.input) / 10**9 / 2
+    (batch,) = [one for one in price.services if one.name == "batch"]
+    assert found.get_prices(NOW, {"processing": "batch"}).input_mtok == Decimal(batch.rates.input) / 10**9
+    assert batch.rates.input * 2 == price.rates.input
+    assert batch.rates.output * 2 == price.rates.output
+
+
+def test_every_service_of_the_table_is_known() -> None:
+    """But for the usual one: a new name in the table is to be looked at."""
+    models = [model for provider in providers for model in provider.models]
+    variants = [variant for model in models for variant in model.price_variants or ()]
+    served = {each.when.get(name) for each in variants for name in ("service_tier", "processing", "speed")}
+    assert served - {None, "default"} == {"batch", "flex", "priority", "fast"}
 
 
 def test_units_become_whole_numbers() -> None:

@@ -213,7 +213,7 @@ def test_a_price_that_changes_by_itself_is_announced() -> None:
         world.ask("m")
         world.ask("d", "other")
         await world.directory.answer()
-        await asyncio.wait_for(world.changed.wait(), 5)
+        await asyncio.wait_for(world.changed.wait(), 60)
         assert versions(world) == ["table"] * 4
 
     run(story)

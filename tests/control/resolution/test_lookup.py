@@ -78,7 +78,7 @@ def converse(log: FilteringBoundLogger) -> Converse:
             bench = Bench(log)
             async with asyncio.TaskGroup() as tasks:
                 running = tasks.create_task(bench.stored.run(pause=bench.pause))
-                await asyncio.wait_for(conversation(bench), 10)
+                await asyncio.wait_for(conversation(bench), 60)
                 running.cancel()
 
         asyncio.run(main())

@@ -110,7 +110,7 @@ async def during(scene: Scene, script: Callable[[], Awaitable[None]]) -> None:
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(scene.resolution.run(pause=pause))
         await turns.get()
-        await asyncio.wait_for(script(), 10)
+        await asyncio.wait_for(script(), 60)
         running.cancel()
 
 

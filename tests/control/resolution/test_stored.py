@@ -90,7 +90,7 @@ def play(tmp_path: Path, log: FilteringBoundLogger) -> Play:
             try:
                 async with database.writing() as session:
                     await session.tokens.add(ONE)
-                await asyncio.wait_for(script(Scene(database, tmp_path, log)), 20)
+                await asyncio.wait_for(script(Scene(database, tmp_path, log)), 60)
             finally:
                 await database.close()
 
@@ -249,7 +249,8 @@ def test_limits_of_owners_reach_declared_tokens_on_every_node(play: Play) -> Non
             running = tasks.create_task(scene.resolution.run(pause=lambda _seconds: looks.get()))
             assert await voice.heard.get() is None
             before = await scene.finds(token)
-            assert before == Principal(token.id)
+            # With its project's own keys, as issued ones.
+            assert before == Principal(token.id, credentials=(("openai", "own-key"),))
             async with scene.database.writing() as session:
                 limit = a_limit(1, scope="organization", scope_id="org_default", organization_id="org_default")
                 await session.limits.add(limit)

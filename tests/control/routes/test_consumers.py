@@ -48,21 +48,31 @@ def test_sinks_of_dispatchers_are_listed(api: Api) -> None:
     async def dispatched() -> tuple[Dispatched, ...]:
         return (
             Dispatched("away", "redis", "stream", error="StreamUnavailableError"),
-            Dispatched("hook", "local", backlog_bytes=70, lag_seconds=1.5),
+            Dispatched("hook", "local", backlog_bytes=70, lag_seconds=1.5, is_running=True),
             Dispatched("langfuse", "redis", "stream", group=GroupStanding(5, 2)),
             Dispatched("new", None),
         )
 
     api.context = replace(api.context, metrics=replace(api.context.metrics, dispatched=dispatched))
     api.application.state.context = api.context
-    names = ("sink", "source", "stream", "backlog_bytes", "lag_seconds", "lag_entries", "pending_entries", "error")
+    names = (
+        "sink",
+        "source",
+        "is_running",
+        "stream",
+        "backlog_bytes",
+        "lag_seconds",
+        "lag_entries",
+        "pending_entries",
+        "error",
+    )
     told = api.ask("GET", "/admin/consumers").json["dispatched"]
     assert all(tuple(one) == names for one in told)
     assert [tuple(one.values()) for one in told] == [
-        ("away", "redis", "stream", None, None, None, None, "StreamUnavailableError"),
-        ("hook", "local", None, 70, 1.5, None, None, None),
-        ("langfuse", "redis", "stream", None, None, 5, 2, None),
-        ("new", None, None, None, None, None, None, None),
+        ("away", "redis", None, "stream", None, None, None, None, "StreamUnavailableError"),
+        ("hook", "local", True, None, 70, 1.5, None, None, None),
+        ("langfuse", "redis", None, "stream", None, None, 5, 2, None),
+        ("new", None, None, None, None, None, None, None, None),
     ]
 
 

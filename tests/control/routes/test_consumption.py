@@ -49,6 +49,7 @@ def test_usage_by_day(api: Api) -> None:
             },
         ],
         "has_more": False,
+        "next_cursor": None,
         "total": {
             "requests": 3,
             "failed": 1,
@@ -95,7 +96,12 @@ def test_there_may_be_more_groups(api: Api) -> None:
     record(api, *EVENTS)
     answer = api.ask("GET", "/admin/usage?group_by=model&limit=1").json
     assert ([group["key"] for group in answer["data"]], answer["has_more"]) == (["gpt-4.1"], True)
+    assert answer["next_cursor"] == "1"
     assert answer["total"]["requests"] == 4
+    whole = api.ask("GET", "/admin/usage?group_by=model").json
+    rest = api.ask("GET", f"/admin/usage?group_by=model&after={answer['next_cursor']}").json
+    assert answer["data"] + rest["data"] == whole["data"]
+    assert (rest["next_cursor"], rest["total"]) == (None, whole["total"])
     nothing = api.ask("GET", "/admin/usage?until=2020-01-01T00:00:00Z").json
     assert (nothing["data"], nothing["total"]["average_duration_ms"]) == ([], None)
 
@@ -106,6 +112,9 @@ def test_there_may_be_more_groups(api: Api) -> None:
         "group_by=week",
         "limit=0",
         "limit=1001",
+        "after=-1",
+        "after=x",
+        "after=1234567890",
         "since=yesterday",
         "since=2026-11-21T00:00:00Z&until=2026-11-20T00:00:00Z",
         "user_id=usr_own&group_by=token",

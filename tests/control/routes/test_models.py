@@ -6,12 +6,22 @@ import anthropic
 import httpx2
 import openai
 import pytest
-from google.genai import types
 
 from tests.control.api import Api
 from tests.control.conftest import MINIMAL, WriteSources
 
 MODELS = MINIMAL + "models:\n  - {name: smart, targets: [{model: first/large}]}\n"
+GOOGLES = """
+providers:
+  first: {dialect: openai, base_url: "http://127.0.0.1:9/v1", api_key: k, proxy: none, models: [large]}
+  g: {dialect: gemini, base_url: "http://127.0.0.1:9", api_key: k, proxy: none, models: [gem-2, gem-embedding]}
+models:
+  - {name: smart, targets: [{model: first/large}]}
+  - {name: quick, targets: [{model: g/gem-2}]}
+  - {name: "q-*", targets: [{model: "g/gem-*"}]}
+management_token: management-secret
+tokens: [{name: caller, token: caller-secret}]
+"""
 
 
 def client(api: Api) -> httpx2.AsyncClient:
@@ -59,15 +69,54 @@ def test_sdks_list_and_retrieve(configured: Api, wanted: str) -> None:
     assert by_anthropic(configured, key, wanted) == (["smart", "first/large"], (wanted, "model", wanted, 1970))
 
 
-def test_googles_sdk_reads_a_form_of_its_own(configured: Api) -> None:
-    """It sends its key in a field of its own; who sends a bearer beside it is none of its clients."""
+@pytest.fixture
+def of_google(api: Api, write: WriteSources) -> Api:
+    """The API on a configuration with models of two dialects."""
+    write(GOOGLES)
+    assert api.ask("POST", "/admin/config/reload").status == 200
+    return api
+
+
+def names(body: Any) -> list[str]:
+    """What a list in Google's form names."""
+    return [one["name"] for one in body["models"]]
+
+
+def test_googles_sdk_reads_a_form_of_its_own(of_google: Api) -> None:
+    """By its own path, or by a key in a field of its own; who sends a bearer beside it is none of its clients.
+
+    What does not answer in its API is not shown to it.
+    """
+    listed = ["models/quick", "models/q-2", "models/q-embedding", "models/gem-2", "models/gem-embedding"]
+    listed += ["models/g/gem-2", "models/g/gem-embedding"]
     google = {"x-goog-api-key": "caller-secret"}
-    body = configured.ask("GET", "/v1/models", key=None, headers=google).json
-    listed = types.ListModelsResponse.model_validate(body)
-    assert [(one.name, one.display_name) for one in listed.models or ()] == [("models/smart", "smart")]
-    assert configured.ask("GET", "/v1/models/smart", key=None, headers=google).json == body["models"][0]
-    assert configured.ask("GET", "/v1/models/absent", key=None, headers=google).status == 404
-    assert "data" in configured.ask("GET", "/v1/models", key="caller-secret", headers=google).json
+    for path, key in (("/v1/models", None), ("/v1beta/models", None), ("/v1beta/models", "caller-secret")):
+        body = of_google.ask("GET", path, key=key, headers=google if key is None else {}).json
+        assert names(body) == listed, path
+        for number, name in ((0, "quick"), (2, "q-embedding"), (-1, "g/gem-embedding")):
+            found = of_google.ask("GET", f"{path}/{name}", key=key, headers=google if key is None else {}).json
+            assert found == body["models"][number]
+            does = ["embedContent", "batchEmbedContents"] if "embed" in name else ["generateContent", "countTokens"]
+            assert found["supportedGenerationMethods"] == does
+            assert found["displayName"]
+        assert of_google.ask("GET", f"{path}/smart", key=key, headers=google if key is None else {}).status == 404
+    assert "data" in of_google.ask("GET", "/v1/models", key="caller-secret", headers=google).json
+
+
+@pytest.mark.parametrize(
+    ("bounds", "listed"),
+    [
+        ({"models": ["quick", "smart", "fine-tuned", "first/new", "g/new"]}, ["quick", "fine-tuned", "g/new"]),
+        ({"model": "quick"}, ["quick"]),
+        ({"model": "smart"}, []),
+        ({"model": "any"}, ["any"]),
+    ],
+)
+def test_googles_sdk_is_shown_what_its_token_may_use(of_google: Api, bounds: dict[str, Any], listed: list[str]) -> None:
+    """As others are; a name that nobody knows leads to the default provider of its API."""
+    key = of_google.make("POST", "/admin/tokens", bounds)["token"]
+    assert names(of_google.ask("GET", "/v1beta/models", key=key).json) == [f"models/{name}" for name in listed]
+    assert of_google.ask("GET", "/v1beta/models/gem-2", key=key).status == 404
 
 
 def test_a_token_of_the_file_may_use_everything(configured: Api) -> None:
@@ -112,6 +161,17 @@ def test_refusals_are_in_the_form_of_the_api(configured: Api) -> None:
     assert (status, told["code"]) == (405, "method_not_allowed")
 
 
+def test_refusals_are_in_the_form_of_who_asks(configured: Api) -> None:
+    """Of Anthropic's SDK by the version that it always sends, of Google's by its path or by where its key is."""
+    version = {"anthropic-version": "2023-06-01"}
+    answer = configured.ask("GET", "/v1/models/absent", key="caller-secret", headers=version)
+    assert (answer.status, answer.json["type"], answer.json["error"]["type"]) == (404, "error", "not_found_error")
+    for path, headers in (("/v1beta/models", {}), ("/v1/models", {"x-goog-api-key": "unknown"})):
+        answer = configured.ask("GET", path, key=None, headers=headers)
+        assert (answer.status, answer.json["error"]["code"]) == (401, 401)
+        assert answer.json["error"]["status"] == "UNAUTHENTICATED"
+
+
 def test_suspended_and_expired_tokens_are_refused(configured: Api) -> None:
     """They learn nothing, as they could use nothing."""
     world = configured.world()
@@ -129,8 +189,11 @@ def test_paths_of_a_token_hold_here_too(configured: Api) -> None:
     for paths, listed, shown in (
         (["chat/completions"], 403, 403),
         (["models"], 200, 403),
-        (["/v1/models/**"], 200, 200),
+        (["/v1/models/**", "/v1beta/models/**"], 200, 200),
     ):
         key = configured.make("POST", "/admin/tokens", {"paths": paths})["token"]
         assert configured.ask("GET", "/v1/models", key=key).status == listed, paths
         assert configured.ask("GET", "/v1/models/smart", key=key).status == shown, paths
+        assert configured.ask("GET", "/v1beta/models", key=key).status == listed, paths
+    key = configured.make("POST", "/admin/tokens", {"paths": ["/v1/models"]})["token"]
+    assert configured.ask("GET", "/v1beta/models", key=key).status == 403

@@ -41,6 +41,7 @@ def test_a_price_has_all_its_fields(api: Api) -> None:
         "output_audio": None,
         "request": 1e-09,
         "tiers": [],
+        "services": [],
         "longest_output": None,
         "context": None,
         "price_version": f"{price_id}/1",
@@ -52,7 +53,7 @@ def test_a_price_has_all_its_fields(api: Api) -> None:
 
 
 def test_a_price_can_say_all_that_the_configuration_can(api: Api) -> None:
-    """Tiers by the size of the input, rates of sound and of the cache, and the model's bounds: kept, billed, shown."""
+    """Tiers of input and of service, rates of sound and of the cache, the model's bounds: kept, billed, shown."""
     api.world()
     rates = {
         "input": 2,
@@ -68,6 +69,7 @@ def test_a_price_can_say_all_that_the_configuration_can(api: Api) -> None:
         **NEW,
         **rates,
         "tiers": [{"above": 400_000, "input": 9, "output": 9}, {"above": 200_000, **rates, "input": 4}],
+        "services": [{"name": "flex", **rates, "output": 4}],
         "longest_output": 16_384,
         "context": 1_000_000,
     }
@@ -78,6 +80,7 @@ def test_a_price_can_say_all_that_the_configuration_can(api: Api) -> None:
     assert [tier["above"] for tier in made["tiers"]] == [200_000, 400_000]
     assert made["tiers"][0] == {**shown, "input": 4, "above": 200_000}
     assert (made["tiers"][1]["request"], made["tiers"][1]["cache_read"]) == (0, None)
+    assert made["services"] == [{**shown, "output": 4, "name": "flex"}]
     assert (made["longest_output"], made["context"]) == (16_384, 1_000_000)
 
     found = api.run(StoredOverrides(api.database).of_model("org_own", "openai", "gpt-5"))
@@ -99,6 +102,8 @@ def test_a_price_can_say_all_that_the_configuration_can(api: Api) -> None:
         ("tiers", [{"above": 1, "input": 1}]),
         ("tiers", [{"above": 1, "input": 1, "output": 1, "tiers": []}]),
         ("tiers", [{"above": 1, "input": 1, "output": 1}] * 33),
+        ("services", [{"name": "Flex tier", "input": 1, "output": 1}]),
+        ("services", [{"input": 1, "output": 1}]),
         ("longest_output", 0),
         ("context", 2**53),
         ("cache_write_1h", -1),

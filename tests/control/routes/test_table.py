@@ -166,6 +166,8 @@ def test_only_these_rows_are_open() -> None:
         "/stats",
         "/v1/models",
         "/v1/models/{model_id}",
+        "/v1beta/models",
+        "/v1beta/models/{model_id}",
     ]
 
 

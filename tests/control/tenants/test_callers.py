@@ -29,6 +29,16 @@ def test_ids_of_declared_tokens_are_looked_for_first(api: Api) -> None:
     assert api.run(callers.by_id(api.tenancy, OWN, declared, "tok_own")) == Caller("token", "tok_own")
 
 
+def test_declared_tokens_have_the_model_of_their_project(api: Api) -> None:
+    """Where the file has none for them."""
+    api.world()
+    api.make("PATCH", "/manage/projects/prj_own", {"model": "smart"})
+    for own, model, whose in ((None, "smart", "project"), ("m", "m", "token")):
+        declared = [Principal("tok_file", project_id="prj_own", organization_id="org_own", model=own)]
+        found = api.run(callers.by_id(api.tenancy, ROOT, declared, "tok_file"))
+        assert (found.model, found.model_of) == (model, whose)
+
+
 @pytest.mark.parametrize(("actor", "expected"), [(ROOT, "tok_foreign"), (OWN, None)])
 def test_secrets_lead_to_what_is_seen(api: Api, actor: Actor, expected: Any) -> None:
     """A token of another organisation is not there for a bounded manager."""

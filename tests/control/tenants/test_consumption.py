@@ -93,9 +93,9 @@ def test_what_is_not_kept_is_refused(asked: dict[str, Any], detail: str) -> None
     assert caught.value.detail.startswith(detail)
 
 
-def told(api: Api, actor: Actor, limit: int = 10, **asked: Any) -> Consumption:
+def told(api: Api, actor: Actor, limit: int = 10, skip: int = 0, **asked: Any) -> Consumption:
     """The answer."""
-    return api.run(consumption.told(api.database, actor, Question(**asked), now=NOW, limit=limit))
+    return api.run(consumption.told(api.database, actor, Question(**asked), now=NOW, limit=limit, skip=skip))
 
 
 def keys(answer: Consumption) -> list[tuple[str | int, int]]:
@@ -122,6 +122,9 @@ def test_the_total_is_of_all_groups(api: Api) -> None:
     answer = told(api, ROOT, 2, group_by="model")
     assert (len(answer.groups), answer.has_more, answer.total.requests) == (2, True, 5)
     assert told(api, ROOT, 5, group_by="model").has_more is False
+    rest = told(api, ROOT, 3, skip=2, group_by="model")
+    assert (answer.groups + rest.groups, rest.has_more) == (told(api, ROOT, 5, group_by="model").groups, False)
+    assert rest.total == answer.total
 
 
 def test_recent_use_of_one_subject(api: Api) -> None:

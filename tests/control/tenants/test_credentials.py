@@ -20,6 +20,7 @@ from sluicegate.control.tenants.credentials import (
     row_of,
     set_credential,
 )
+from sluicegate.domain.owner_marks import mark_of
 from sluicegate.domain.tenants import ProviderCredential
 from tests.control.actors import OWN, ROOT
 from tests.control.vault import FOREIGN_PROJECT, KEY, OWN_DIGEST, OWN_PROJECT, Vault
@@ -103,11 +104,11 @@ def test_a_deleted_key_is_gone(vault: Vault, log: FilteringBoundLogger) -> None:
 
 
 def test_workers_forget_the_tokens_of_the_project(vault: Vault) -> None:
-    """Set or deleted, the next request of each of its tokens goes by what holds then; other tokens stay known."""
-
+    """Set or deleted, the next request of each of its tokens goes by what holds then, also of those that files declare;
+    other tokens stay known."""
     put(vault, OWN_PROJECT)
     vault.run(delete_credential(vault.tenancy, ROOT, OWN_PROJECT, "openai"))
-    assert vault.announced == [[OWN_DIGEST]] * 2
+    assert [set(digests or ()) for digests in vault.announced] == [{OWN_DIGEST, mark_of(OWN_PROJECT)}] * 2
 
 
 def test_keys_are_listed_by_provider(vault: Vault) -> None:

@@ -79,6 +79,18 @@ def test_projects_keep_bodies_of_their_declared_tokens(api: Api) -> None:
     assert (found.of(DECLARED).body_share, found.of(DECLARED).body_bytes) == (0.5, 99)
 
 
+def test_a_projects_model_answers_its_declared_tokens(api: Api) -> None:
+    """As those that were issued, unless the file has one for the token; its keys are of its project."""
+    a_world(api)
+    api.make("PATCH", "/manage/projects/prj_own", {"model": "smart"})
+    (found,) = said(api, DECLARED)
+    assert found.of(DECLARED).model == "smart"
+    assert found.of(replace(DECLARED, model="own")).model == "own"
+    with_keys = replace(found, credentials=(("openai", "sk-project"),))
+    assert with_keys.of(DECLARED).credentials == (("openai", "sk-project"),)
+    assert "sk-project" not in repr(with_keys)
+
+
 def test_owners_of_the_file_alone_say_nothing(api: Api) -> None:
     """The token is as its file has it, in the order of scopes; so is one that names others since it was asked for."""
     a_world(api)

@@ -139,7 +139,7 @@ SUBJECTS: Mapping[str, Subject] = {
 
 def settings_of(kind: str, url: str, **more: Any) -> SinkSettings:
     """Settings of a type, as a file would have them."""
-    return SinkSettings.model_validate({"type": kind, "url": url, **SUBJECTS[kind].settings, **more})
+    return SinkSettings.model_validate({"type": kind, "url": url, "timeout": 60, **SUBJECTS[kind].settings, **more})
 
 
 @asynccontextmanager

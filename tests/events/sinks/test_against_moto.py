@@ -48,6 +48,19 @@ def test_a_log_stream_is_made_and_filled(moto: str) -> None:
     asyncio.run(story())
 
 
+def test_batches_at_the_same_time_make_one_group(moto: str) -> None:
+    """A new group and stream are missing for all of them; whoever makes it second has no fault."""
+
+    async def story() -> None:
+        async with connected("cloudwatch", moto, log_group="busy") as sink:
+            await asyncio.gather(*(sink.deliver([exchange(number)]) for number in range(1, 9)))
+        where = {"logGroupName": "busy", "logStreamName": "sluicegate", "startFromHead": True}
+        found = await ask("cloudwatch", moto, "logs", "Logs_20140328", "GetLogEvents", where)
+        assert len(found["events"]) == 8
+
+    asyncio.run(story())
+
+
 def test_events_are_on_the_bus(moto: str) -> None:
     """An archive of the bus has counted them."""
 

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from sluicegate.events.sinks.aws import AwsError
-from sluicegate.events.sinks.base import Event, PartialError, TooLargeError
+from sluicegate.events.sinks.base import Event, PartialError, TooLargeError, TransientError
 from tests.events.sinks.contract import Scripted, answer, connected, exchange, scripted
 
 MISSING = answer(400, b'{"__type": "ResourceNotFoundException"}')
@@ -56,6 +56,7 @@ def test_events_are_put_in_the_order_of_time() -> None:
         ((MISSING, THERE), ["CreateLogStream"]),
         ((MISSING, MISSING, YES, YES), ["CreateLogStream", "CreateLogGroup", "CreateLogStream"]),
         ((MISSING, MISSING, THERE, YES), ["CreateLogStream", "CreateLogGroup", "CreateLogStream"]),
+        ((MISSING, MISSING, THERE, THERE), ["CreateLogStream", "CreateLogGroup", "CreateLogStream"]),
     ],
 )
 def test_what_is_missing_is_made(answers: tuple[bytes, ...], expected: list[str]) -> None:
@@ -63,7 +64,14 @@ def test_what_is_missing_is_made(answers: tuple[bytes, ...], expected: list[str]
     assert actions(deliver([exchange()], *answers)) == ["PutLogEvents", *expected, "PutLogEvents"]
 
 
-@pytest.mark.parametrize("answers", [(DENIED,), (MISSING, DENIED), (MISSING, MISSING, DENIED)])
+@pytest.mark.parametrize("answers", [(MISSING, YES, MISSING), (MISSING, MISSING, YES, MISSING)])
+def test_what_was_made_and_is_not_found_yet_is_no_fault_of_the_events(answers: tuple[bytes, ...]) -> None:
+    """They are sent again: the service does not know at once, everywhere, what was made."""
+    with pytest.raises(TransientError, match=r"^ResourceNotFoundException$"):
+        deliver([exchange()], *answers)
+
+
+@pytest.mark.parametrize("answers", [(DENIED,), (MISSING, DENIED), (MISSING, MISSING, DENIED), (MISSING, YES, DENIED)])
 def test_what_may_not_be_made_is_refused(answers: tuple[bytes, ...]) -> None:
     """With the name of the error."""
     with pytest.raises(AwsError, match=r"^AccessDeniedException$"):

@@ -42,7 +42,7 @@ class Trial:
         self.log = log
         self.shown = ""
 
-    def __call__(self, *answers: bytes, events: int = 1, timeout: float = 5.0, attempts: int = 30) -> Scripted:
+    def __call__(self, *answers: bytes, events: int = 1, timeout: float = 60.0, attempts: int = 30) -> Scripted:
         """Deliver events to a server that answers so, and yes after that."""
         return asyncio.run(self._deliver(answers, events, timeout, attempts))
 
@@ -107,7 +107,8 @@ def test_silence_passes(trial: Trial, captured: LogCapture) -> None:
     """An answer that does not come is given up in time, and asked for again."""
     trial(HANG, timeout=0.2)
     assert trial.counts.sent == 1
-    assert [line["reason"] for line in captured.entries if "reason" in line] == ["no answer in time"]
+    # Also the answers after that may take too long on a machine with much to do.
+    assert {line["reason"] for line in captured.entries if "reason" in line} == {"no answer in time"}
 
 
 @every_sink

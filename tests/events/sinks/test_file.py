@@ -119,7 +119,7 @@ class Slow(RotatedFile):
     def write(self, lines: Sequence[bytes]) -> None:
         """Write when it is let."""
         self.begun.set()
-        self.released.wait(20)
+        self.released.wait(60)
         super().write(lines)
 
 

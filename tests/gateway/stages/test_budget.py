@@ -5,11 +5,12 @@ import pytest
 
 from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.principal import Principal
-from sluicegate.domain.snapshot import ModelAlias, Target
+from sluicegate.domain.snapshot import ClientBounds, ModelAlias, Target
 from sluicegate.domain.tokens import digest
 from sluicegate.gateway.exchange import Exchange
 from sluicegate.gateway.heads import RequestHead
-from sluicegate.gateway.stages.budget import AROUND, budget
+from sluicegate.gateway.stages.budget import AROUND, LONGEST_UNREAD, budget
+from sluicegate.gateway.unmetered import LONGEST_PROMPT, MOST_OF_IMAGE, MOST_OF_SOUND, MOST_SHOWN
 from sluicegate.wire.link import Counted
 from tests.gateway.limits import REQUESTS, TOKENS, USD, whose
 from tests.gateway.node import TOKEN, Node, Peer, a_provider, a_request, a_snapshot, parts
@@ -52,12 +53,17 @@ def test_who_has_no_limits_is_admitted(node: Node) -> None:
         ("/v1/chat/completions", b'{"model":"m"}', 13 + AROUND + 8000),
         ("/v1/embeddings", b'{"model":"m","input":"abc"}', 27 + AROUND),
         ("/v1/responses", b'{"model":"m","previous_response_id":"r","max_output_tokens":9}', 200_009),
-        ("/v1/images/generations", b'{"model":"m","prompt":"a cat"}', 0),
+        ("/v1/moderations", b'{"model":"m","input":"a cat"}', 0),
+        ("/v1/images/generations", b'{"model":"m","prompt":"a cat"}', LONGEST_PROMPT + MOST_OF_IMAGE),
+        ("/v1/images/generations", b'{"model":"m","prompt":"a cat","n":4}', LONGEST_PROMPT + 4 * MOST_OF_IMAGE),
+        ("/v1/images/edits", b'{"model":"m","n":1}', LONGEST_PROMPT + MOST_SHOWN * 8_000 + MOST_OF_IMAGE),
+        ("/v1/audio/speech", b'{"model":"m","input":"a cat"}', MOST_OF_SOUND),
+        ("/v1/videos", b'{"model":"m","prompt":"a cat"}', 0),
         ("/v1/chat/completions", b"", 8000),
     ],
 )
 def test_the_worst_case_is_set_aside(node: Node, path: str, body: bytes, tokens: int) -> None:
-    """What can be read, and what can be written; nothing for operations that are not paid by the token."""
+    """What can be read, and what can be written; nothing for operations whose answers report no tokens."""
     node.link.prices["m"] = PRICE
     limited(node, whose(HUGE))
     asks(node, body, path)
@@ -65,19 +71,40 @@ def test_the_worst_case_is_set_aside(node: Node, path: str, body: bytes, tokens:
 
 
 def test_a_body_that_cannot_be_read_is_bounded_by_its_length(node: Node) -> None:
-    """It has no price either, so a limit in dollars refuses it."""
+    """It may have the longest answers, and has no price either, so that a limit in dollars refuses it."""
+    node.services.configure(a_snapshot(bounds=ClientBounds(held_body_bytes=999)))
     limited(node, whose(HUGE))
-    encoded = a_request(fields=("Content-Encoding: identity",), body=b"0" * 1000)
-    node.client().says(encoded)
-    assert reserved(node) == 1000 + 16_384
+    long = a_request(body=b"0" * 1000)
+    node.client().says(long)
+    assert reserved(node) == 1000 + LONGEST_UNREAD
     limited(node, whose(USD))
-    assert parts(node.client().says(encoded).hears())[0] == 400
+    assert parts(node.client().says(long).hears())[0] == 400
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("Content-Type: text/plain",),
+        ("Content-Type:",),
+        ("Content-Type: application/json", "Content-Encoding: identity"),
+        ("Content-Type: application/json", "Content-Encoding: Identity"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/openai/chat/completions"])
+def test_a_cap_is_seen_by_whatever_name_the_body_goes(node: Node, path: str, fields: tuple[str, ...]) -> None:
+    """Providers read JSON whatever its type is said to be: so is what they would read there."""
+    node.link.prices["m"] = PRICE
+    limited(node, whose(HUGE))
+    body = b'{"model":"m","n":3,"max_tokens":90000}'
+    raw = a_request(path, b"", fields=(*fields, f"Content-Length: {len(body)}"))
+    node.client().says(raw + body)
+    assert reserved(node) == len(body) + AROUND + 270_000
 
 
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
-        (b"", ("Content-Type: text/plain", "Transfer-Encoding: chunked")),
+        (b"", ("Content-Encoding: br", "Transfer-Encoding: chunked")),
         (b"\x1f\x8b" + b"0" * 998, ("Content-Encoding: gzip",)),
     ],
 )
@@ -85,7 +112,7 @@ def test_a_body_of_unknown_length_may_be_the_longest(node: Node, body: bytes, fi
     """Chunked and not held, or compressed: a few bytes may stand for a million."""
     limited(node, whose(HUGE))
     node.client().says(a_request(body=body, fields=fields))
-    assert reserved(node) == 1_000_000 + 16_384
+    assert reserved(node) == 1_000_000 + LONGEST_UNREAD
 
 
 @pytest.mark.parametrize(
@@ -94,7 +121,7 @@ def test_a_body_of_unknown_length_may_be_the_longest(node: Node, body: bytes, fi
         (b'{"model":"m"}', (), 13 + AROUND + 8000),
         (b'{"model":"m","max_tokens":50}', (), 29 + AROUND + 50),
         (b'{"model":"m","max_tokens":5,"messages":[{"type":"image_url"}]}', (), None),
-        (b"0" * 1000, ("Content-Encoding: identity",), 1000 + 16_384),
+        (b"0" * 1000, ("Content-Encoding: gzip",), 1_000_000 + LONGEST_UNREAD),
     ],
 )
 def test_what_a_template_adds_is_set_aside_too(
@@ -246,6 +273,85 @@ def test_a_tool_with_a_fee_has_no_price(node: Node) -> None:
     asks(node, body, "/v1/responses")
     assert node.provider.hears().endswith(body)
     node.services.configure(a_snapshot(unknown_price="free"))
-    limited(node, whose(USD))
+    limited(node, whose(msgspec.structs.replace(USD, maximum=2_000_000)))
     asks(node, body, "/v1/responses")
+    assert node.provider.hears().endswith(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "tokens"),
+    [
+        (b'{"model":"m","max_output_tokens":5,"input":[{"type":"item_reference","id":"i"}]}', 200_005),
+        (b'{"model":"m","max_output_tokens":5,"input":[{"fil\\u0065_id":"i"}]}', 200_005),
+        (b'{"model":"m","max_output_tokens":5,"prompt":{"id":"p"}}', 1_000_005),
+        (b'{"model":"m","max_output_tokens":5,"tools":[{"type":"web_search"}]}', 1_000_005),
+        (b'{"model":"m","max_output_tokens":5,"tools":[{"type":"we\\u0062_search"}]}', 1_000_005),
+        (b'{"model":"m","max_output_tokens":5,"tools":[{"type":"mcp"}]}', 1_000_005),
+    ],
+)
+def test_what_a_model_is_led_to_is_set_aside(node: Node, body: bytes, tokens: int) -> None:
+    """What is kept elsewhere is as long as a model can hold; what tools bring is read again at each step. A limit with
+    less than that refuses it: to count the bytes would tell nothing."""
+    node.link.prices["m"] = PRICE
+    limited(node, whose(HUGE))
+    asks(node, body, "/v1/responses")
+    assert reserved(node) == tokens
+    limited(node, whose(TOKENS))
+    assert parts(asks(node, body, "/v1/responses").hears())[0] == 429
+    assert not node.link.questions
+
+
+def test_an_escaped_letter_hides_no_fee(node: Node) -> None:
+    """Nor does a prompt that the provider keeps, with tools of its own."""
+    node.link.prices["m"] = PRICE
+    limited(node, whose(USD))
+    for body, parameter in (
+        (b'{"model":"m","max_output_tokens":5,"tools":[{"type":"we\\u0062_search"}]}', "tools"),
+        (b'{"model":"m","max_output_tokens":5,"prompt":{"id":"p"}}', "prompt"),
+    ):
+        status, _, answer = parts(asks(node, body, "/v1/responses").hears())
+        assert (status, msgspec.json.decode(answer)["error"]["param"]) == (400, parameter)
+    assert not node.opener.peers
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "tokens"),
+    [
+        ("/v1/chat/completions", b'{"model":"m","max_tokens":5,"n_predict":700}', 700),
+        ("/v1/completions", b'{"model":"m","max_tokens":5,"n_predict":700,"prompt":"a"}', 700),
+        ("/v1/chat/completions", b'{"model":"m","max_tokens":5,"n":"7"}', 35),
+    ],
+)
+def test_what_model_servers_read_besides_is_a_cap_as_well(node: Node, path: str, body: bytes, tokens: int) -> None:
+    """llama.cpp goes by `n_predict` before it looks at others, and servers in Python take a text for a number."""
+    node.link.prices["m"] = PRICE
+    limited(node, whose(HUGE))
+    asks(node, body, path)
+    assert reserved(node) == len(body) + AROUND + tokens
+
+
+def test_as_much_as_the_model_can_is_no_cap(node: Node) -> None:
+    """What is below zero is replaced by ours, wherever a server looks first."""
+    node.link.prices["m"] = msgspec.structs.replace(PRICE, longest_output=100_000)
+    limited(node, whose(TOKENS))
+    asks(node, b'{"model":"m","max_tokens":5,"n_predict":-1}')
+    sent = msgspec.json.decode(node.provider.hears().partition(b"\r\n\r\n")[2])
+    assert sent["max_tokens"] == sent["n_predict"] > 500
+
+
+@pytest.mark.parametrize(
+    ("body", "output"),
+    [
+        (b'{"max_tokens":90000,"n":2}', 180_000),
+        (b'{"max_output_tokens":7}', 7),
+        (b'{"messages":[]}', 16_384),
+        (b"[1]", 16_384),
+    ],
+)
+def test_what_seems_to_be_a_cap_is_believed_where_the_api_is_not_known(node: Node, body: bytes, output: int) -> None:
+    """None can be written there, and what is no JSON object is the provider's to judge."""
+    node.services.configure(a_snapshot(providers=(a_provider("some", "generic"),)))
+    limited(node, whose(HUGE))
+    asks(node, body, "/some/chat/completions")
+    assert reserved(node) == len(body) + AROUND + output
     assert node.provider.hears().endswith(body)

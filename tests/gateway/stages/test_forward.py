@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sluicegate.domain.principal import Principal
-from sluicegate.domain.snapshot import Snapshot
+from sluicegate.domain.snapshot import ModelAlias, Snapshot, Target
 from sluicegate.domain.tokens import digest
 from tests.gateway.node import PROVIDER_KEY, TOKEN, Node, a_provider, a_request, a_snapshot, an_answer, parts
 
@@ -175,6 +175,106 @@ def test_a_tokens_own_model_is_put_where_none_was_named(node: Node) -> None:
     assert b'"model":"glm-4.7"' in sent(node, a_request("/openai/chat/completions", b'{"messages":[]}'))
 
 
+OURS = (
+    ModelAlias("smart", (Target("anthropic", "claude"), Target("openai", "gpt-large")), sticky="user"),
+    ModelAlias("away", (Target("anthropic", "claude"),), fallbacks=((Target("openai", "gpt-small"),),)),
+    ModelAlias("g-*", (Target("gemini", "gemini-*"),)),
+)
+
+
+@pytest.mark.parametrize(
+    ("own", "path", "model", "alias"),
+    [
+        ("smart", "/openai/chat/completions", "gpt-large", "smart"),
+        ("smart", "/anthropic/v1/messages", "claude", "smart"),
+        ("away", "/openai/chat/completions", "gpt-small", "away"),
+        ("openai/gpt-9", "/openai/chat/completions", "gpt-9", None),
+        ("meta/llama", "/openai/chat/completions", "meta/llama", None),
+        ("g-flash", "/gemini/v1beta/models/a:generateContent", "gemini-flash", "g-*"),
+    ],
+)
+def test_a_tokens_own_model_means_the_same_where_the_path_names_the_provider(
+    node: Node, own: str, path: str, model: str, alias: str | None
+) -> None:
+    """A name of ours is what it stands for there, not what the provider is to be asked for."""
+    node.services.configure(a_snapshot(models=OURS))
+    answers(node, Principal("tok_1", model=own))
+    client = node.client().says(a_request(path, b'{"model":"a"}'))
+    assert (f"/models/{model}:" if "/models/" in path else f'{{"model":"{model}"}}').encode() in node.provider.hears()
+    node.provider.says(an_answer())
+    _, told, _ = parts(client.hears())
+    assert (told["x-gateway-model"], told["x-gateway-provider"]) == (model, path.split("/")[1])
+    assert told.get("x-gateway-alias") == alias
+
+
+@pytest.mark.parametrize("own", ["away", "anthropic/claude", "g-flash"])
+def test_a_tokens_own_model_of_somebody_else_is_not_asked_for_here(node: Node, own: str) -> None:
+    """Where the path names a provider that none of its targets is of, nobody is asked."""
+    node.services.configure(a_snapshot(models=(ModelAlias("away", (Target("anthropic", "claude"),)), *OURS[2:])))
+    answers(node, Principal("tok_1", model=own))
+    status, body = refused(node, a_request("/openai/chat/completions"))
+    assert (status, f"bound to the model '{own}', which is not served by openai".encode() in body) == (403, True)
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"{}"', b'\xef\xbb\xbf{"model":"dear"}', '{"model":"dear"}'.encode("utf-16")])
+def test_a_body_that_nobody_reads_is_no_way_around_a_tokens_own_model(node: Node, body: bytes) -> None:
+    """Its provider might read it."""
+    answers(node, Principal("tok_1", model="glm-4.7"))
+    status, told = refused(node, a_request("/openai/chat/completions", body))
+    assert (status, b"not a JSON object" in told) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("principal", "fields", "expected"),
+    [
+        (Principal("tok_1", models=("a", "b")), '"models":["a","b"]', 200),
+        (Principal("tok_1", models=("a", "b")), '"models":["a","dear"]', 403),
+        (Principal("tok_1", models=("a", "b")), '"fallbacks":[{"model":"dear"}]', 403),
+        (Principal("tok_1", models=("a", "b")), '"models":["a"],"models":["dear"]', 400),
+        (Principal("tok_1", model="a"), '"fallbacks":[{"model":"dear"}]', 403),
+        (Principal("tok_1", models=("a",)), '"tools":[{"type":"advisor","model":"dear"}]', 403),
+        (Principal("tok_1", model="a"), '"fallbacks":[]', 200),
+        (Principal("tok_1"), '"models":["dear"]', 200),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/openai/chat/completions"])
+def test_models_to_fall_back_to_are_no_way_around_the_list(
+    node: Node, path: str, principal: Principal, fields: str, expected: int
+) -> None:
+    """What has the provider itself ask another model is held against the token's models, too."""
+    answers(node, principal)
+    client = node.client().says(a_request(path, f'{{"model":"a","messages":[],{fields}}}'.encode()))
+    if expected == 200:
+        node.provider.says(an_answer())
+    status, _, _ = parts(client.hears())
+    assert (status, bool(node.opener.peers)) == (expected, expected == 200)
+
+
+UPGRADE = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: k", "Sec-WebSocket-Version: 13")
+
+
+@pytest.mark.parametrize(
+    ("path", "is_admitted"),
+    [
+        ("/v1/realtime?model=small", True),
+        ("/openai/realtime?a=b&model=small", True),
+        ("/v1/realtime?model=dear", False),
+        ("/v1/realtime?model=small&model=dear", False),
+        ("/v1/realtime?mod%65l=dear", False),
+        ("/v1/realtime", False),
+        ("/v1/responses", False),
+        ("/openai/v1/responses?model=small", False),
+    ],
+)
+def test_a_websocket_is_no_way_around_the_list(node: Node, path: str, *, is_admitted: bool) -> None:
+    """Only where its address names nothing but models of the list is it opened: its messages may name any."""
+    answers(node, Principal("tok_1", models=("small",)))
+    client = node.client().says(a_request(path, b"", method="GET", fields=UPGRADE))
+    assert bool(node.opener.peers) == is_admitted
+    if not is_admitted:
+        assert parts(client.hears())[0] == 403
+
+
 def test_a_tokens_own_model_leaves_other_operations_alone(node: Node) -> None:
     """A chat model makes no embeddings."""
     answers(node, Principal("tok_1", model="glm-4.7"))
@@ -190,13 +290,35 @@ def test_a_tokens_own_model_takes_the_place_of_the_paths(node: Node, path: str) 
         assert got.startswith(b"POST /v1beta/models/gemini-flash:generateContent HTTP/1.1\r\n")
 
 
-@pytest.mark.parametrize("fields", [("Content-Encoding: gzip",), ("Content-Encoding: identity",)])
-def test_a_model_that_cannot_be_seen_is_no_way_around_the_list(node: Node, fields: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/openai/chat/completions", "/openai/audio/transcriptions"])
+def test_a_model_that_cannot_be_seen_is_no_way_around_the_list(node: Node, path: str) -> None:
     """A compressed body, or one that is not JSON, is refused to a token that may use some models only."""
     answers(node, Principal("tok_1", models=("gpt-4o",)))
-    for path in ("/v1/chat/completions", "/openai/chat/completions", "/openai/audio/transcriptions"):
-        status, body = refused(node, a_request(path, b"\x1f\x8b", fields=fields))
-        assert (status, b"no model can be seen" in body) == (403, True)
+    status, body = refused(node, a_request(path, b"\x1f\x8b", fields=("Content-Encoding: gzip",)))
+    assert (status, b"no model can be seen" in body) == (403, True)
+    status, _ = refused(node, a_request(path, b"\x1f\x8b", fields=("Content-Encoding: identity",)))
+    assert status == (400 if path.startswith("/v1") else 403)
+
+
+def as_type(field: str, model: bytes) -> bytes:
+    """A chat with this model, its body of the type that the field says."""
+    body = b'{"model":"%b"}' % model
+    return a_request("/v1/chat/completions", b"", fields=(field, f"Content-Length: {len(body)}")) + body
+
+
+@pytest.mark.parametrize("field", ["Content-Type: text/plain", "Content-Type:", "Content-Encoding: identity"])
+def test_a_body_by_any_other_name_is_no_way_around_the_list(node: Node, field: str) -> None:
+    """Providers read it as JSON whatever its type, and so it is read here."""
+    answers(node, Principal("tok_1", models=("gpt-4o",)))
+    assert refused(node, as_type(field, b"o1-pro"))[0] == 403
+    assert sent(node, as_type(field, b"gpt-4o")).endswith(b'{"model":"gpt-4o"}')
+
+
+@pytest.mark.parametrize("field", ["Content-Type: text/plain", "Content-Type:", "Content-Encoding: identity"])
+def test_a_tokens_own_model_takes_the_place_of_one_by_any_other_name(node: Node, field: str) -> None:
+    """In what is sent, whatever its type."""
+    answers(node, Principal("tok_1", model="gpt-4o-mini"))
+    assert sent(node, as_type(field, b"o1-pro")).endswith(b'{"model":"gpt-4o-mini"}')
 
 
 def test_operations_without_a_model_are_open_to_a_bound_token(node: Node) -> None:

@@ -96,6 +96,7 @@ def test_sums_are_grouped(place: Place, wanted: Wanted, by: By, found: list[tupl
             assert (await session.rollups.total(wanted)).requests == sum(number for _, number in found)
             few = await session.rollups.by(wanted, by, limit=1)
             assert few == groups[:1]
+            assert await session.rollups.by(wanted, by, limit=100, skip=1) == groups[1:]
 
     place.run(use)
 

@@ -74,11 +74,27 @@ class Client:
                 headers={name: value for name, value in headers.items() if value is not None},
             )
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
-            advice = "does the gateway run there? Else name its address: --manage-api-base-url, or MANAGE_API_BASE_URL"
-            raise ManageError(f"{self._where}: {_words(error)}; {advice}", UNREACHABLE) from None
+            raise _unreached(self._where, error) from None
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise ManageError(_lost(self._where, method, idempotency_key, error), UNREACHABLE) from None
         return self._read(response)
+
+    def pour(self, path: str, query: Mapping[str, str]) -> Iterator[bytes]:
+        """Read an answer as it comes, whatever it is made of. Raises ManageError, also where it ends half way."""
+        import httpx2
+
+        try:
+            with self._http.stream("GET", path, params=query) as response:
+                if not response.is_success:
+                    response.read()
+                    self._read(response)
+                if response.headers.get("content-type", "").startswith("text/html"):
+                    raise ManageError(f"{self._where}{path}: the answer is a page; is this the gateway?", FAILED)
+                yield from response.iter_bytes()
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
+            raise _unreached(self._where, error) from None
+        except (httpx2.TransportError, httpx2.DecodingError) as error:
+            raise ManageError(f"{_lost(self._where, 'GET', None, error)}; this is not all of it", UNREACHABLE) from None
 
     def pages(self, path: str, query: Mapping[str, str]) -> Iterator[Any]:
         """Every page of a list from `query` on, one after the other."""
@@ -158,6 +174,11 @@ def _trusting(ca_file: str | None) -> Any:
 
 def _words(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+def _unreached(where: str, error: Exception) -> ManageError:
+    advice = "does the gateway run there? Else name its address: --manage-api-base-url, or MANAGE_API_BASE_URL"
+    return ManageError(f"{where}: {_words(error)}; {advice}", UNREACHABLE)
 
 
 def _lost(where: str, method: str, idempotency_key: str | None, error: Exception) -> str:

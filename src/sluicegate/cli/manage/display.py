@@ -72,8 +72,10 @@ class Display:
         if cursor is not None:
             self.remark(f"There are more: --after {printable(str(cursor))}, or --all")
 
-    def groups(self, kind: Kind, shown: Mapping[str, Any]) -> None:
-        """Show groups of `data`, and what they come to together as the last line of the table."""
+    def groups(self, kind: Kind, pages: Iterable[Mapping[str, Any]]) -> None:
+        """Show groups of `data` on all pages, and what they come to together as the last line of the table."""
+        read = list(pages)
+        shown = {**read[-1], "data": [group for page in read for group in page["data"]]}
         if self.form is Form.JSON:
             self._json(shown)
         elif self.form is Form.IDS:
@@ -82,7 +84,8 @@ class Display:
         else:
             self._rows(kind.columns, [*shown["data"], {**shown["total"], kind.id_field: "total"}])
             if shown["has_more"]:
-                self.remark("There are more: the total is of all of them")
+                cursor = printable(str(shown.get("next_cursor")))
+                self.remark(f"There are more: --after {cursor}, or --all; the total is of all of them")
 
     def done(self, kind: Kind, identifier: str, what: str) -> None:
         """Say that something has happened to an object that is answered with no more than that."""

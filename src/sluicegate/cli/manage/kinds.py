@@ -49,6 +49,12 @@ LIMIT = Kind(
     "limit_id",
     ("limit_id", "scope", "scope_id", "metric", "window", "maximum", "enforcement", "created_at"),
 )
+PRICE = Kind(
+    "price",
+    "/manage/prices",
+    "price_id",
+    ("price_id", "organization_id", "provider", "model", "input", "output", "price_version", "created_at"),
+)
 ADMIN_KEY = Kind(
     "admin key",
     "/admin/admin-keys",

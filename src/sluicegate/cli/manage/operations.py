@@ -51,7 +51,12 @@ def issue(
 
 def show(session: Session, kind: Kind, identifier: str) -> None:
     """Show an object."""
-    session.display.one(kind, _object(session.client.ask("GET", below(kind, identifier))))
+    show_answer(session, kind, session.client.ask("GET", below(kind, identifier)))
+
+
+def show_answer(session: Session, kind: Kind, answer: Answer) -> None:
+    """Show the object that was answered."""
+    session.display.one(kind, _object(answer))
 
 
 def show_part(session: Session, kind: Kind, identifier: str, part: str) -> None:
@@ -83,13 +88,13 @@ def update(session: Session, kind: Kind, identifier: str, body: Mapping[str, Any
     if not body:
         raise ManageError("There is nothing to change: say what, or see --help", USAGE)
     answer = session.client.ask("PATCH", below(kind, identifier), body=body, if_match=entity_tag(if_match))
-    session.display.one(kind, _object(answer))
+    show_answer(session, kind, answer)
 
 
 def act(session: Session, kind: Kind, identifier: str, verb: str, *, if_match: str | None) -> None:
     """Do what only has a name to an object, and show it."""
     answer = session.client.ask("POST", f"{below(kind, identifier)}/{verb}", if_match=entity_tag(if_match))
-    session.display.one(kind, _object(answer))
+    show_answer(session, kind, answer)
 
 
 def remove(

@@ -1,10 +1,14 @@
 """`sluicegate manage request`."""
 
+from enum import StrEnum
+from itertools import islice
 from typing import Annotated
 
 import typer
 
 from sluicegate.cli.manage import operations
+from sluicegate.cli.manage.display import Form
+from sluicegate.cli.manage.failure import USAGE, ManageError
 from sluicegate.cli.manage.kinds import REQUEST, USED
 from sluicegate.cli.manage.options import After, All, Identifier, Limit, Session, group, managing
 from sluicegate.cli.manage.values import given
@@ -29,10 +33,18 @@ _Status = Annotated[
 ]
 _Error = Annotated[str | None, typer.Option("--error", show_default=False, help="Code of the failure.")]
 _Beginning = Annotated[str | None, typer.Option("--request-id", show_default=False, help="How the id begins.")]
+_GROUPS = "Groups of a page: 1000."
 _By = Annotated[
     str,
     typer.Option("--by", help="hour, day, organization, project, user, token, provider, model or tag."),
 ]
+
+
+class Written(StrEnum):
+    """How an export is written."""
+
+    JSONL = "jsonl"
+    CSV = "csv"
 
 
 @app.command("list")
@@ -75,6 +87,46 @@ def list_them(
 
 @app.command()
 @managing
+def export(
+    session: Session,
+    form: Annotated[Written, typer.Option("--format", help="JSON lines, or CSV with a line of names.")] = Written.JSONL,
+    organization: _Organization = None,
+    project: _Project = None,
+    user: _User = None,
+    token_id: _Token = None,
+    provider: _Provider = None,
+    model: _Model = None,
+    status: _Status = None,
+    error: _Error = None,
+    tag: _Tag = None,
+    since: _Since = None,
+    until: _Until = None,
+    request_id: _Beginning = None,
+) -> None:
+    """Write all requests that fit to standard output, newest first."""
+    if session.display.form is Form.IDS or (session.display.form is Form.JSON and form is not Written.JSONL):
+        raise ManageError("--quiet and --json: an export has the form that --format names", USAGE)
+    query = given(
+        format=form.value,
+        org_id=organization,
+        project_id=project,
+        user_id=user,
+        token_id=token_id,
+        provider=provider,
+        model=model,
+        status=status,
+        error=error,
+        tag=tag,
+        since=since,
+        until=until,
+        request_id=request_id,
+    )
+    for part in session.client.pour(f"{REQUEST.path}/export", query):
+        typer.echo(part, nl=False)
+
+
+@app.command()
+@managing
 def show(session: Session, identifier: Identifier) -> None:
     """Show one."""
     operations.show(session, REQUEST, identifier)
@@ -101,6 +153,9 @@ def usage(
     tag: _Tag = None,
     since: _Since = None,
     until: _Until = None,
+    after: After = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, max=1000, show_default=False, help=_GROUPS)] = None,
+    is_all: All = False,
 ) -> None:
     """Show what requests come to: of the last 30 days if no time is named, by hour of the last 24 hours."""
     query = given(
@@ -114,5 +169,8 @@ def usage(
         tag=tag,
         since=since,
         until=until,
+        after=after,
+        limit=None if limit is None else str(limit),
     )
-    session.display.groups(USED, session.client.ask("GET", USED.path, query=query).body)
+    pages = session.client.pages(USED.path, query)
+    session.display.groups(USED, pages if is_all else islice(pages, 1))

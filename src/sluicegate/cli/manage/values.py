@@ -36,6 +36,17 @@ def metadata(text: str | None) -> dict[str, Any] | None:
     return value
 
 
+def objects(text: str, option: str) -> list[dict[str, Any]]:
+    """A JSON array of objects. Raises ManageError."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ManageError(f"{option} must be a JSON array of objects", USAGE)
+    return value
+
+
 def entity_tag(text: str | None) -> str | None:
     """What `--if-match` names, as an entity tag: `3` and `"3"` are the same (RFC 9110 section 8.8.3)."""
     if text is None or text == "*":

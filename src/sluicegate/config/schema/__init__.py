@@ -23,7 +23,7 @@ from sluicegate.config.schema.logs import LogSample, LogSettings
 from sluicegate.config.schema.metrics import Metrics
 from sluicegate.config.schema.models import ModelSettings, ModelTarget, StickyHeader
 from sluicegate.config.schema.notices import NoticeSettings
-from sluicegate.config.schema.prices import PriceSettings, PriceTier, RateSettings
+from sluicegate.config.schema.prices import PriceService, PriceSettings, PriceTier, RateSettings
 from sluicegate.config.schema.providers import AllowEntry, DeploymentSettings, ProviderSettings
 from sluicegate.config.schema.resilience import (
     CircuitSettings,
@@ -58,6 +58,7 @@ __all__ = [
     "ModelSettings",
     "ModelTarget",
     "NoticeSettings",
+    "PriceService",
     "PriceSettings",
     "PriceTier",
     "ProviderSettings",

@@ -1,6 +1,8 @@
 """What models cost."""
 
-from pydantic import BaseModel
+from typing import Annotated
+
+from pydantic import BaseModel, Field
 
 from sluicegate.config import fields
 from sluicegate.config.schema.section import Section
@@ -36,6 +38,13 @@ class PriceTier(RateSettings, Section):
     """The whole exchange is at these rates when its input has more tokens than this."""
 
 
+class PriceService(RateSettings, Section):
+    """Rates of a service tier that costs something else than the usual one."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,32}$")]
+    """As the provider's answers call it: `flex`, `priority`, `batch`, `fast` …"""
+
+
 class PriceSettings(RateSettings, Section):
     """What a model costs, in place of what the bundled table says."""
 
@@ -43,6 +52,8 @@ class PriceSettings(RateSettings, Section):
     """The provider's name for the model, or `provider/model`; `*` stands for any text. The first that fits counts."""
     tiers: tuple[PriceTier, ...] = ()
     """Other rates, by the size of the input."""
+    services: tuple[PriceService, ...] = ()
+    """Other rates, by the service tier that an answer says it was served by."""
     longest_output: fields.Count | None = None
     """Most tokens that one answer of the model can have."""
     context: fields.Count | None = None

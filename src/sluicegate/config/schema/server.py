@@ -18,7 +18,7 @@ class Tls(Section):
     """The gateway's own certificate."""
 
     certificate: fields.PathName
-    """File with the certificate and its chain, PEM."""
+    """File with the certificate and its chain, PEM. What it and the key's hold is read anew with every reload."""
     key: fields.PathName
     """File with the private key, PEM, without a passphrase."""
 

@@ -14,9 +14,11 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from sluicegate.control.prices.upstream import Upstream, candidates, provider_of
 from sluicegate.domain.money import NANO
-from sluicegate.domain.pricing import Price, Rates, Tier
+from sluicegate.domain.pricing import Price, Rates, Service, Tier
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
@@ -25,6 +27,8 @@ _THOUSAND = 1_000
 _SOUND = re.compile(r"audio|realtime|transcri|tts|whisper|speech|voice")
 _NO_OUTPUT = re.compile(r"embed|rerank|moderation|bge|gte-|e5-|voyage|ada-00|guard")
 """Models whose answers have no tokens, so that no rate for output is needed."""
+_SERVICES = ("batch", "flex", "priority", "fast")
+"""Service tiers that the table knows, as answers call them."""
 _UNCOUNTED = re.compile(r".*(?:_hours|_mchars|_kpages|_messages_kcount)")
 """Units that no usage of ours tells."""
 _SEEN_INPUT = ("input_mtok", "input_text_mtok", "input_image_mtok", "input_video_mtok")
@@ -44,22 +48,27 @@ class Catalogue:
         return f"<Catalogue {self.version} providers={len(self._table)}>"
 
     def price(self, upstream: Upstream, model: str, now: datetime) -> Price | None:
-        """What the model costs at that moment; None where it is not known.
-
-        That is the standard tier, also where the table has prices of batches, or of other service tiers.
-        """
+        """What the model costs at that moment; None where it is not known."""
         found = self._model(upstream, model)
         if found is None:
             return None
-        values = {key: value for key, value in found.get_prices(now, None).__dict__.items() if value is not None}
-        return _price(self.version, f"{found.id} {model}".lower(), values, found.context_window or 0)
+        values = _values(found, now)
+        price = _price(self.version, f"{found.id} {model}".lower(), values, found.context_window or 0)
+        if price is None or not found.price_variants:
+            return price
+        served = {name: _values(found, now, name) for name in _SERVICES}
+        others = {name: its for name, its in served.items() if its != values}
+        return replace(
+            price, services=tuple(Service(name, _rates(its, 0), _tiers(its)) for name, its in others.items())
+        )
 
     def changes_at(self, upstream: Upstream, model: str, now: datetime) -> datetime | None:
         """When the price may be another one next; None if never."""
         found = self._model(upstream, model)
-        if found is None or not isinstance(found.prices, list):
+        if found is None:
             return None
-        moments = [at for one in found.prices for at in _moments(one.constraint, now.astimezone(UTC))]
+        conditional = [*(found.prices if isinstance(found.prices, list) else ()), *(found.price_variants or ())]
+        moments = [at for one in conditional for at in _moments(one.constraint, now.astimezone(UTC))]
         return min(moments, default=None)
 
     def models(self) -> Iterator[tuple[str, str]]:
@@ -94,13 +103,19 @@ def _price(version: str, name: str, values: dict[str, Any], context: int) -> Pri
         return None
     if _SOUND.search(name) and "input_audio_mtok" not in values and "output_audio_mtok" not in values:
         return None
+    return Price(version=version, rates=_rates(values, 0), tiers=_tiers(values), context=context)
+
+
+def _values(model: "ModelInfo", now: datetime, service: str | None = None) -> dict[str, Any]:
+    """What the table says of a model, for the usual service tier or another one."""
+    # Three names for the same thing: batches are a way of processing, fast answers of Anthropic's a speed.
+    context = None if service is None else {"service_tier": service, "processing": service, "speed": service}
+    return {key: value for key, value in model.get_prices(now, context).__dict__.items() if value is not None}
+
+
+def _tiers(values: dict[str, Any]) -> tuple[Tier, ...]:
     starts = sorted({tier.start for value in values.values() for tier in getattr(value, "tiers", ())})
-    return Price(
-        version=version,
-        rates=_rates(values, 0),
-        tiers=tuple(Tier(start, _rates(values, start + 1)) for start in starts),
-        context=context,
-    )
+    return tuple(Tier(start, _rates(values, start + 1)) for start in starts)
 
 
 def _rates(values: dict[str, Any], input_tokens: int) -> Rates:

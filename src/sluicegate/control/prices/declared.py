@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from sluicegate.config.schema import PriceSettings, RateSettings
 from sluicegate.domain.money import nano_dollars
-from sluicegate.domain.pricing import Price, Rates, Tier
+from sluicegate.domain.pricing import Price, Rates, Service, Tier
 
 
 class DeclaredPrices:
@@ -36,6 +36,7 @@ def _price(settings: PriceSettings) -> Price:
         tiers=tuple(Tier(tier.above, _rates(tier)) for tier in sorted(settings.tiers, key=lambda tier: tier.above)),
         longest_output=settings.longest_output or 0,
         context=settings.context or 0,
+        services=tuple(Service(one.name, _rates(one)) for one in settings.services),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.resolution.judgement import principal_of
@@ -102,7 +103,10 @@ class Stored:
     async def owners(self, principals: Collection[Principal]) -> Sequence[Said]:
         """What is said of each of these declared tokens and their owners."""
         async with self._database.reading() as session:
-            return await said_of(session, principals)
+            said = await said_of(session, principals)
+            projects = {one.project.id for one in said if one.project is not None}
+            keys = await self._credentials(session, projects) if projects else {}
+        return [one if one.project is None else replace(one, credentials=keys.get(one.project.id, ())) for one in said]
 
     async def last(self) -> int:
         """The sequence of the newest change."""

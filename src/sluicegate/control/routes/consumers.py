@@ -33,13 +33,14 @@ class DispatchedShown(Shown):
     """How a sink stands that is left to dispatchers.
 
     `source` is null where none has begun. `local`: `backlog_bytes` of this node's journal are not read, the oldest
-    event among them ended `lag_seconds` ago. `redis`: of the stream that the sink `stream` fills, `lag_entries` were
-    taken by no dispatcher, `pending_entries` were and are not delivered. `error` is the kind of failure where it cannot
-    be told.
+    event among them ended `lag_seconds` ago, and `is_running` is whether its dispatcher does. `redis`: of the stream
+    that the sink `stream` fills, `lag_entries` were taken by no dispatcher, `pending_entries` were and are not
+    delivered. `error` is the kind of failure where it cannot be told.
     """
 
     sink: str
     source: Literal["local", "redis"] | None
+    is_running: bool | None
     stream: str | None
     backlog_bytes: int | None
     lag_seconds: float | None
@@ -65,6 +66,7 @@ async def list_consumers(actor: Acting, context: Reached) -> ConsumersShown:
             DispatchedShown(
                 sink=one.sink,
                 source=one.source,
+                is_running=one.is_running,
                 stream=one.stream,
                 backlog_bytes=one.backlog_bytes,
                 lag_seconds=one.lag_seconds,

@@ -55,6 +55,8 @@ class UsageShown(Shown):
     """Hours and days in their order, without empty ones; others with most requests first."""
     has_more: bool
     """There are more groups than were asked for; the total is of all."""
+    next_cursor: str | None
+    """What `after` is to be for these; null where there are none."""
     total: SumsShown
 
 
@@ -99,11 +101,16 @@ async def show_usage(
     provider: Word = None,
     model: Word = None,
     limit: Annotated[int, Query(ge=1, le=MOST_GROUPS, description="Most groups of the answer.")] = MOST_GROUPS,
+    after: Annotated[
+        str | None, Query(pattern=r"^[0-9]{1,9}$", description="`next_cursor` of the answer before.")
+    ] = None,
 ) -> UsageShown:
     """What requests come to, by hour, day, organisation, project, user, token, provider, model or tag.
 
-    Of one project, user, token or tag it can be told by hour, day, provider and model.
+    Of one project, user, token or tag it can be told by hour, day, provider and model. Who reads page after page names
+    `until`, in the past: what is used meanwhile changes the order.
     """
+    skip = int(after or 0)
     question = Question(
         group_by=group_by,
         since=milliseconds(since),
@@ -117,13 +124,14 @@ async def show_usage(
         model=model or None,
     )
     tenancy = context.tenancy
-    told = await consumption.told(tenancy.database, actor, question, now=tenancy.now(), limit=limit)
+    told = await consumption.told(tenancy.database, actor, question, now=tenancy.now(), limit=limit, skip=skip)
     return UsageShown(
         since=moment(told.since),
         until=moment(told.until),
         group_by=group_by,
         data=[_group(group) for group in told.groups],
         has_more=told.has_more,
+        next_cursor=str(skip + limit) if told.has_more else None,
         total=sums_shown(told.total),
     )
 

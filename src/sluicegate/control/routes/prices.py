@@ -15,7 +15,7 @@ from sluicegate.control.routes.money import Usd, shown_dollars
 from sluicegate.control.routes.paging import IdentifierFilter, Listing, Paged, cursor_page
 from sluicegate.control.routes.route import Route
 from sluicegate.control.tenants import prices
-from sluicegate.domain.pricing import Price, Rates, Tier
+from sluicegate.domain.pricing import Price, Rates, Service, Tier
 from sluicegate.domain.tenants import PriceOverride
 
 _MOST_TIERS = 32
@@ -46,11 +46,20 @@ class TierGiven(RatesGiven):
     """The whole exchange is at these rates when its input has more tokens than this."""
 
 
+class ServiceGiven(RatesGiven):
+    """Rates of a service tier that costs something else than the usual one."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,32}$")]
+    """As the provider's answers call it: flex, priority, batch, fast …"""
+
+
 class PriceUpdate(RatesGiven):
     """A whole price: what it does not name is not set."""
 
     tiers: Annotated[list[TierGiven], Field(max_length=_MOST_TIERS)] = []
     """Other rates, by the size of the input; of two for the same size the last one counts."""
+    services: Annotated[list[ServiceGiven], Field(max_length=_MOST_TIERS)] = []
+    """Other rates, by the service tier that an answer says it was served by."""
     longest_output: Tokens | None = None
     """Most tokens that one answer of the model can have."""
     context: Tokens | None = None
@@ -85,6 +94,12 @@ class TierShown(RatesShown):
     above: int
 
 
+class ServiceShown(RatesShown):
+    """Rates for exchanges that were served by this service tier."""
+
+    name: str
+
+
 class PriceShown(RatesShown):
     """What a model costs in an organisation, in dollars."""
 
@@ -94,6 +109,8 @@ class PriceShown(RatesShown):
     model: str
     tiers: list[TierShown]
     """By the size of the input, the smallest first."""
+    services: list[ServiceShown]
+    """By the service tier that an answer says it was served by."""
     longest_output: int | None
     context: int | None
     price_version: str
@@ -112,6 +129,7 @@ def shown(override: PriceOverride) -> PriceShown:
         provider=override.provider,
         model=override.model,
         tiers=[TierShown(above=tier.above, **_shown_rates(tier.rates)) for tier in price.tiers],
+        services=[ServiceShown(name=one.name, **_shown_rates(one.rates)) for one in price.services],
         longest_output=price.longest_output or None,
         context=price.context or None,
         price_version=price.version,
@@ -128,6 +146,7 @@ def price_of(body: PriceUpdate) -> Price:
         tiers=tuple(Tier(tier.above, _rates(tier)) for tier in sorted(body.tiers, key=lambda tier: tier.above)),
         longest_output=body.longest_output or 0,
         context=body.context or 0,
+        services=tuple(Service(one.name, _rates(one)) for one in body.services),
     )
 
 

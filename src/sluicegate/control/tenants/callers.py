@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from sluicegate.control.tenants import tokens, users
 from sluicegate.control.tenants.actor import Actor, missing
+from sluicegate.control.tenants.declared import said_of
 from sluicegate.control.tenants.own_key import refusal_of
 from sluicegate.control.tenants.tenancy import Tenancy
 from sluicegate.control.token_directory import Declared
@@ -34,7 +35,7 @@ async def by_id(tenancy: Tenancy, actor: Actor, declared: Iterable[Principal], t
     """A token that a file declares, or one of the database. Raises ProblemError 404 for an unknown or foreign one."""
     principal = next((one for one in declared if one.token_id == token_id), None)
     if principal is not None and actor.may_see(principal.organization_id):
-        return _declared(principal, tenancy.now())
+        return await _declared(tenancy, principal)
     token = await tokens.find(tenancy, actor, token_id)
     found = await _stored(tenancy, token.digest)
     if found is None:
@@ -47,7 +48,7 @@ async def by_secret(tenancy: Tenancy, actor: Actor, declared: Sequence[Declared]
     key = digest(secret.encode())
     principal = next(filter(None, (directory.get(key) for directory in declared)), None)
     if principal is not None:
-        return _declared(principal, tenancy.now()) if actor.may_see(principal.organization_id) else None
+        return await _declared(tenancy, principal) if actor.may_see(principal.organization_id) else None
     found = await _stored(tenancy, key)
     if found is None or not actor.may_see(found.token.organization_id):
         return None
@@ -80,16 +81,19 @@ def _issued(found: ResolvedToken, now: int) -> Caller:
     )
 
 
-def _declared(principal: Principal, now: int) -> Caller:
+async def _declared(tenancy: Tenancy, principal: Principal) -> Caller:
     refusal = None if principal.is_active else "it is suspended"
-    if principal.expires_at is not None and principal.expires_at * 1000 <= now:
+    if principal.expires_at is not None and principal.expires_at * 1000 <= tenancy.now():
         refusal = f"it has expired at {datetime.fromtimestamp(principal.expires_at, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    async with tenancy.database.reading() as session:
+        model = (await said_of(session, [principal]))[0].of(principal).model
+    own: Literal["token", "project"] = "token" if principal.model is not None else "project"
     return Caller(
         "token",
         principal.token_id,
         principal.name,
-        model=principal.model,
-        model_of=None if principal.model is None else "token",
+        model=model,
+        model_of=None if model is None else own,
         models=principal.models,
         paths=principal.paths,
         refusal=refusal,

@@ -54,7 +54,9 @@ class Plan(NamedTuple):
 
 
 class Consumption(Struct, frozen=True):
-    """The answer. `total` is of all groups, those beyond the limit too; then `has_more` is True."""
+    """The answer. `total` is of all groups, those that were skipped and those beyond the limit too; `has_more` tells of
+    the latter.
+    """
 
     since: int
     until: int
@@ -70,14 +72,16 @@ class Recent(Struct, frozen=True):
     by_model: list[Group]
 
 
-async def told(database: Database, actor: Actor, question: Question, *, now: int, limit: int) -> Consumption:
-    """The answer, with at most `limit` groups; `now` is Unix milliseconds.
+async def told(
+    database: Database, actor: Actor, question: Question, *, now: int, limit: int, skip: int = 0
+) -> Consumption:
+    """The answer, with at most `limit` groups behind the first `skip`; `now` is Unix milliseconds.
 
     Raises ProblemError 404 for a foreign organisation, 422 for a question that no sums are kept for.
     """
     wanted, by = plan(replace(question, organization_id=actor.bounded(question.organization_id)), now)
     async with database.reading() as session:
-        groups = await session.rollups.by(wanted, by, limit=limit + 1)
+        groups = await session.rollups.by(wanted, by, limit=limit + 1, skip=skip)
         total = await session.rollups.total(wanted)
     return Consumption(wanted.since, wanted.until, groups[:limit], len(groups) > limit, total)
 

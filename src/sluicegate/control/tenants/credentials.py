@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.control.problems import ProblemError
 from sluicegate.control.secrets.key_ring import KeyRing, SealError
 from sluicegate.control.tenants.actor import Actor, missing
-from sluicegate.control.tenants.affected import MANY
+from sluicegate.control.tenants.affected import digests_of
 from sluicegate.control.tenants.tenancy import Tenancy, Transaction, conflicting
 from sluicegate.domain.tenants import Project, ProviderCredential
 from sluicegate.store.database import Session
@@ -181,8 +181,7 @@ async def _told(
     """Add the change to the audit log, and have the workers ask anew for the project's tokens."""
     credential = after or before
     assert credential is not None
-    tokens = await transaction.session.tokens.list(project_id=project.id, limit=MANY + 1)
-    await transaction.forget(None if len(tokens) > MANY else [token.digest for token in tokens])
+    await transaction.forget(await digests_of(transaction.session, project_id=project.id))
     await transaction.audit(
         action,
         target_kind="credential",

@@ -1,4 +1,4 @@
-"""What the database says of the owners of tokens that files declare: limits that were set, budgets, failure mode.
+"""What the database says of the owners of tokens that files declare: limits, budgets, failure mode, model and keys.
 
 Rule. Of several on the same metric and window of one scope the first counts, as for issued tokens (`bounds`): one that
       was set as such in the database, then a field of an owner there, then what the file says of the token, then a
@@ -27,6 +27,7 @@ class Said(Struct, frozen=True):
     """What the database says of one declared token and its owners, `owners` by id.
 
     `user_organization` is that of its user, whose calendar the user's budget is of; it need not be the token's.
+    `credentials` are its project's own provider keys, as `Principal` has them.
     """
 
     owners: tuple[str, ...]
@@ -34,6 +35,11 @@ class Said(Struct, frozen=True):
     organization: Organization | None = None
     user_organization: str | None = None
     project: Project | None = None
+    credentials: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        """Tell of whom; never the keys."""
+        return f"<Said {self.owners}>"
 
     def of(self, principal: Principal) -> Principal:
         """The token with what is said of it; as its file has it, where that names others by now."""
@@ -41,6 +47,9 @@ class Said(Struct, frozen=True):
             return principal
         merged = first_of_each(self.limits, principal.limits)
         principal = replace(principal, limits=tuple(sorted(merged, key=lambda one: _WIDEST_FIRST.index(one.scope))))
+        if self.project is not None:
+            model = self.project.model if principal.model is None else principal.model
+            principal = replace(principal, model=model, credentials=self.credentials)
         if self.project is not None and self.project.body_share:
             principal = replace(principal, body_share=self.project.body_share, body_bytes=self.project.body_bytes)
         if self.organization is None:

@@ -5,14 +5,22 @@ https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogE
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from sluicegate.config.schema import SinkSettings
 from sluicegate.events.sinks.aws import AwsError, Service, service
-from sluicegate.events.sinks.base import ALL_KINDS, Event, PartialError, Surroundings, TooLargeError
-from sluicegate.events.sinks.http import decoded
+from sluicegate.events.sinks.base import (
+    ALL_KINDS,
+    Event,
+    PartialError,
+    Surroundings,
+    TooLargeError,
+    TransientError,
+)
+from sluicegate.events.sinks.http import Answer, decoded
 from sluicegate.events.sinks.times import times_of
 
 MOST_BYTES = 1_048_576
@@ -35,7 +43,7 @@ class _Rejected(Struct, frozen=True, rename="camel"):
         return [*range(min(first, count)), *range(max(first, last), count)]
 
 
-class _Answer(Struct, frozen=True, rename="camel"):
+class _Put(Struct, frozen=True, rename="camel"):
     rejected_log_events_info: _Rejected | None = None
 
 
@@ -91,28 +99,35 @@ class CloudWatch:
         except AwsError as error:
             if str(error) != _MISSING:
                 raise
-            await self._make_stream()
-            answer = await self._service.call("PutLogEvents", request)
-        rejected = decoded(answer, _Answer).rejected_log_events_info
+            answer = await self._put_anew(request)
+        rejected = decoded(answer, _Put).rejected_log_events_info
         return rejected.indices(len(events)) if rejected else []
+
+    async def _put_anew(self, request: dict[str, Any]) -> Answer:
+        """Put events where group or stream were missing."""
+        await self._make_stream()
+        try:
+            return await self._service.call("PutLogEvents", request)
+        except AwsError as error:
+            if str(error) != _MISSING:
+                raise
+            # What was made is not known everywhere at once, and somebody may delete it again: no fault of the events.
+            raise TransientError(_MISSING) from error
 
     async def _make_stream(self) -> None:
         group = {"logGroupName": self._group}
         stream = {**group, "logStreamName": self._stream}
-        try:
-            await self._service.call("CreateLogStream", stream)
-        except AwsError as error:
-            if str(error) == _THERE:
-                # Somebody else has just made it.
-                return
-            if str(error) != _MISSING:
-                raise
-            await self._make_group(group)
-            await self._service.call("CreateLogStream", stream)
+        if not await self._made("CreateLogStream", stream):
+            await self._made("CreateLogGroup", group)
+            if not await self._made("CreateLogStream", stream):
+                raise TransientError(_MISSING)
 
-    async def _make_group(self, group: dict[str, str]) -> None:
+    async def _made(self, action: str, document: dict[str, str]) -> bool:
+        """Whether it is there now, made by us or by somebody else just before: batches are put at the same time."""
         try:
-            await self._service.call("CreateLogGroup", group)
+            await self._service.call(action, document)
         except AwsError as error:
-            if str(error) != _THERE:
+            if str(error) not in (_THERE, _MISSING):
                 raise
+            return str(error) == _THERE
+        return True

@@ -2,11 +2,11 @@
 
 What is set aside is the most the request can take (`domain/bounds.py`), for the metrics that a limit is about:
 
-- Tokens and dollars only for operations that a model is paid for by the token (`meter.METERED`); all others take one
-  request, and a place among those that run at the same time.
+- Tokens and dollars only for operations that a model is paid for by the token (`meter.METERED`), and tokens for images
+  and sound; all others take one request, and a place among those that run at the same time.
 - Where the bytes of a body refuse it alone (a token has at least one byte), its tokens are counted, once.
-- A body that cannot be read is bounded by its length (too large to be held, no JSON), or by what any model can read
-  (compressed), and has no price.
+- A body that cannot be read is bounded by its length (too large to be held), or by what any model can read
+  (compressed), may have the longest answers, and has no price.
 - A cap is written into the request where the client has none that is low enough. Where none can be written (no JSON, or
   an API without one) the answer is watched while it streams (`gateway/overrun.py`).
 - A WebSocket's use cannot be bounded: a hard limit of tokens or dollars refuses it. So is what runs later, and what
@@ -30,15 +30,22 @@ from sluicegate.domain.money import AmountError, nano_dollars
 from sluicegate.gateway.budgets import ASK_AGAIN_SECONDS
 from sluicegate.gateway.purses import TOKENS, USD, Purse, Reservation, amounts
 from sluicegate.gateway.refusals import refusal_of
+from sluicegate.gateway.request_body import UNCODED
 from sluicegate.gateway.stages.forward import choose, edit
 from sluicegate.gateway.stages.meter import METERED
-from sluicegate.gateway.unmetered import refuse_background, refuse_unmetered, refuse_websocket
-from sluicegate.wire.caps import Caps, is_plain, is_self_contained, is_usual, most_read, read_caps, with_cap
+from sluicegate.gateway.unmetered import (
+    in_advance,
+    price_at_most,
+    refuse_background,
+    refuse_paid_tools,
+    refuse_unmetered,
+    refuse_websocket,
+)
+from sluicegate.wire.caps import CapFields, Caps, is_usual, read_caps, with_cap
 from sluicegate.wire.link import Count, Counted
-from sluicegate.wire.paid_tools import paid_tool
 from sluicegate.wire.peek import PeekError
-from sluicegate.wire.stated import SILENT, Stated, runs_in_background, stated_in
-from sluicegate.wire.tiers import dearer_field
+from sluicegate.wire.reach import reach_of
+from sluicegate.wire.stated import Stated, runs_in_background, stated_in
 
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
@@ -50,9 +57,10 @@ UNCOUNTABLE: Final = -2
 AROUND: Final = 32
 """Tokens by which a count is raised: what providers put around messages differs, and the templates of open models begin
 with a prompt of their own (SmolLM's with some twenty tokens). Where it is longer, the provider's `prompt_overhead`."""
-_AS_IT_IS: Final = frozenset({b"", b"identity"})
-"""Encodings of a body whose length says something."""
+LONGEST_UNREAD: Final = 1_000_000
+"""Tokens that an answer to what we cannot read may have: some of the longest that any model writes."""
 _NO_CAPS: Final = Caps(None, 1)
+_USUAL_CAPS: Final = CapFields(("max_tokens", "max_completion_tokens", "max_output_tokens"), choices=("n", "best_of"))
 _NOTHING: Final = Bound(0, 0, 0)
 _LAST_WAIT: Final = 0.5
 """Seconds that a request whose tokens were counted has for another question to the ledger."""
@@ -85,6 +93,7 @@ def _reserve(exchange: "Exchange") -> Waiting:
     bound = _NOTHING
     if exchange.route.operation not in METERED:
         refuse_unmetered(exchange, purse)
+        bound = in_advance(exchange, purse)
     elif purse.is_measured or exchange.head.max_cost:
         waiting = _wait_for_price(exchange)
         if waiting is not None:
@@ -98,7 +107,7 @@ def _reserve(exchange: "Exchange") -> Waiting:
         wait = max(_LAST_WAIT, wait - (now - exchange.ready))
     exchange.reservation = reservation = budgets.reserve(purse, amounts(bound.tokens, bound.usd), now, wait)
     reservation.bound = bound
-    if bound.cap is not None and reservation.is_held:
+    if reservation.is_held and (bound.cap is not None or not exchange.is_held):
         _admit(exchange, reservation)
     return reservation.future
 
@@ -119,10 +128,13 @@ def refit(exchange: "Exchange") -> Waiting:
     waiting = _wait_for_price(exchange)
     if waiting is not None:
         return waiting
-    # What is set aside already is this request's own to spend.
-    bound = _bound(exchange, purse, _NOTHING if reservation is None else reservation.bound)
+    # What is set aside already is this request's own to spend, but for what failed attempts took of it.
+    spent = _spent(exchange)
+    held = _NOTHING if reservation is None else reservation.bound
+    bound = _bound(exchange, purse, Bound(held.tokens - spent.tokens, held.usd - spent.usd, 0))
     if reservation is None:
         return None
+    bound = Bound(bound.tokens + spent.tokens, bound.usd + spent.usd, bound.output, bound.cap)
     waiting = _extend(exchange, reservation, bound)
     if waiting is not None:
         return waiting
@@ -131,6 +143,14 @@ def refit(exchange: "Exchange") -> Waiting:
     reservation.bound = Bound(max(bound.tokens, before.tokens), max(bound.usd, before.usd), bound.output, bound.cap)
     _admit(exchange, reservation)
     return None
+
+
+def _spent(exchange: "Exchange") -> Bound:
+    """What failed attempts took, as far as their providers have said."""
+    retrial = exchange.retrial
+    if retrial is None or retrial.usage is None:
+        return _NOTHING
+    return Bound(retrial.usage.total_tokens, retrial.cost, 0)
 
 
 def _extend(exchange: "Exchange", reservation: Reservation, bound: Bound) -> Waiting:
@@ -183,6 +203,8 @@ def _admit(exchange: "Exchange", reservation: Reservation) -> None:
     if bound.cap is not None and (purse.has_hard_amounts or exchange.head.max_cost):
         _cap(exchange, bound.cap)
         reservation.is_open = not exchange.is_capped
+    elif bound.output and not exchange.is_held and exchange.route.operation in METERED:
+        reservation.is_open = purse.has_hard_amounts
 
 
 def _cap(exchange: "Exchange", tokens: int) -> None:
@@ -249,8 +271,8 @@ def _any_bound(exchange: "Exchange", purse: Purse, held: Bound) -> Bound:
     if stated is None or stated.background is not UNSET:
         _check_background(exchange, purse)
     if own is not None or purse.hard[USD]:
-        _refuse_dearer(exchange, stated)
-        _refuse_paid_tools(exchange)
+        price = price_at_most(exchange, stated)
+        refuse_paid_tools(exchange, stated)
     left = Left(_with(purse.least(TOKENS), held.tokens), _with(purse.least(USD), held.usd), own)
     bound = bound_of(_asked(exchange, stated), left, price)
     if own is not None and bound.usd > own:
@@ -275,47 +297,10 @@ def _check_background(exchange: "Exchange", purse: Purse) -> None:
         refuse_background(exchange, purse)
 
 
-def _refuse_dearer(exchange: "Exchange", stated: Stated | None) -> None:
-    """Raise PriceUnknownError where the model's price is not the most that the request's tokens may cost."""
-    if stated is SILENT:
-        return
-    if not exchange.is_held:
-        if exchange.price is None:
-            return
-        raise PriceUnknownError(
-            "there is a hard limit in dollars, and this body cannot be read: it may ask for a service_tier beyond the"
-            " model's price. Send JSON, not compressed and below server.limits.held_body_bytes, or make the limit soft",
-            parameter="service_tier",
-        )
-    try:
-        dearer = dearer_field(exchange.whole_body(), stated)
-    except PeekError as error:
-        raise BadRequestError(str(error), parameter=error.field) from None
-    if dearer is not None:
-        raise PriceUnknownError(
-            f"there is a hard limit in dollars, and what this {dearer} makes of the price of the model"
-            f" {exchange.model!r} is not known: leave {dearer} out, or make the limit soft",
-            parameter=dearer,
-        )
-
-
-def _refuse_paid_tools(exchange: "Exchange") -> None:
-    """Raise PriceUnknownError where a tool is asked for that costs more than its tokens, by fees that are not known."""
-    if exchange.services.snapshot.unknown_price != "refuse" or not exchange.is_held or not exchange.body_size:
-        return
-    tool = paid_tool(exchange.whole_body())
-    if tool is not None:
-        raise PriceUnknownError(
-            f"there is a hard limit in dollars, and what the provider's own tool {tool} costs beside its tokens is not"
-            " known: leave it out, make the limit soft, or set limits.unknown_price: free",
-            parameter="tools",
-        )
-
-
 def _own_limit(exchange: "Exchange") -> int:
     text = exchange.head.max_cost
     try:
-        return nano_dollars(text.decode("latin-1").strip())
+        return max(0, nano_dollars(text.decode("latin-1").strip()) - _spent(exchange).usd)
     except AmountError as error:
         raise MaxCostError(f"x-gateway-max-cost-usd {error}", parameter="x-gateway-max-cost-usd") from None
 
@@ -324,24 +309,26 @@ def _asked(exchange: "Exchange", stated: Stated | None) -> Asked:
     route = exchange.route
     writes = route.operation != "embeddings"
     if not exchange.is_held or not exchange.body_size:
-        is_known = exchange.content_length >= 0 and exchange.head.content_encoding.lower() in _AS_IT_IS
-        size = exchange.content_length if is_known else UNKNOWN_CONTEXT
-        return Asked(max(size, exchange.body_size) + exchange.runtime.provider.prompt_overhead, writes=writes)
+        is_known = exchange.content_length >= 0 and exchange.head.content_encoding.lower() in UNCODED
+        size = max(exchange.content_length if is_known else UNKNOWN_CONTEXT, exchange.body_size)
+        # It may state any cap, and for any number of choices.
+        cap = None if exchange.is_held else LONGEST_UNREAD
+        return Asked(size + exchange.runtime.provider.prompt_overhead, cap, writes=writes)
     body = exchange.whole_body()
     fields = route.dialect.cap_fields(route.operation, exchange.runtime.provider.authority)
     try:
-        caps = read_caps(body, fields, stated) if fields is not None else _NO_CAPS
+        if fields is None:
+            # An API that is not known: what it seems to say is believed, and what it does not say is bounded as usual.
+            caps = read_caps(body, _USUAL_CAPS, stated) if stated is not None else _NO_CAPS
+        else:
+            caps = read_caps(body, fields, stated)
     except PeekError as error:
         raise BadRequestError(str(error), parameter=error.field) from None
     if exchange.counted_input >= 0:
-        tokens = exchange.counted_input
-    elif is_plain(body):
-        tokens = len(body) + _around(exchange)
-    elif is_self_contained(body):
-        tokens = most_read(body, route.dialect.image_tokens(exchange.model)) + _around(exchange)
-    else:
-        tokens = UNKNOWN_CONTEXT
-    return Asked(tokens, caps.tokens, caps.choices, writes)
+        return Asked(exchange.counted_input, caps.tokens, caps.choices, writes)
+    reach = reach_of(body, stated, route.dialect.image_tokens(exchange.model))
+    tokens = UNKNOWN_CONTEXT if reach.tokens is None else reach.tokens + _around(exchange)
+    return Asked(tokens, caps.tokens, caps.choices, writes, reach.is_repeated)
 
 
 # -- counting what the bytes alone refuse
@@ -362,7 +349,7 @@ def _may_count(exchange: "Exchange", reservation: Reservation) -> bool:
     ):
         return False
     body = exchange.whole_body()
-    return is_self_contained(body) and most_read(body, 1) == len(body)
+    return reach_of(body, stated_in(body), 0).is_text
 
 
 def _count(exchange: "Exchange") -> "asyncio.Future[None]":

@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from sluicegate.dialects.base import CONVERSING
 from sluicegate.domain.errors import (
@@ -24,15 +25,19 @@ from sluicegate.gateway.taps import UsageFilter
 from sluicegate.wire import headers
 from sluicegate.wire.conversation import beginning, user_of
 from sluicegate.wire.peek import Peek, PeekError, peek, with_included_usage, with_model
+from sluicegate.wire.stand_ins import stand_ins
 
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
     from sluicegate.gateway.purses import Reservation
+    from sluicegate.gateway.routes import Route
     from sluicegate.gateway.upstream import UpstreamConnection
 
 _WITHOUT_MODEL = frozenset({"files", "uploads", "models", "stored", "vector_stores", "containers"})
 """Operations whose requests name no model, so that a token bound to some models may use them. Batches name theirs in a
 file, or deep inside: nobody sees whether those are among its models."""
+
+_NO_OBJECT = "the body is not a JSON object; check its quotes, commas and encoding"
 
 
 def forward(exchange: "Exchange") -> "bytes | asyncio.Future[None] | None":
@@ -104,6 +109,8 @@ def choose(exchange: "Exchange") -> None:
             )
     elif default is None:
         raise NoProviderError(f"no provider of the {route.dialect.name} dialect is configured for {route.endpoint}")
+    elif exchange.principal.model is not None and route.operation in CONVERSING:
+        selector = _within(exchange, default, wanted, seen)
     else:
         selector = services.selectors.at(default, wanted)
     exchange.selector = selector
@@ -115,16 +122,34 @@ def choose(exchange: "Exchange") -> None:
         _ask_usage(exchange, seen)
 
 
+def _within(exchange: "Exchange", provider: str, own: str, seen: Peek | None) -> Selector:
+    """Who answers as the token's own model, where the path names the provider. What nobody can read names any model.
+
+    Raises BadRequestError, ModelForbiddenError.
+    """
+    if seen is None and not exchange.route.model:
+        raise BadRequestError(_NO_OBJECT)
+    selector = exchange.services.selectors.within(provider, own)
+    if selector is None:
+        raise ModelForbiddenError(
+            f"the token is bound to the model {own!r}, which is not served by {provider}, whom the path names: ask by"
+            " the path of the API alone, without the provider's name"
+        )
+    return selector
+
+
 def select(exchange: "Exchange", selector: Selector) -> Candidate:
     """One of several deployments. Raises NoHealthyTargetError."""
     services = exchange.services
     now = services.clock()
     narrowing = exchange.head.narrowing
-    candidate = selector.choose(now, services.choose(), key=session_key(exchange, selector), narrowing=narrowing)
+    barred = selector.barred(exchange.route) if selector.is_mixed else ()
+    key = session_key(exchange, selector)
+    candidate = selector.choose(now, services.choose(), key=key, narrowing=narrowing, tried=barred)
     if candidate is not None:
         candidate.runtime.breaker.admit(now, exchange)
         return candidate
-    found = selector.soonest(now, narrowing)
+    found = selector.soonest(now, narrowing, barred)
     if found is None:
         raise NoHealthyTargetError(
             f"no deployment for {exchange.requested_model!r} is in the region and has the tags asked for"
@@ -211,10 +236,13 @@ def _wanted_model(exchange: "Exchange") -> str:
     operation = exchange.route.operation
     if principal.model is not None and operation in CONVERSING:
         if exchange.route.model or (exchange.is_held and exchange.body_size):
+            _check_stand_ins(exchange, ())
             return principal.model
         if requested != principal.model:
             raise ModelForbiddenError(f"the token is bound to the model {principal.model!r}")
     allowed = principal.models
+    if allowed:
+        _check_stand_ins(exchange, allowed)
     if allowed and requested not in allowed:
         if requested:
             raise ModelForbiddenError(f"the token may not use the model {requested!r}; it may use {', '.join(allowed)}")
@@ -223,7 +251,39 @@ def _wanted_model(exchange: "Exchange") -> str:
                 f"the token may only use {', '.join(allowed)}, and no model can be seen in this request: name it in a"
                 " JSON body that is not compressed"
             )
+        if exchange.head.upgrade:
+            _check_websocket(exchange.route, allowed)
     return requested
+
+
+def _check_stand_ins(exchange: "Exchange", allowed: tuple[str, ...]) -> None:
+    """Refuse what has its provider ask other models than these beside the first. See `wire.stand_ins`.
+
+    Raises BadRequestError, ModelForbiddenError.
+    """
+    if exchange.is_held and exchange.body_size:
+        try:
+            named = stand_ins(exchange.whole_body())
+        except PeekError as error:
+            raise BadRequestError(str(error), parameter=error.field) from None
+        other = next((name for name in named if name not in allowed), None)
+        if other is not None:
+            raise ModelForbiddenError(
+                f"the token may not use the model {other!r}, which this request names beside its own"
+            )
+
+
+def _check_websocket(route: "Route", allowed: tuple[str, ...]) -> None:
+    """Raise ModelForbiddenError unless the address names models, as realtime's does, and all of them are among these.
+
+    Conversations over WebSocket name theirs in each message, which nobody reads here.
+    """
+    named = parse_qs(route.target.query).get("model", ()) if route.operation not in CONVERSING else ()
+    if not named or any(name not in allowed for name in named):
+        raise ModelForbiddenError(
+            f"the token may only use {', '.join(allowed)}, and this WebSocket may be used for others: use the HTTP API,"
+            " or name the model in the query, where the API has it there"
+        )
 
 
 def _peek(exchange: "Exchange") -> Peek | None:
@@ -235,7 +295,7 @@ def _peek(exchange: "Exchange") -> Peek | None:
     except PeekError as error:
         raise BadRequestError(str(error), parameter=error.field) from None
     if seen is None and exchange.route.kind == "model":
-        raise BadRequestError("the body is not a JSON object; check its quotes, commas and encoding")
+        raise BadRequestError(_NO_OBJECT)
     return seen
 
 
@@ -285,6 +345,9 @@ def _send_intended(
 
 def _send(exchange: "Exchange", connection: "UpstreamConnection") -> None:
     exchange.connection = connection
+    if not exchange.is_held:
+        # Before, not behind: what is sent now may be more than the provider takes, and the client then waits again.
+        exchange.client.resume_reading()
     connection.send(exchange, request_parts(exchange))
     exchange.sent = exchange.services.clock()
     if not exchange.is_held:

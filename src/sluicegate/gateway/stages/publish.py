@@ -13,7 +13,7 @@ import msgspec
 
 from sluicegate.domain.events import Charge, Metadata, Pending
 from sluicegate.domain.events import Exchange as Event
-from sluicegate.domain.pricing import Price, cost
+from sluicegate.domain.pricing import Price, as_served, cost
 from sluicegate.domain.underway import Sent, lost_event
 from sluicegate.domain.usage import Usage, UsageSource, total
 from sluicegate.gateway.budgets import Budgets, Spent
@@ -113,10 +113,14 @@ def intend(exchange: "Exchange", reservation: Reservation) -> bool:
 
 
 def price_of(exchange: "Exchange") -> Price | None:
-    """What the model costs: as it was when the request was admitted, or what is known now. Nobody waits for it here."""
-    if exchange.price is not None or exchange.usage is None or exchange.runtime_or_none is None or not exchange.model:
-        return exchange.price
-    return exchange.services.prices.get(exchange.price_key)
+    """What the model costs, as the answer says it was served: the price by which the request was admitted, or the one
+    that is known now. Nobody waits for it here.
+    """
+    price = exchange.price
+    if price is None and exchange.usage is not None and exchange.runtime_or_none is not None and exchange.model:
+        price = exchange.services.prices.get(exchange.price_key)
+    service = exchange.reading.service
+    return price if service is None or price is None else as_served(price, service)
 
 
 def _who_tells_the_price(exchange: "Exchange") -> "asyncio.Future[None] | None":
@@ -235,9 +239,11 @@ def event_of(
         runtime.provider.deployment if runtime is not None else "",
         tuple(retrial.failed) if retrial is not None else (),
     )
+    # Not above: what few requests have is not to be read of each.
     if head.traceparent:
-        # Not above: what few requests have is not to be read of each.
-        return msgspec.structs.replace(event, traceparent=head.traceparent, tracestate=head.tracestate)
+        event = msgspec.structs.replace(event, traceparent=head.traceparent, tracestate=head.tracestate)
+    if reading.service is not None:
+        event = msgspec.structs.replace(event, service_tier=reading.service)
     return event
 
 

@@ -88,14 +88,17 @@ class Rollups:
         row = (await self._connection.execute(_narrowed(sums, wanted))).one()
         return Sums(*(int(value or 0) for value in row))
 
-    async def by(self, wanted: Wanted, by: By, *, limit: int) -> list[Group]:
-        """What they come to by one of the columns: hours and days in order, else those with most requests first."""
+    async def by(self, wanted: Wanted, by: By, *, limit: int, skip: int = 0) -> list[Group]:
+        """What they come to by one of the columns: hours and days in order, else those with most requests first.
+
+        Of these, at most `limit` behind the first `skip`.
+        """
         if not _is_storable(wanted):
             return []
         column = rollups.c[by]
         order: tuple[Any, ...] = (column,) if by == "start" else (func.sum(rollups.c.requests).desc(), column)
-        statement = _narrowed(select(column, *_summed()), wanted).group_by(column).order_by(*order).limit(limit)
-        rows = await self._connection.execute(statement)
+        statement = _narrowed(select(column, *_summed()), wanted).group_by(column).order_by(*order)
+        rows = await self._connection.execute(statement.limit(limit).offset(skip))
         return [Group(row[0], Sums(*(int(value) for value in row[1:]))) for row in rows]
 
     async def prune(self, grain: Grain, before: int, limit: int = 2_000) -> int:

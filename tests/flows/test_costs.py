@@ -150,6 +150,27 @@ def test_a_dearer_tier_is_refused_under_the_requests_own_limit(node: Node) -> No
     assert (status, b"service_tier is given twice" in got) == (400, True)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", b'{"model":"gpt-4o-mini","messages":[],"models":["gpt-4o-mini","dear"]}'),
+        ("/v1/chat/completions", b'{"model":"gpt-4o-mini","messages":[],"mode\\u006cs":["dear"]}'),
+        ("/v1/messages", b'{"model":"claude-x","max_tokens":9,"messages":[],"fallbacks":[{"model":"dear"}]}'),
+    ],
+)
+def test_another_model_is_refused_under_a_hard_limit_in_dollars(node: Node, path: str, body: bytes) -> None:
+    """Its provider may ask it instead, and it may cost more; a soft limit lets it pass, and so does its own name."""
+    limited(node, USD)
+    status, _, got = parts(ask(node, body, path).hears())
+    assert (status, b"dear" in got, node.opener.peers) == (400, True, [])
+    same = b'{"model":"gpt-4o-mini","max_tokens":5,"messages":[],"models":["gpt-4o-mini"]}'
+    ask(node, same)
+    assert node.provider.hears().endswith(same)
+    limited(node, SOFT)
+    ask(node, body, path)
+    assert node.provider.hears().endswith(body)
+
+
 def test_a_body_that_cannot_be_read_could_ask_for_any_tier(node: Node) -> None:
     """Where the path names the model, its price is known: a hard limit in dollars refuses it, a soft one does not."""
     path, body = "/gemini/v1beta/models/gemini-x:generateContent", gzip.compress(b'{"serviceTier":"PRIORITY"}')

@@ -1,5 +1,6 @@
 """`sluicegate events`: print what the workers accounted for, and notices, one JSON object a line."""
 
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,13 +41,13 @@ def tail(data_dir: _DataDir = Path("data")) -> None:
     """Print events as they come, until interrupted."""
     reader = _reader_or_exit(data_dir)
     checkpoint = reader.end()
-    try:
-        typer.echo(f"waiting for events in {data_dir / 'events'}", err=True)
-        while True:
-            checkpoint = _print_from(reader, checkpoint)
-            time.sleep(_PAUSE)
-    except KeyboardInterrupt:
-        raise typer.Exit from None
+    interrupts: list[int] = []
+    # Not as an exception, which may come in the middle of a line; and also where a shell's `&` has interrupts ignored.
+    signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+    typer.echo(f"waiting for events in {data_dir / 'events'}", err=True)
+    while not interrupts:
+        checkpoint = _print_from(reader, checkpoint)
+        time.sleep(_PAUSE)
 
 
 def _reader_or_exit(data_dir: Path) -> "SegmentReader":

@@ -10,7 +10,8 @@ Rule 3. Where what has no price is free by configuration, dollars are no reason,
 Rule 4. To look at such a thing, or to end it, is one request.
 Rule 5. Images and sound may report tokens: a hard limit of tokens sets aside the most they take. A limit that is not
         hard lets all of these pass as long as anything is left of it.
-Rule 6. What makes tokens cost more than the model's price says, or other things beside them, has no price either.
+Rule 6. What makes tokens cost more than the model's price says, or other things beside them, has no price either; nor
+        has what another model may answer, which the request names for its provider to ask instead.
 """
 
 from typing import TYPE_CHECKING, Final
@@ -23,6 +24,7 @@ from sluicegate.gateway.routes import Route
 from sluicegate.wire.caps import CapFields, read_caps, spelled_out
 from sluicegate.wire.paid_tools import paid_tool
 from sluicegate.wire.peek import PeekError
+from sluicegate.wire.stand_ins import stand_ins
 from sluicegate.wire.stated import SILENT, Stated, has_stored_prompt
 from sluicegate.wire.tiers import dearer_fields
 
@@ -156,6 +158,24 @@ def price_at_most(exchange: "Exchange", stated: Stated | None) -> Price | None:
                 parameter=field,
             )
     return at_most(price, asked.values()) if price else None
+
+
+def refuse_stand_ins(exchange: "Exchange", stated: Stated | None) -> None:
+    """Raise PriceUnknownError where the provider may ask another model than the one whose price is reckoned with."""
+    if stated is SILENT or not exchange.is_held or not exchange.body_size:
+        return
+    try:
+        named = stand_ins(exchange.whole_body())
+    except PeekError as error:
+        raise BadRequestError(str(error), parameter=error.field) from None
+    other = next((name for name in named if name not in (exchange.model, exchange.requested_model)), None)
+    if other is not None:
+        raise PriceUnknownError(
+            f"there is a hard limit in dollars, and the model {other!r}, which this request names beside its own, may"
+            " cost more: leave it out, or name it among the fallbacks of a model of the gateway's, or make the limit"
+            " soft",
+            parameter="models",
+        )
 
 
 def refuse_paid_tools(exchange: "Exchange", stated: Stated | None) -> None:

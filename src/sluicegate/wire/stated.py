@@ -9,8 +9,8 @@ from sluicegate.wire.peek import field_span
 
 
 class Stated(Struct, frozen=True):
-    """The fields by which requests of all known APIs cap, multiply, price or put off what they take; UNSET where there
-    is none.
+    """The fields by which requests of all known APIs cap, multiply, price or put off what they take, or have other
+    models take it; UNSET where there is none.
 
     A field that is null is there.
     """
@@ -31,6 +31,8 @@ class Stated(Struct, frozen=True):
     speed: Any = UNSET
     inference_geo: Any = UNSET
     background: Any = UNSET
+    models: Any = UNSET
+    fallbacks: Any = UNSET
 
 
 SILENT: Final = Stated()

@@ -38,6 +38,7 @@ from sluicegate.gateway.unmetered import (
     price_at_most,
     refuse_background,
     refuse_paid_tools,
+    refuse_stand_ins,
     refuse_unmetered,
     refuse_websocket,
 )
@@ -272,6 +273,7 @@ def _any_bound(exchange: "Exchange", purse: Purse, held: Bound) -> Bound:
         _check_background(exchange, purse)
     if own is not None or purse.hard[USD]:
         price = price_at_most(exchange, stated)
+        refuse_stand_ins(exchange, stated)
         refuse_paid_tools(exchange, stated)
     left = Left(_with(purse.least(TOKENS), held.tokens), _with(purse.least(USD), held.usd), own)
     bound = bound_of(_asked(exchange, stated), left, price)

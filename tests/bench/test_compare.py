@@ -75,7 +75,7 @@ def test_command_line() -> None:
     """The usual run is long, the quick one short, and each part can be set."""
     options, output = parse([])
     assert [peer.name for peer in options.peers] == ["sluicegate", "envoy", "nginx", "aiohttp"]
-    assert (options.rounds, options.turns, options.seconds, options.streams) == (3, 6, 3, (100, 1000, 4000))
+    assert (options.rounds, options.turns, options.seconds, options.streams) == (3, 5, 3, (100, 1000, 4000))
     assert (options.is_tls, output) == (False, Path("benchmarks/results"))
     quick, _ = parse(["--quick"])
     assert (quick.rounds, quick.turns, quick.seconds, quick.streams) == (1, 1, 2, (100,))

@@ -45,7 +45,7 @@ from sluicegate.config.environment import process_environment
 _SECONDS, _QUICK_SECONDS = 3.0, 2.0
 """Length of a turn, and of a look at latency. The kernel counts processor time in nanoseconds, so it is the proxy that
 needs the time."""
-_TURNS, _QUICK_TURNS = 6, 1
+_TURNS, _QUICK_TURNS = 5, 1
 _STREAMS = "100,1000,4000"
 _OPEN_FILES = 65_536
 """A proxy needs two for each stream."""
@@ -217,8 +217,8 @@ def _method(options: Options) -> tuple[str, ...]:
         f"One mock provider on the same machine, {scheme}; one load generator; one proxy loaded at a time.",
         f"Processor time: all proxies are up, and each is loaded for {options.seconds:g} s, {options.turns} times in "
         "turn, first with requests, then with streams. It is user and system time of the proxy's whole process tree, "
-        "from /proc/PID/task/*/schedstat, until it is at rest again, divided by the work done; in brackets what of it "
-        "is the busiest process's.",
+        "from /proc/PID/task/*/schedstat, from the beginning of each of its turns until it is at rest again, divided by "
+        "the work done; in brackets what of it is the busiest process's.",
         "All else: one proxy at a time, started anew in each round, rounds interleaved over all proxies; medians over "
         "rounds.",
         f"Requests: chat completions of {MOCK_TOKENS} tokens over {CONNECTIONS} kept connections, closed loop.",
@@ -241,7 +241,7 @@ def parse(arguments: Sequence[str]) -> tuple[Options, Path]:
     parser.add_argument("--tls", action="store_true", help="put the provider behind TLS")
     parser.add_argument("--quick", action="store_true", help="one short round, and only 100 streams")
     parser.add_argument("--rounds", "--repeat", type=int, help="rounds over all proxies; 3 when not given, 1 if quick")
-    parser.add_argument("--turns", type=int, help="how often each proxy is loaded; 6 when not given, 1 if quick")
+    parser.add_argument("--turns", type=int, help="how often each proxy is loaded; 5 when not given, 1 if quick")
     parser.add_argument("--seconds", type=float, help="length of a turn; 3 when not given, 2 if quick")
     parser.add_argument("--streams", help=f"streams to hold open; {_STREAMS} when not given, empty for none")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results"), help="directory of the results")

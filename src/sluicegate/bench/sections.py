@@ -1,8 +1,7 @@
 """The sections of a comparison: each loads running proxies in one way and says what that cost them.
 
 Processor time is measured in turns: all proxies are up, and each is loaded for a few seconds, again and again. What
-else the machine does changes from minute to minute, and so meets all of them alike; a proxy that is not loaded is at
-rest, and what it does then, it does for the load it had.
+else the machine does changes from minute to minute, and so meets all of them alike.
 """
 
 import asyncio
@@ -195,26 +194,27 @@ async def _run(plan: Plan) -> Samples:
 
 @dataclass(slots=True)
 class _Account:
-    """What one proxy did and used so far. `used` by process, seconds."""
+    """What one proxy did and used in its turns; `used` by process, seconds."""
 
-    began: Mapping[int, float]
+    used: dict[int, float] = field(default_factory=dict)
     units: int = 0
     seconds: float = 0.0
     turns: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
 
     def add(self, units: int, samples: Samples, used: Mapping[int, float]) -> None:
+        for process, seconds in used.items():
+            self.used[process] = self.used.get(process, 0.0) + seconds
         self.units += units
         self.seconds += samples.elapsed
         self.turns.append(_microseconds(max(used.values(), default=0.0), units))
         self.errors.update(samples.errors)
 
-    def cost(self, now: Mapping[int, float]) -> Cost:
+    def cost(self) -> Cost:
         """The cost of each unit; where nothing was done, it is that of all, and the errors say why."""
-        used = used_between(self.began, now)
         return Cost(
-            _microseconds(sum(used.values()), self.units),
-            _microseconds(max(used.values(), default=0.0), self.units),
+            _microseconds(sum(self.used.values()), self.units),
+            _microseconds(max(self.used.values(), default=0.0), self.units),
             round(self.units / self.seconds, 1) if self.seconds else 0.0,
             dict(self.errors),
             tuple(self.turns),
@@ -225,13 +225,13 @@ async def _in_turn(
     subjects: Sequence[Subject], plans: Sequence[Plan], turns: int, units_of: Callable[[Samples], int]
 ) -> list[Cost]:
     """Run each subject's plan so many times; its cost is with what it put off until it was not loaded any more."""
-    accounts = [_Account(processor_seconds(one.process)) for one in subjects]
+    accounts = [_Account() for _ in subjects]
     for _ in range(turns):
         for subject, plan, account in zip(subjects, plans, accounts, strict=True):
             before = processor_seconds(subject.process)
             samples = await _run(plan)
-            account.add(units_of(samples), samples, used_between(before, processor_seconds(subject.process)))
-    return [account.cost(await _rest(one.process)) for one, account in zip(subjects, accounts, strict=True)]
+            account.add(units_of(samples), samples, used_between(before, await _rest(subject.process)))
+    return [account.cost() for account in accounts]
 
 
 async def _rest(process: int) -> dict[int, float]:

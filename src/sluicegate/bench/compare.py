@@ -217,8 +217,8 @@ def _method(options: Options) -> tuple[str, ...]:
         f"One mock provider on the same machine, {scheme}; one load generator; one proxy loaded at a time.",
         f"Processor time: all proxies are up, and each is loaded for {options.seconds:g} s, {options.turns} times in "
         "turn, first with requests, then with streams. It is user and system time of the proxy's whole process tree, "
-        "from /proc/PID/task/*/schedstat, from the beginning of each of its turns until it is at rest again, divided by "
-        "the work done; in brackets what of it is the busiest process's.",
+        "from /proc/PID/task/*/schedstat, from the beginning of each of its turns until it is at rest again, divided "
+        "by the work done; in brackets what of it is the busiest process's.",
         "All else: one proxy at a time, started anew in each round, rounds interleaved over all proxies; medians over "
         "rounds.",
         f"Requests: chat completions of {MOCK_TOKENS} tokens over {CONNECTIONS} kept connections, closed loop.",

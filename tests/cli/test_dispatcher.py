@@ -183,6 +183,24 @@ def test_replay_in_vain(place: Path) -> None:
     assert json.loads((place / "blocked" / "out.jsonl").read_text())["request_id"] == "a"
 
 
+def test_replay_of_damage(place: Path) -> None:
+    """Lines that cannot be read are told and kept, and the exit status says so; a disk that refuses that ends it."""
+    (place / "sluicegate.yaml").write_text("sinks:\n  out: {type: file, path: out.jsonl}\n")
+    dead = place / "data" / "dead"
+    damage = dead / "out.jsonl.damaged"
+    damage.mkdir(parents=True)
+    (dead / "out.jsonl").write_text(letter("a") + letter("b")[:20])
+    done = run(place, "replay", "--sink=out")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "dead letters cannot be read, all of them are sent the next time" in done.stderr
+    damage.rmdir()
+    done = run(place, "replay", "--sink=out")
+    assert (done.returncode, done.stdout) == (1, "1 events sent again, 0 of them given up again\n")
+    assert "1 lines cannot be read, they are kept in" in done.stderr
+    assert damage.read_text() == letter("b")[:20] + "\n"
+    assert delivered(place) == ["a"]
+
+
 def test_replay_interrupted(place: Path) -> None:
     """Whoever has no patience keeps the letters: the next time they are all sent."""
     (place / "blocked").write_text("")

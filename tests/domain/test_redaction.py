@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from sluicegate.domain.redaction import REDACTED, Kind, Redactor
+from sluicegate.domain.redaction import REDACTED, SHORTEST_SECRET, Kind, Redactor
 
 KEYS = [
     "sk-proj-aBcDeFgHiJkLmNoPqRsT1234",
@@ -94,7 +94,19 @@ def test_escapes_hide_nothing() -> None:
     assert redactor.redacted('{"a": "jane\\u0040mail.com"}') == f'{{"a": "{REDACTED}"}}'
     assert redactor.redacted('{"a": "\\u006conger-secret"}') == f'{{"a": "{REDACTED}"}}'
     assert redactor.redacted('{"a": "\\x jane@mail.com"}') == f'{{"a": "\\\\x {REDACTED}"}}'
+    # A tab that is not escaped is no JSON, and is read by most all the same.
+    assert redactor.redacted('{"a": "jane\\u0040mail.com\t"}') == f'{{"a": "{REDACTED}\\t"}}'
     assert redactor.redacted('{"a": "caf\\u00e9", "b": "\\n"}') == '{"a": "caf\\u00e9", "b": "\\n"}'
+
+
+def test_json_in_texts_of_json_is_looked_into() -> None:
+    """In a text of a text, too, as tools' arguments are written; not for ever."""
+    bodies = [json.dumps({"password": "x"})]
+    for _ in range(3):
+        bodies.append(json.dumps({"a": bodies[-1]}))
+    clean = [Redactor(fields=("password",)).redacted(body) for body in bodies]
+    assert [REDACTED in body for body in clean] == [True, True, True, False]
+    assert json.loads(json.loads(clean[2])["a"])["a"] == json.dumps({"password": REDACTED})
 
 
 def test_names_of_members_are_looked_at() -> None:
@@ -117,6 +129,8 @@ def test_known_secrets_go_whatever_they_look_like() -> None:
     redactor = Redactor(kinds=(), secrets=("the secret", "the secret word", "short"))
     assert redactor.redacted("tell the secret word, the secret, short") == f"tell {REDACTED}, {REDACTED}, short"
     assert "the secret" not in repr(redactor)
+    shortest = Redactor(kinds=(), secrets=("x" * SHORTEST_SECRET, "y" * (SHORTEST_SECRET - 1)))
+    assert shortest.redacted("xxxxxxxx yyyyyyy") == f"{REDACTED} yyyyyyy"
 
 
 def test_the_last_word_of_a_cut_text_goes() -> None:
@@ -125,6 +139,9 @@ def test_the_last_word_of_a_cut_text_goes() -> None:
     assert redactor.redacted("write to jane.do", is_cut=True) == "write to "
     assert redactor.redacted('{"a": "my key is sk-pro', is_cut=True) == '{"a": "my key is '
     assert redactor.redacted("whole text", is_cut=False) == "whole text"
+    assert redactor.redacted("has an end \n", is_cut=True) == "has an end \n"
+    assert redactor.redacted("long " + "word" * 200, is_cut=True) == "long " + "word" * 72
+    assert redactor.redacted("", is_cut=True) == redactor.redacted("word", is_cut=True) == ""
 
 
 @pytest.mark.parametrize(
@@ -147,9 +164,10 @@ def test_the_last_word_of_a_cut_text_goes() -> None:
     ],
     ids=lambda text: text[:12],
 )
+@pytest.mark.parametrize("is_cut", [False, True], ids=["whole", "cut"])
 @pytest.mark.parametrize("opening", ["", '{"a": "'])
-def test_nothing_takes_long(opening: str, text: str) -> None:
+def test_nothing_takes_long(opening: str, text: str, *, is_cut: bool) -> None:
     """Time in proportion to the text, whatever it is: some 300 KB in far less than seconds."""
     began = time.process_time()
-    Redactor(fields=("password",), secrets=("not in there",)).redacted(opening + text)
+    Redactor(fields=("password",), secrets=("not in there",)).redacted(opening + text, is_cut=is_cut)
     assert time.process_time() - began < 3.0

@@ -44,11 +44,25 @@ def test_what_is_no_entry_is_damage(entry: bytes) -> None:
         read_entry(entry)
 
 
+def test_an_entry_without_its_end_is_damage() -> None:
+    """What was cut before the end of its last line may lack more than that."""
+    with pytest.raises(ValueError, match="without its end"):
+        read_entry(msgspec.json.encode(SENT) + b"\n" + msgspec.json.encode(OWNER))
+
+
 def test_only_taken_places_count() -> None:
     """A table that was cut counts as far as it goes."""
     places = [bytes([state]) + b"%d" % state + bytes(PLACE_BYTES - 2) for state in (TAKEN, FREE, TAKEN)]
     assert [entry[:1] for entry in taken_places(b"".join(places)[:-100])] == [b"1", b"1"]
     assert taken_places(b"") == []
+
+
+def test_what_nothing_was_set_aside_for_is_charged_too() -> None:
+    """Without the ledger a request takes what it may take, though no lease covers all of it."""
+    sent = msgspec.structs.replace(SENT, is_degraded=True, has_own=True, held=(0, 0, 300), wanted=(1, 1, 500))
+    assert read_entry(msgspec.json.encode(sent) + b"\n" + msgspec.json.encode(OWNER) + b"\n")[0] == sent
+    charges = lost_event(sent, OWNER).charges
+    assert charges == (Charge("token|requests", 1, 0), Charge("token|tokens", 500, 300))
 
 
 def test_the_event_charges_what_was_set_aside() -> None:
@@ -58,6 +72,7 @@ def test_the_event_charges_what_was_set_aside() -> None:
     assert (event.timestamp, event.metadata.created) == ("2023-11-14T22:13:20.042Z", 1_700_000_000)
     assert (event.token, event.project_id, event.organization_id, event.user_id) == ("tok", "prj", "org", "usr")
     assert (event.error_source, event.error, event.status_code) == ("gateway", WORKER_LOST, 0)
+    assert event.duration_ms == 0
     assert (event.provider, event.requested_model, event.model, event.tags) == ("mock", "wanted", "m", ("a", "b"))
 
 

@@ -1,5 +1,6 @@
 """Checkpoints as JSON and as a file."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -54,6 +55,16 @@ def test_file_keeps_the_last(tmp_path: Path) -> None:
     assert file.load() == CHECKPOINT
     assert [each.name for each in tmp_path.iterdir()] == ["sink.json"]
     assert stat.S_IMODE((tmp_path / "sink.json").stat().st_mode) == 0o600
+
+
+def test_the_directory_is_made(tmp_path: Path) -> None:
+    """With those above it, for its owner alone; and nothing stays open."""
+    before = len(os.listdir("/dev/fd"))
+    file = CheckpointFile(tmp_path / "data" / "sinks" / "sink.json")
+    file.store(CHECKPOINT)
+    assert file.load() == CHECKPOINT
+    assert stat.S_IMODE((tmp_path / "data" / "sinks").stat().st_mode) == 0o700
+    assert len(os.listdir("/dev/fd")) == before
 
 
 def test_unfinished_store_changes_nothing(tmp_path: Path) -> None:

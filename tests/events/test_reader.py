@@ -76,7 +76,9 @@ def test_end_is_behind_every_whole_line(shelf: Any) -> None:
     shelf.live(1, "002-c")
     shelf.add(b"x" * 200_000, 1, "002-c")
     reader = SegmentReader(shelf.directory)
+    before = len(os.listdir("/dev/fd"))
     end = reader.end()
+    assert len(os.listdir("/dev/fd")) == before
     assert end.incarnations["000-a"] == Progress(2, len(shelf.line("b")))
     assert end.incarnations["001-b"] == end.incarnations["002-c"] == Progress(1, 0)
     shelf.add(shelf.line("c")[5:], 2)

@@ -1,5 +1,6 @@
 """One incarnation's lines: whole, torn, pending, damaged, missing."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -201,9 +202,9 @@ def test_pending_that_cannot_be_read_again_is_told(shelf: Any) -> None:
     progress = Progress(2, len(shelf.line("x")), (Waiting("a", 1, 7), Waiting("b", 2, 0)))
     read = Read(shelf, progress, numbers=(2,))
     assert read.names == []
-    assert [(each.segment, each.offset) for each in read.damages] == [
-        ("000-a-00000001.jsonl", 7),
-        ("000-a-00000002.jsonl", 0),
+    assert [(each.segment, each.offset, each.length) for each in read.damages] == [
+        ("000-a-00000001.jsonl", 7, 0),
+        ("000-a-00000002.jsonl", 0, 0),
     ]
     assert read.progress.waiting == ()
 
@@ -255,6 +256,16 @@ def test_new_consumer_begins_with_the_oldest_segment(shelf: Any) -> None:
     shelf.add(shelf.line("e"), 5)
     read = Read(shelf, numbers=(5,))
     assert (read.names, read.damages) == (["e"], [])
+
+
+def test_no_segment_stays_open(shelf: Any) -> None:
+    """Neither those that were passed nor the last, however often it was looked at: a reader lives for months."""
+    for number in (1, 2, 3):
+        shelf.add(shelf.line("a") + b"torn", number)
+    shelf.live(4)
+    before = len(os.listdir("/dev/fd"))
+    assert Read(shelf, numbers=(1, 2, 3, 4)).names == ["a"] * 3
+    assert len(os.listdir("/dev/fd")) == before
 
 
 def test_repr_tells_the_position(shelf: Any) -> None:

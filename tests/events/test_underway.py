@@ -109,12 +109,24 @@ def test_a_crash_before_the_name_is_made_good(shelf: Shelf) -> None:
     assert [event.request_id for event in read(shelf)] == ["a"]
 
 
-def test_of_two_notes_of_one_exchange_the_later_counts(shelf: Shelf) -> None:
-    """It went to a second provider: the first note is cleared when there is a second."""
+def test_of_several_the_earliest_tells_where_lines_begin(shelf: Shelf) -> None:
+    """A line of one may lie before what another was noted behind."""
+    shelf.add(shelf.line("a"))
+    offset = shelf.path(1).stat().st_size
+    table = a_table(shelf)
+    note(table, "b", offset=offset)
+    note(table, "a", offset=0)
+    assert not is_abandoned(shelf.directory, "000-a", 1)
+    assert [event.request_id for event in read(shelf)] == ["a", "b"]
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_of_two_notes_of_one_exchange_the_later_counts(shelf: Shelf, order: tuple[int, int]) -> None:
+    """It went to a second provider: the first note is cleared when there is a second, whose place is any."""
     shelf.add(b"")
     table = a_table(shelf)
-    note(table, "a", attempts=2, amount=9)
-    note(table, "a", attempts=1, amount=7)
+    for attempts in order:
+        note(table, "a", attempts=attempts, amount={1: 7, 2: 9}[attempts])
     (event,) = read(shelf)
     assert event.charges == (Charge("account", 9, 9),)
 

@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 
 GIVEN_UP_AGAIN = 1
-"""Exit status of `replay` where some of the events became dead letters anew."""
+"""Exit status of `replay` where some of the events became dead letters anew, or could not be read."""
 REFUSED = 2
 """Exit status where nothing was begun: an invalid configuration, no such sink, one that somebody else feeds."""
 
@@ -110,8 +110,15 @@ def replay(sink: _Sink, config: ConfigFile = None, data_dir: DataDir = None) -> 
             await asyncio.wait((replaying,))
             typer.echo("interrupted: what was not sent is kept, and all of it is sent the next time", err=True)
             raise typer.Exit(GIVEN_UP_AGAIN)
-        typer.echo(f"{replaying.result()} events sent again, {engine.counts.dead} of them given up again")
-        if engine.counts.dead:
+        try:
+            typer.echo(f"{replaying.result()} events sent again, {engine.counts.dead} of them given up again")
+        except OSError as error:
+            typer.echo(f"dead letters cannot be read, all of them are sent the next time: {error}", err=True)
+            raise typer.Exit(GIVEN_UP_AGAIN) from None
+        if letters.damaged:
+            damage = f"{dead_letters_path(directory, sink)}.damaged"
+            typer.echo(f"{letters.damaged} lines cannot be read, they are kept in {damage}", err=True)
+        if engine.counts.dead or letters.damaged:
             raise typer.Exit(GIVEN_UP_AGAIN)
 
     if not dead_letters_path(directory, sink).parent.is_dir():
@@ -261,7 +268,7 @@ def _only_one(path: Path, otherwise: str) -> Iterator[None]:
     """Hold the lock of this file, or leave."""
     import time
 
-    from sluicegate.events.sinks.feeding import is_taken
+    from sluicegate.events.locks import is_taken
 
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -17,8 +17,9 @@ from msgspec import Struct
 
 from sluicegate.config.schema import SinkSettings
 from sluicegate.events.checkpoint import Checkpoint, CheckpointDamagedError, CheckpointFile
+from sluicegate.events.locks import is_locked
 from sluicegate.events.reader import Batch, SegmentReader
-from sluicegate.events.sinks.feeding import checkpoint_path, is_locked, lock_path
+from sluicegate.events.sinks.feeding import checkpoint_path, lock_path
 from sluicegate.events.stream_group import GroupStanding, StreamUnavailableError
 from sluicegate.events.tail import Lines, Withheld
 
@@ -151,7 +152,7 @@ class Dispatchers:
             reader = SegmentReader(self._data_dir / "events")
             backlog = reader.unread_bytes(checkpoint)
             lag = self._lag(reader, checkpoint) if backlog else 0.0
-            is_running = is_locked(lock_path(self._data_dir, name))
+            is_running = is_locked(lock_path(self._data_dir, name)) is True
         except OSError as error:
             return Dispatched(name, "local", error=type(error).__name__)
         return Dispatched(name, "local", backlog_bytes=backlog, lag_seconds=lag, is_running=is_running)

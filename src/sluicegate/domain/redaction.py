@@ -21,7 +21,8 @@ _DEEPEST: Final = 3
 """JSON in texts of JSON that is looked into."""
 _MARK: Final = "\ufeff"
 """Some programs put it before a text (RFC 8259 section 8.1)."""
-_LAST_WORD: Final = re.compile(r"\S{1,512}\Z")
+_LONGEST_WORD: Final = 512
+"""Characters of a last word that are cut off; few credentials are longer."""
 
 _EMAIL: Final = re.compile(r"(?<![\w.%+-])[\w.%+-]+@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63})+")
 _CARD: Final = re.compile(r"(?<![0-9])[0-9](?:[ -]?[0-9]){12,18}(?![0-9])")
@@ -72,7 +73,7 @@ class Redactor:
     def redacted(self, text: str, *, is_cut: bool = False) -> str:
         """The text without them. `is_cut`: it is the beginning of a longer one."""
         if is_cut:
-            text = _LAST_WORD.sub("", text)
+            text = _without_last_word(text)
         return self._any(text, 0)
 
     def _any(self, text: str, depth: int) -> str:
@@ -118,6 +119,13 @@ class Redactor:
         """Numbers, and what should not be there."""
         clean = self._plain(text)
         return text if clean == text else clean.replace(REDACTED, f'"{REDACTED}"')
+
+
+def _without_last_word(text: str) -> str:
+    """The text up to the white space before its end, or without as many characters as a word has at most."""
+    end = text[-_LONGEST_WORD:]
+    # By hand: a pattern is tried at each character of the text, and Rule 4 would not hold.
+    return text[: len(text) - len(end.split()[-1])] if end and not end[-1].isspace() else text
 
 
 def _meant(escaped: str) -> str:

@@ -27,7 +27,8 @@ class Sent(Struct, frozen=True, array_like=True):
     """One exchange. Its own line, if there is one, lies behind byte `offset` of segment `segment`.
 
     `began_at` is Unix milliseconds. `held` is what is set aside: for each limit if `has_own`, else the six figures of
-    `gateway/purses.py`.
+    `gateway/purses.py`. `wanted` is what it may take of each limit, where it was admitted without the ledger and could
+    not set that aside.
     """
 
     segment: int
@@ -49,6 +50,7 @@ class Sent(Struct, frozen=True, array_like=True):
     is_degraded: bool
     has_own: bool
     held: tuple[int, ...]
+    wanted: tuple[int, ...] = ()
 
 
 class Owner(Struct, frozen=True, array_like=True):
@@ -88,7 +90,12 @@ def read_entry(entry: bytes) -> tuple[Sent, Owner]:
 def lost_event(sent: Sent, owner: Owner) -> Exchange:
     """The record of an exchange that nobody is left to tell the end of: charged with all that was set aside."""
     held = sent.held
-    worst = [(account, held[number if sent.has_own else figure]) for account, figure, number in owner.accounts]
+    charges: list[Charge] = []
+    for account, figure, number in owner.accounts:
+        leased = held[number if sent.has_own else figure]
+        amount = sent.wanted[number] if sent.wanted else leased
+        if amount:
+            charges.append(Charge(account, amount, leased))
     second, milliseconds = divmod(sent.began_at, 1000)
     moment = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     return Exchange(
@@ -115,7 +122,7 @@ def lost_event(sent: Sent, owner: Owner) -> Exchange:
         error=WORKER_LOST,
         client_address=sent.client_address,
         tags=owner.tags,
-        charges=tuple([Charge(account, amount, amount) for account, amount in worst if amount]),
+        charges=tuple(charges),
         limit=sent.limit,
         is_degraded=sent.is_degraded,
     )

@@ -1,6 +1,7 @@
 """The journal's other end: every worker's events, read once by every consumer.
 
 segments    which segment files there are, and whether their writers live
+locks       files that are locked by whoever writes to them, or runs
 checkpoint  how far one consumer has read, and a file to keep that in
 underway    what a dead writer had sent and not recorded
 tail        the lines of one incarnation, in order

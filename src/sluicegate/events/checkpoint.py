@@ -73,7 +73,7 @@ class CheckpointFile:
     __slots__ = ("_path",)
 
     def __init__(self, path: Path) -> None:
-        """Keep the checkpoint at `path`, whose directory exists; nothing is touched yet."""
+        """Keep the checkpoint at `path`; nothing is touched yet."""
         self._path = path
 
     def __repr__(self) -> str:
@@ -93,6 +93,7 @@ class CheckpointFile:
 
     def store(self, checkpoint: Checkpoint) -> None:
         """Replace what is stored (mode 0600). Raises OSError, and then the old checkpoint still stands."""
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         hidden = self._path.with_name(f".{self._path.name}.new")
         file = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(file, "wb") as stream:
@@ -101,3 +102,9 @@ class CheckpointFile:
             # Without it, a machine that dies may keep the new name and lose the content behind it.
             os.fsync(stream.fileno())
         hidden.replace(self._path)
+        directory = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            # Without it, it may have the old name again: what relies on the new checkpoint has happened by then.
+            os.fsync(directory)
+        finally:
+            os.close(directory)

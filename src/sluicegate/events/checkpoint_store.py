@@ -64,7 +64,6 @@ class FileStore:
             except CheckpointDamagedError as error:
                 self._log.error("a consumer begins again with the oldest event", reason=str(error))
                 return Checkpoint()
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._beginning is None:
             return Checkpoint()
         checkpoint = self._beginning()

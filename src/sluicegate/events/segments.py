@@ -1,12 +1,12 @@
 """Which segment files there are, and whether their writers live."""
 
-import fcntl
 import os
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
 from sluicegate.domain.segments import parsed_segment_name, segment_name
+from sluicegate.events.locks import is_locked
 from sluicegate.events.underway import is_settled
 
 Found = Mapping[str, tuple[int, ...]]
@@ -51,19 +51,11 @@ def is_abandoned(directory: Path, incarnation: str, last: int) -> bool:
     """Whether an incarnation whose last segment is `last` will never have another line.
 
     A writer keeps its segment locked until the next one is locked and has its name. So a lock that can be had, with no
-    next segment to be seen afterwards, means that the writer is gone. The lock is shared: readers do not take each
-    other for writers. What such a writer had under way is then told in one more segment (`events/underway.py`).
+    next segment to be seen afterwards, means that the writer is gone. What such a writer had under way is then told in
+    one more segment (`events/underway.py`).
     """
-    try:
-        file = os.open(segment_path(directory, incarnation, last), os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    if is_locked(segment_path(directory, incarnation, last)) is not False:
         return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(file)
     if segment_path(directory, incarnation, last + 1).exists() or not is_settled(directory, incarnation, last):
         return False
     # Somebody else may have settled it between those two.

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
-from sluicegate.control.usage_log.recording import FEW, FOLD, LINES, NAME, OvertakenError, Recording, recorder
+from sluicegate.control.database_checkpoint import OvertakenError, TransactionalStore
+from sluicegate.control.usage_log.recording import FEW, FOLD, LINES, NAME, Recording, recorder
 from sluicegate.domain.usage_rows import Logged
 from sluicegate.events.checkpoint import Checkpoint, CheckpointDamagedError
 from sluicegate.events.consumer import Consumer
@@ -31,14 +32,15 @@ QUIET: FilteringBoundLogger = structlog.wrap_logger(
 
 def consumer(database: Database, data_dir: Path, *, largest_batch: int = 5) -> Consumer[Logged]:
     """One as a new control process makes it, with small batches."""
-    recording = Recording(database, node="n", clock=lambda: 0.0)
+    checkpoints = TransactionalStore(database, node="n", consumer=NAME, log=QUIET)
+    recording = Recording(checkpoints, clock=lambda: 0.0)
     reader = SegmentReader(data_dir / "events")
     return Consumer(
         NAME,
         reader,
         LINES,
         recording.handle,
-        recording,
+        checkpoints,
         clock=lambda: 0.0,
         log=QUIET,
         largest_batch=largest_batch,
@@ -79,10 +81,11 @@ def test_sums_of_many_are_added_later(template: Path, tmp_path: Path) -> None:
     now = [0.0]
 
     async def story(database: Database) -> None:
-        recording = Recording(database, node="n", clock=lambda: now[0])
+        checkpoints = TransactionalStore(database, node="n", consumer=NAME, log=QUIET)
+        recording = Recording(checkpoints, clock=lambda: now[0])
         reader = SegmentReader(data_dir / "events")
         many = Consumer(
-            NAME, reader, LINES, recording.handle, recording, clock=lambda: 0.0, log=QUIET, largest_batch=2 * FEW
+            NAME, reader, LINES, recording.handle, checkpoints, clock=lambda: 0.0, log=QUIET, largest_batch=2 * FEW
         )
         write(data_dir, range(FEW + 1))
         assert await many.look()
@@ -124,9 +127,9 @@ def test_what_holds_no_event_is_passed_for_good(template: Path, tmp_path: Path) 
     async def story(database: Database) -> None:
         before = consumer(database, data_dir)
         await before.look()
-        after = Recording(database, node="n", clock=lambda: 0.0)
+        after = TransactionalStore(database, node="n", consumer=NAME, log=QUIET)
         assert await after.load() == before.checkpoint != Checkpoint()
-        assert repr(after) == "<Recording n/request-log>"
+        assert repr(Recording(after, clock=lambda: 0.0)) == "<Recording <TransactionalStore n/request-log>>"
 
     run(data_dir, story)
 
@@ -205,6 +208,7 @@ RECORDER = """
 import asyncio, sys, time
 from pathlib import Path
 import structlog
+from sluicegate.control.database_checkpoint import TransactionalStore
 from sluicegate.control.usage_log.recording import LINES, NAME, Recording
 from sluicegate.events.consumer import Consumer
 from sluicegate.events.reader import SegmentReader
@@ -212,7 +216,8 @@ from sluicegate.store.database import Database
 
 async def main(data_dir):
     database = await Database.open("sqlite", data_dir)
-    recording = Recording(database, node="n", clock=time.monotonic)
+    checkpoints = TransactionalStore(database, node="n", consumer=NAME, log=structlog.get_logger())
+    recording = Recording(checkpoints, clock=time.monotonic)
     async def handle(batch):
         sys.stdout.write("begins\\n")
         sys.stdout.flush()
@@ -222,7 +227,7 @@ async def main(data_dir):
     reader = SegmentReader(data_dir / "events")
     log = structlog.get_logger()
     await Consumer(
-        NAME, reader, LINES, handle, recording, clock=time.monotonic, log=log, largest_batch=40
+        NAME, reader, LINES, handle, checkpoints, clock=time.monotonic, log=log, largest_batch=40
     ).look()
     await database.close()
 

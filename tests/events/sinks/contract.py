@@ -158,8 +158,12 @@ class Naps:
     def __init__(self) -> None:
         """None yet."""
         self.taken: list[float] = []
+        self.then: dict[int, Callable[[], object]] = {}
+        """What happens in the pause of a number; the first is 1."""
 
     async def __call__(self, seconds: float) -> None:
         """Note it, and let others run."""
         self.taken.append(seconds)
+        if len(self.taken) in self.then:
+            self.then[len(self.taken)]()
         await asyncio.sleep(0)

@@ -118,11 +118,35 @@ def test_room_is_bounded(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_a_disk_that_refuses_loses_them(tmp_path: Path) -> None:
-    """That is told: nobody else has them."""
+def test_a_disk_that_refuses_says_so(tmp_path: Path) -> None:
+    """Whoever gave them up still has them."""
     (tmp_path / "file").write_text("")
     dead = DeadLetters(tmp_path / "file" / "x.jsonl", largest_bytes=1000, now=lambda: NOW)
-    assert asyncio.run(dead.add(letters(1, 2))) == 2
+    with pytest.raises(FileExistsError):
+        asyncio.run(dead.add(letters(1, 2)))
+
+
+def test_a_disk_that_is_nearly_full_takes_all_or_none(dead: DeadLetters, tmp_path: Path) -> None:
+    """What had room of letters that are refused is taken back: they come again, and must not be there twice."""
+    asyncio.run(dead.add(letters(1)))
+    (file,) = tmp_path.rglob("*.jsonl")
+    before = file.read_bytes()
+    write = os.write
+
+    def write_some(descriptor: int, data: bytes | memoryview) -> int:
+        if file.stat().st_size > len(before):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data[:10])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "write", write_some)
+        with pytest.raises(OSError, match="No space"):
+            asyncio.run(dead.add(letters(2, 3)))
+    assert file.read_bytes() == before
+    asyncio.run(dead.add(letters(2, 3)))
+    taken = Taken()
+    asyncio.run(dead.replay(taken))
+    assert taken.all() == [1, 2, 3]
 
 
 def test_half_a_line_does_not_take_the_next_one_with_it(tmp_path: Path, dead: DeadLetters) -> None:
@@ -139,10 +163,13 @@ def test_half_a_line_does_not_take_the_next_one_with_it(tmp_path: Path, dead: De
 
 
 def test_a_file_that_cannot_be_made_anew_is_closed_once(tmp_path: Path) -> None:
-    """Where room was made and no new file can be had, no other file of the process is closed by mistake."""
+    """Where room was made and no new file can be had, no other file of the process is closed by mistake.
+
+    What was lost for the room is told with what is kept next.
+    """
     path = tmp_path / "dead" / "hook.jsonl"
     dead = DeadLetters(path, largest_bytes=100, now=lambda: NOW)
-    asyncio.run(dead.add(letters(1)))
+    assert [asyncio.run(dead.add(letters(number))) for number in (1, 2)] == [0, 0]
     opened: list[int] = []
     closed: list[int] = []
 
@@ -164,18 +191,24 @@ def test_a_file_that_cannot_be_made_anew_is_closed_once(tmp_path: Path) -> None:
     full = Full(path, largest_bytes=100, now=lambda: NOW)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "close", note)
-        assert full._add([b"x" * 90]) == 1
+        with pytest.raises(OSError, match="no space left"):
+            full._add([b"x" * 90])
     assert closed == opened
+    opened.clear()
+    assert full._add([b"x" * 90]) == 1
 
 
-def test_damage_is_passed_over(tmp_path: Path, dead: DeadLetters) -> None:
-    """A line that was cut off does not keep the others from being sent."""
+def test_damage_is_put_by(tmp_path: Path, dead: DeadLetters) -> None:
+    """A line that was cut off does not keep the others from being sent; it is told, and kept for people to look at."""
     asyncio.run(dead.add(letters(1)))
     path = tmp_path / "dead" / "x.jsonl"
-    path.write_bytes(b'{"at": 1, "rea\n\xff\n' + path.read_bytes())
+    path.write_bytes(b'{"at": 1, "rea\n\xff\n\n' + path.read_bytes() + b'{"at": 2')
     taken = Taken()
     assert asyncio.run(dead.replay(taken)) == 1
     assert taken.calls == [[1]]
+    assert dead.damaged == 3
+    assert path.with_name("x.jsonl.damaged").read_bytes() == b'{"at": 1, "rea\n\xff\n{"at": 2\n'
+    assert asyncio.run(dead.replay(taken)) == 0
 
 
 def test_adding_and_replaying_at_once_loses_nothing(dead: DeadLetters) -> None:

@@ -171,10 +171,14 @@ def test_events_without_time_are_set_aside(feed: Feed, tmp_path: Path, captured:
     assert (tmp_path / "dead" / "x.jsonl").read_bytes().count(b"\n") == 1
 
 
-def test_losses_are_counted(feed: Feed, tmp_path: Path) -> None:
-    """Where dead letters cannot be kept, they are lost, and counted so."""
+def test_dead_letters_wait_for_the_disk(feed: Feed, tmp_path: Path, naps: Naps, captured: LogCapture) -> None:
+    """Where the disk takes none, what is given up is tried to be kept until it does: the journal has it so long."""
     (tmp_path / "dead").write_text("")
-    assert feed(Stub(failing(PermanentError("no"))), [exchange()]).counts == Counts(queued=1, dead=1, dropped=1)
+    naps.then[2] = (tmp_path / "dead").unlink
+    assert feed(Stub(failing(PermanentError("no"))), [exchange()]).counts == Counts(queued=1, dead=1)
+    assert naps.taken == [0.25, 0.5]
+    assert (tmp_path / "dead" / "x.jsonl").read_bytes().count(b"\n") == 1
+    assert captured.entries[1]["reason"] == "dead letters cannot be kept: File exists"
 
 
 def test_an_engine_closes_its_sink(feed: Feed) -> None:

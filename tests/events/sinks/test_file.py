@@ -1,6 +1,7 @@
 """Events in a file: in order, whole, and told as transient where the disk refuses."""
 
 import asyncio
+import gc
 import gzip
 import threading
 from collections.abc import Sequence
@@ -141,6 +142,30 @@ def test_a_delivery_that_is_given_up(tmp_path: Path) -> None:
 
     asyncio.run(deliver())
     assert ids((tmp_path / "e").read_bytes()) == ["a", "b"]
+
+
+def test_a_delivery_that_is_given_up_twice(tmp_path: Path) -> None:
+    """By its timeout, then by its sink's end: the file is not closed while it is written to, and no failure is left."""
+    file = Slow(tmp_path)
+    unheard: list[object] = []
+
+    async def deliver() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
+        sink = FileSink(file)
+        writing = asyncio.ensure_future(sink.deliver(events("a")))
+        await asyncio.to_thread(file.begun.wait, 20)
+        for _ in range(2):
+            writing.cancel()
+            await asyncio.wait((writing,), timeout=0.01)
+        assert not writing.done()
+        file.released.set()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        await sink.close()
+
+    asyncio.run(deliver())
+    gc.collect()
+    assert not unheard
 
 
 def test_told_apart(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 """One request to a sink, and what its answer means."""
 
 import asyncio
+import ssl
 
 import pytest
+import trustme
 
 from sluicegate.events.sinks.base import DeliveryError, PermanentError, TooLargeError, TransientError
 from sluicegate.events.sinks.http import MOST_OF_AN_ANSWER, Answer, Poster, accepted, decoded
@@ -66,6 +68,36 @@ def test_nobody_there() -> None:
         with pytest.raises(TransientError, match=r"^cannot connect$"):
             await poster.post(b"", {})
         await poster.close()
+
+    asyncio.run(story())
+
+
+def test_troubles_of_tls_are_told() -> None:
+    """Whoever uses a private authority, or the wrong port, is not left to guess."""
+
+    async def story() -> None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+            await writer.wait_closed()
+
+        secured = await asyncio.start_server(refuse, "127.0.0.1", 0, ssl=context)
+        plain = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        async with secured, plain:
+            for server, reason in (
+                (secured, "its certificate is not accepted"),
+                (plain, "cannot speak TLS with it"),
+            ):
+                port = server.sockets[0].getsockname()[1]
+                poster = Poster(f"https://127.0.0.1:{port}/", timeout=60.0, now=lambda: NOW)
+                with pytest.raises(TransientError) as caught:
+                    await poster.post(b"{}", {})
+                assert str(caught.value) == reason
+                await poster.close()
 
     asyncio.run(story())
 

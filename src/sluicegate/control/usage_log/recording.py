@@ -1,9 +1,7 @@
 """Writing exchanges into the database, each exactly once.
 
-Rule 1. The rows of a batch, what they add up to, and the checkpoint behind them are one transaction. Where there are
-        many, what they add up to is put by as it is, and added to the sums of hours and days every `FOLD` seconds.
-Rule 2. A transaction that finds another checkpoint than the one its batch began at changes nothing: somebody else has
-        been here, or the last transaction counts although its connection was lost in the commit. To load it tells.
+The rows of a batch, what they add up to, and the checkpoint behind them are one transaction. Where there are many, what
+they add up to is put by as it is, and added to the sums of hours and days every `FOLD` seconds.
 """
 
 import asyncio
@@ -14,15 +12,15 @@ from typing import Final
 import msgspec
 from structlog.typing import FilteringBoundLogger
 
+from sluicegate.control.database_checkpoint import TransactionalStore
 from sluicegate.domain.request_blocks import Block, blocks_of
 from sluicegate.domain.usage_rows import Logged
 from sluicegate.domain.usage_sums import alike, packed
-from sluicegate.events.checkpoint import Checkpoint, decoded, encoded
 from sluicegate.events.consumer import LEISURELY, Consumer
 from sluicegate.events.reader import Batch, SegmentReader
 from sluicegate.events.tail import Lines, Withheld
 from sluicegate.store.address import SQLiteAddress
-from sluicegate.store.database import Database, Session
+from sluicegate.store.database import Database
 
 NAME: Final = "request-log"
 BREATH: Final = 0.12
@@ -39,71 +37,36 @@ LARGEST_BATCH: Final = 10_000
 LINES: Lines[Logged] = msgspec.json.Decoder(Logged | Withheld)
 
 
-class OvertakenError(Exception):
-    """Somebody else has written behind the same checkpoint: another control process of this node."""
-
-
 class Recording:
-    """What the consumer of one node does with its batches, and where it keeps its checkpoint."""
+    """What the consumer of one node does with its batches."""
 
-    is_transactional = True
-
-    def __init__(self, database: Database, *, node: str, clock: Callable[[], float], breath: float = 0.0) -> None:
-        """Nodes that share a database have a checkpoint each. `clock` gives monotonic seconds, `breath` are those to
-        wait after a transaction. Nothing is read yet.
+    def __init__(self, checkpoints: TransactionalStore, *, clock: Callable[[], float], breath: float = 0.0) -> None:
+        """`checkpoints` keeps the node's. `clock` gives monotonic seconds, `breath` are those to wait after a
+        transaction. Nothing is read yet.
         """
-        self._database = database
+        self._checkpoints = checkpoints
         self._clock = clock
         self._breath = breath
         self._folded_at = clock()
-        self._name = f"{node}/{NAME}"
-        self._stored: bytes | None = None
 
     def __repr__(self) -> str:
-        """Tell under which name its checkpoint is."""
-        return f"<Recording {self._name}>"
-
-    async def load(self) -> Checkpoint:
-        """How far the database has it. Raises StoreUnavailableError, and CheckpointDamagedError.
-
-        To go on without it would record everything twice, so it does not.
-        """
-        async with self._database.reading() as session:
-            stored = await session.consumer_checkpoints.get(self._name)
-        self._stored = stored
-        return Checkpoint() if stored is None else decoded(stored)
+        """Tell where its checkpoint is."""
+        return f"<Recording {self._checkpoints!r}>"
 
     async def handle(self, batch: Batch[Logged]) -> None:
         """Record it. Raises StoreUnavailableError, OvertakenError; then it must be loaded again what counts."""
         # In a thread: it takes some 10 us for each event, and the workers' questions must not wait for it.
         blocks, sums = await asyncio.to_thread(_prepared, batch.events)
-        data = encoded(batch.checkpoint)
         now = self._clock()
         is_to_fold = len(batch.events) <= FEW or now - self._folded_at >= FOLD
-        async with self._database.writing() as session:
-            await self._claim(session, data)
+        async with self._checkpoints.behind(batch.checkpoint) as session:
             await session.request_log.add(blocks)
             await session.rollups.put_by(sums)
             if is_to_fold:
                 await session.rollups.fold()
-        self._stored = data
         if is_to_fold:
             self._folded_at = now
         await asyncio.sleep(self._breath)
-
-    async def store(self, checkpoint: Checkpoint) -> None:
-        """Keep it where `handle` has not: what was passed held no event. Raises what `handle` raises."""
-        data = encoded(checkpoint)
-        if data != self._stored:
-            async with self._database.writing() as session:
-                await self._claim(session, data)
-            self._stored = data
-
-    async def _claim(self, session: Session, data: bytes) -> None:
-        """Put the checkpoint in the place of the one that was loaded or put last."""
-        if await session.consumer_checkpoints.get(self._name) != self._stored:
-            raise OvertakenError(f"{self._name} was written by somebody else")
-        await session.consumer_checkpoints.put(self._name, data)
 
 
 def recorder(
@@ -116,14 +79,15 @@ def recorder(
 ) -> Consumer[Logged]:
     """The consumer that writes a node's journal into the database. `clock` gives monotonic seconds. Raises OSError."""
     breath = BREATH if isinstance(database.address, SQLiteAddress) else 0.0
-    recording = Recording(database, node=node, clock=clock, breath=breath)
+    checkpoints = TransactionalStore(database, node=node, consumer=NAME, log=log)
+    recording = Recording(checkpoints, clock=clock, breath=breath)
     reader = SegmentReader(data_dir / "events")
     return Consumer(
         NAME,
         reader,
         LINES,
         recording.handle,
-        recording,
+        checkpoints,
         clock=clock,
         log=log,
         largest_batch=LARGEST_BATCH,

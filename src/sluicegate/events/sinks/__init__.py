@@ -13,6 +13,7 @@ genai         OpenTelemetry's names for what models do;  spans   exchanges as it
 sigv4         signatures of AWS requests; pure
 aws           requests in the manner of the AWS JSON protocol
 rotated_file  what the sink `file` writes to
+pipe          the same where that is none, but a pipe or a terminal
 
 The rest are the sinks, one file each, named as their type: file, redis, webhook, otlp, langfuse, helicone, lunary,
 eventbridge, cloudwatch. To add one: that file with a `make`, and one line in `config/sink_kinds.py`.

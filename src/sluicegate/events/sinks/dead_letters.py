@@ -3,6 +3,7 @@
 Rule 1. One JSON object a line: `at` (Unix seconds), `reason`, `event`. Only its owner can read the file.
 Rule 2. Several processes may add, and one may replay meanwhile: whoever adds or takes the file away holds its lock.
 Rule 3. What is to be sent again is first moved aside. If that ends half way, it is all sent again the next time.
+Rule 4. Lines that cannot be read are not thrown away: they go to `NAME.jsonl.damaged`, for people to look at.
 """
 
 import asyncio
@@ -40,15 +41,20 @@ class DeadLetters:
         """`now` gives Unix seconds. Nothing is touched yet; the directory is made when it is needed."""
         self._path = path
         self._old = path.with_name(f"{path.name}.old")
+        self._damage = path.with_name(f"{path.name}.damaged")
         self._largest = largest_bytes
         self._now = now
+        self._untold = 0
+        """Letters that were lost for room, and that no call could tell yet."""
+        self.damaged = 0
+        """Lines that replays could not read."""
 
     def __repr__(self) -> str:
         """Tell where they are."""
         return f"<DeadLetters {self._path}>"
 
     async def add(self, letters: Sequence[Letter]) -> int:
-        """Keep letters; return how many were lost for it: older ones without room, or these, where the disk refuses."""
+        """Keep letters, all or none; return how many older ones were lost for room. Raises OSError."""
         at = self._now()
         lines = [_encode(_Kept(at, letter.reason, dict(letter.event))) for letter in letters]
         # In a thread: the disk may be slow, and other consumers must not wait for it.
@@ -57,11 +63,11 @@ class DeadLetters:
     async def replay(self, deliver: Callable[[Sequence[Event]], Awaitable[None]], *, count: int = 1000) -> int:
         """Hand all events that are there now to `deliver`, up to `count` at once; return how many. Raises OSError.
 
-        `deliver` returns when each has arrived or is a dead letter anew.
+        `deliver` returns when each has arrived or is a dead letter anew. Lines that cannot be read are put by.
         """
         replayed = 0
         for path in await asyncio.to_thread(self._set_aside):
-            batches = _batches(path, count)
+            batches = self._batches(path, count)
             while events := await asyncio.to_thread(_next, batches):
                 await deliver(events)
                 replayed += len(events)
@@ -70,21 +76,18 @@ class DeadLetters:
 
     def _add(self, lines: list[bytes]) -> int:
         data = b"".join(line + b"\n" for line in lines)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = self._locked()
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = self._locked()
-            try:
-                lost = 0
-                if os.fstat(file).st_size + len(data) > self._largest // 2 and os.fstat(file).st_size:
-                    lost = self._make_room()
-                    # The new one first: where it cannot be had, there is still one to close.
-                    file, full = self._locked(), file
-                    os.close(full)
-                _write(file, data)
-            finally:
-                os.close(file)
-        except OSError:
-            return len(lines)
+            if os.fstat(file).st_size + len(data) > self._largest // 2 and os.fstat(file).st_size:
+                self._untold += self._make_room()
+                # The new one first: where it cannot be had, there is still one to close.
+                file, full = self._locked(), file
+                os.close(full)
+            _write(file, data)
+            lost, self._untold = self._untold, 0
+        finally:
+            os.close(file)
         return lost
 
     def _make_room(self) -> int:
@@ -127,32 +130,44 @@ class DeadLetters:
             number += 1
         return aside
 
+    def _batches(self, path: Path, count: int) -> Iterator[list[Event]]:
+        """The events of a file. A line that was not finished, or is none, is put by."""
+        events: list[Event] = []
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    events.append(_decode(line).event)
+                except (msgspec.MsgspecError, UnicodeDecodeError):
+                    self._put_by(line)
+                if len(events) == count:
+                    yield events
+                    events = []
+        yield events
+
+    def _put_by(self, line: bytes) -> None:
+        """Keep a line that is no letter. Raises OSError."""
+        if not line.strip():
+            return
+        file = os.open(self._damage, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with os.fdopen(file, "ab") as kept:
+            kept.write(line.removesuffix(b"\n") + b"\n")
+        self.damaged += 1
+
 
 def _write(file: int, data: bytes) -> None:
-    """Write all of it and have it on the disk: nobody else has these events any more. Raises OSError."""
+    """Write all of it and have it on the disk: nobody else has these events any more. Raises OSError: nothing is."""
     size = os.fstat(file).st_size
     if size and os.pread(file, 1, size - 1) != b"\n":
-        # Half a line, of a disk that was full or a process that died: it must not make the next one unreadable too.
+        # Half a line, of a process that died: it must not make the next one unreadable too.
         data = b"\n" + data
     view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
-    os.fsync(file)
-
-
-def _batches(path: Path, count: int) -> Iterator[list[Event]]:
-    """The events of a file. A line that was not finished, or is none, is passed over."""
-    events: list[Event] = []
-    with path.open("rb") as file:
-        for line in file:
-            try:
-                events.append(_decode(line).event)
-            except (msgspec.MsgspecError, UnicodeDecodeError):
-                continue
-            if len(events) == count:
-                yield events
-                events = []
-    yield events
+    try:
+        while view:
+            view = view[os.write(file, view) :]
+        os.fsync(file)
+    except OSError:
+        os.ftruncate(file, size)
+        raise
 
 
 def _next(batches: Iterator[list[Event]]) -> list[Event]:

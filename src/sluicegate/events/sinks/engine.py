@@ -1,8 +1,8 @@
 """One sink's deliveries: the loop that sends, waits and gives up as `decisions` has it.
 
 A call of `deliver` returns when each of its events has arrived or is a dead letter. So whoever stores a checkpoint
-after it has each event at least once. Looks at the journal are as far apart as a batch may wait, so nothing is held
-back in here between two calls.
+after it has each event at least once: where the disk takes no dead letters, it waits until it does. Looks at the
+journal are as far apart as a batch may wait, so nothing is held back in here between two calls.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.config.schema import FilterSettings
 from sluicegate.events.sinks.base import DeliveryError, Event, PermanentError, Sink, TransientError
 from sluicegate.events.sinks.dead_letters import DeadLetters
-from sluicegate.events.sinks.decisions import Letter, Packet, Plan, Step, packets, step
+from sluicegate.events.sinks.decisions import Letter, Packet, Plan, Step, packets, pause, step
 from sluicegate.events.sinks.selection import is_wanted
 
 _NONSENSE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
@@ -31,7 +31,7 @@ class Counts:
     sent: int = 0
     dead: int = 0
     dropped: int = 0
-    """Of the dead letters, those that are lost: there was no room for them, or the disk refused."""
+    """Of the dead letters, those that are lost: there was no more room for them."""
     filtered: int = 0
     retries: int = 0
 
@@ -128,13 +128,27 @@ class Engine:
             await self._give_up(done.dead)
 
     async def _give_up(self, letters: Sequence[Letter]) -> None:
-        lost = await self._dead.add(letters)
+        lost = await self._kept(letters)
         self.counts.dead += len(letters)
         self.counts.dropped += lost
         # Once for each batch that is given up: a loss that nobody hears of is the worst.
         self._log.error(
             "events given up, they are dead letters", count=len(letters), lost=lost, reason=letters[0].reason
         )
+
+    async def _kept(self, letters: Sequence[Letter]) -> int:
+        """Keep dead letters, however long the disk refuses; return how many older ones were lost for it.
+
+        Meanwhile the journal, or the stream, still has these events.
+        """
+        attempts = 0
+        while True:
+            try:
+                return await self._dead.add(letters)
+            except OSError as error:
+                self._tell(f"dead letters cannot be kept: {error.strerror or type(error).__name__}")
+            attempts += 1
+            await self._sleep(pause(attempts, None, self._plan, chance=self._chance()))
 
     def _chosen(self, events: Sequence[Event]) -> list[Event]:
         """What is sent of those that are wanted."""

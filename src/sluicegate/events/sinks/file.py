@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -41,7 +42,7 @@ class FileSink:
             try:
                 await asyncio.shield(writing)
             except asyncio.CancelledError:
-                await asyncio.wait((writing,))
+                await _ended(writing)
                 raise
             except OSError as error:
                 raise TransientError(f"cannot write: {error.strerror or type(error).__name__}") from error
@@ -63,6 +64,15 @@ class FileSink:
             await self._tidying
         async with self._turn:
             self._file.close()
+
+
+async def _ended(writing: asyncio.Future[None]) -> None:
+    """Wait for it however often this is cancelled: a file that is closed meanwhile leaves its number to another one."""
+    while not writing.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait((writing,))
+    # What became of it is of no interest any more: it comes again.
+    writing.exception()
 
 
 def make(settings: SinkSettings, surroundings: Surroundings) -> FileSink:

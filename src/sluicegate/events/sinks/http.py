@@ -5,6 +5,7 @@ Rule 2. What goes wrong is told by its kind and the status alone: addresses, and
 Rule 3. Of an answer, a bounded part is read.
 """
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -30,6 +31,8 @@ _HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 
 _REASONS: Mapping[type[Exception], str] = MappingProxyType(
     {
+        ssl.SSLCertVerificationError: "its certificate is not accepted",
+        ssl.SSLError: "cannot speak TLS with it",
         httpx2.ConnectTimeout: "no connection in time",
         httpx2.ConnectError: "cannot connect",
         httpx2.TimeoutException: "no answer in time",
@@ -78,8 +81,7 @@ class Poster:
             async with self._client.stream("POST", self.url, content=body, headers=dict(headers)) as response:
                 return Answer(response.status_code, await _read(response), self._asked(response))
         except (httpx2.TransportError, httpx2.DecodingError) as error:
-            reason = next((text for kind, text in _REASONS.items() if isinstance(error, kind)), "the connection broke")
-            raise TransientError(reason) from None
+            raise TransientError(_reason(error)) from None
 
     async def close(self) -> None:
         """Close all connections."""
@@ -107,6 +109,15 @@ def decoded(answer: Answer, kind: type[DocumentT]) -> DocumentT:
         return msgspec.json.decode(answer.body, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         raise TransientError(f"status {answer.status}, and an answer that is not understood") from None
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong on the way, by the first kind that fits of the error and of what led to it, innermost first."""
+    chain: list[BaseException] = [error]
+    while (earlier := chain[0].__cause__ or chain[0].__context__) is not None:
+        chain.insert(0, earlier)
+    known = (text for each in chain for kind, text in _REASONS.items() if isinstance(each, kind))
+    return next(known, "the connection broke")
 
 
 async def _read(response: httpx2.Response) -> bytes:

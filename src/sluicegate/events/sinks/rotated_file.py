@@ -8,7 +8,8 @@ Rule 3. Periods are counted from 1970 in UTC, 86400 seconds are a day: a file is
 Rule 4. It is `NAME`; those set aside are `NAME.20261121T120000Z`, with `.gz` if they are compressed, and with `-2` and
         so on before that where there are several of one second. Only files of such names are ever deleted.
 Rule 5. Whoever else moves or deletes the file, as logrotate does, is followed: the next line begins a new one.
-Rule 6. What is no plain file, `/dev/stdout` for one, is written to and neither looked at nor set aside.
+Rule 6. What is no plain file, `/dev/stdout` for one, is written to as `pipe` has it, and neither looked at nor set
+        aside.
 """
 
 import fcntl
@@ -23,6 +24,8 @@ from pathlib import Path
 
 import msgspec
 from msgspec import Struct
+
+from sluicegate.events.sinks.pipe import OPENING, Pipe
 
 _SET_ASIDE = re.compile(r"\d{8}T\d{6}Z(?:-\d{1,4})?(?:\.gz)?")
 _TAIL_BYTES = 1_048_576
@@ -50,6 +53,7 @@ class RotatedFile:
         self._now = now
         self._file: int | None = None
         self._is_plain = True
+        self._pipe = Pipe()
         self.is_untidy = True
         """Whether `tidy` may have something to do; whoever calls that says when not."""
 
@@ -62,7 +66,7 @@ class RotatedFile:
         data = b"".join(line + b"\n" for line in lines)
         file = self._opened()
         if not self._is_plain:
-            _write_all(file, data)
+            self._pipe.write(file, data)
             return
         try:
             file = self._current(file, len(data))
@@ -82,6 +86,7 @@ class RotatedFile:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+            self._pipe = Pipe()
 
     def _current(self, file: int, more: int) -> int:
         """The locked file that has this name, with room for so many bytes more."""
@@ -108,7 +113,7 @@ class RotatedFile:
                 self._is_plain = True
             else:
                 self._is_plain = stat.S_ISREG(status.st_mode)
-            self._file = os.open(self._path, flags if self._is_plain else os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            self._file = os.open(self._path, flags if self._is_plain else OPENING, 0o600)
         return self._file
 
     def _unlock(self) -> None:

@@ -7,7 +7,6 @@ import signal
 import socket
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,11 +21,13 @@ from sluicegate.control.channel import (
     Serving,
 )
 from sluicegate.control.clocks import Clocks
+from sluicegate.control.counting import Counter
+from sluicegate.control.counting_queue import CountingQueue
 from sluicegate.control.last_good import LastGood
 from sluicegate.control.loading import Sources
 from sluicegate.control.logs import Logs
 from sluicegate.control.service import Service
-from sluicegate.control.storage import opened
+from sluicegate.control.storage import Storage, opened
 from sluicegate.control.watch import fingerprint
 from sluicegate.dialects.table import DIALECTS
 from sluicegate.domain.principal import Principal
@@ -35,6 +36,7 @@ from sluicegate.domain.tokens import digest
 from sluicegate.store.database import Database
 from sluicegate.wire.link import (
     Configure,
+    Count,
     Counted,
     Forget,
     ForgetPrices,
@@ -121,6 +123,11 @@ class Bench:
         self.listeners += [link, web]
         return Begun(sources, choice, seen, self.last_good, self.channel, link, web)
 
+    def service(self, begun: Begun, storage: Storage) -> Service:
+        """The whole of it, counting here. Must be made in a running event loop."""
+        counts = CountingQueue(_count, log=self.log)
+        return Service(begun, storage, counts=counts, clocks=CLOCKS, log=self.log, logs=self.logs)
+
     async def issue(self) -> Token:
         """A token of the database."""
         token = Token(
@@ -166,6 +173,10 @@ class Bench:
             await asyncio.gather(peer.writer.wait_closed(), return_exceptions=True)
 
 
+async def _count(question: Count) -> Counted:
+    return Counter().count(question)
+
+
 Conversation = Callable[[Bench, Peer], Awaitable[None]]
 
 
@@ -174,16 +185,15 @@ def converse(bench: Bench, conversation: Conversation, begun: Begun | None = Non
     begun = begun or bench.begun()
 
     async def main() -> None:
-        with ThreadPoolExecutor(1) as executor:
-            async with opened(begun.choice.started, now=lambda: 1.0) as storage:
-                service = Service(begun, storage, executor=executor, clocks=CLOCKS, log=bench.log, logs=bench.logs)
-                assert repr(service).startswith("<Service <Configuration ")
-                serving = asyncio.ensure_future(service.run())
-                supervisor = await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
-                assert await supervisor.told() == Serving()
-                await conversation(bench, supervisor)
-                await serving
-            await bench.close()
+        async with opened(begun.choice.started, now=lambda: 1.0) as storage:
+            service = bench.service(begun, storage)
+            assert repr(service).startswith("<Service <Configuration ")
+            serving = asyncio.ensure_future(service.run())
+            supervisor = await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
+            assert await supervisor.told() == Serving()
+            await conversation(bench, supervisor)
+            await serving
+        await bench.close()
 
     asyncio.run(asyncio.wait_for(main(), 60))
 

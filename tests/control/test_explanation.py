@@ -314,6 +314,8 @@ def test_the_caller_is_named() -> None:
         ("/v1/models/m:generateContent", "gemini", "g", "models/m:generateContent"),
         ("/near/v1/chat/completions", "openai", "near", "chat/completions"),
         ("/far/v1/messages", "anthropic", "far", "messages"),
+        ("/openai/deployments/m/chat/completions", "openai", "near", "chat/completions"),
+        ("/openai/responses", "openai", "near", "responses"),
     ],
 )
 def test_a_path_is_read_as_workers_read_it(path: str, dialect: str, default: str | None, rest: str) -> None:

@@ -51,6 +51,7 @@ class Scene:
         self.compiled = load("")
         self.tokens = KnownTokens(
             storage,
+            node="n",
             started=self.compiled,
             current=lambda: self.compiled,
             observe=self.shown.extend,

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +17,6 @@ from sluicegate.control.channel import (
     WorkerReady,
     line,
 )
-from sluicegate.control.service import Service
 from sluicegate.control.storage import opened
 from sluicegate.domain.events import Exchange, Metadata, Notice
 from sluicegate.domain.leases import Balance
@@ -41,7 +39,7 @@ from sluicegate.wire.link import (
     Lent,
     Ready,
 )
-from tests.control.bench import CALLER, CLOCKS, ISSUED, Bench, Peer, converse, end
+from tests.control.bench import CALLER, ISSUED, Bench, Peer, converse, end
 from tests.control.conftest import MINIMAL
 from tests.control.limits.journals import Writer, charge
 from tests.control.usage_log.journals import logged
@@ -71,16 +69,15 @@ def test_end_before_it_can_be_managed(bench: Bench) -> None:
     begun = bench.begun()
 
     async def main() -> None:
-        with ThreadPoolExecutor(1) as executor:
-            async with opened(begun.choice.started, now=lambda: 1.0) as storage:
-                service = Service(begun, storage, executor=executor, clocks=CLOCKS, log=bench.log, logs=bench.logs)
-                serving = asyncio.ensure_future(service.run())
-                await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
-                worker = await bench.worker()
-                await worker.hear(Configure)
-                end()
-                await serving
-            await bench.close()
+        async with opened(begun.choice.started, now=lambda: 1.0) as storage:
+            service = bench.service(begun, storage)
+            serving = asyncio.ensure_future(service.run())
+            await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
+            worker = await bench.worker()
+            await worker.hear(Configure)
+            end()
+            await serving
+        await bench.close()
 
     asyncio.run(asyncio.wait_for(main(), 60))
 
@@ -126,22 +123,21 @@ def test_rates_follow_prices(bench: Bench, text: str) -> None:
         return [target.rate for alias in snapshot.models for target in alias.targets]
 
     async def main() -> None:
-        with ThreadPoolExecutor(1) as executor:
-            async with opened(begun.choice.started, now=lambda: 1.0) as storage:
-                service = Service(begun, storage, executor=executor, clocks=CLOCKS, log=bench.log, logs=bench.logs)
-                serving = asyncio.ensure_future(service.run())
-                await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
-                worker = await bench.worker()
-                first = (await worker.hear(Configure)).snapshot
-                assert rates(first) == ([2_000_000_000, None] if text.endswith(CHEAPEST) else [])
-                service.forget_prices()
-                await worker.hear(ForgetPrices)
-                if text.endswith(CHEAPEST):
-                    second = (await worker.hear(Configure)).snapshot
-                    assert (second.version, rates(second)) == (2, [2_000_000_000, None])
-                end()
-                await serving
-            await bench.close()
+        async with opened(begun.choice.started, now=lambda: 1.0) as storage:
+            service = bench.service(begun, storage)
+            serving = asyncio.ensure_future(service.run())
+            await bench.peer(asyncio.open_unix_connection(sock=bench.supervisor))
+            worker = await bench.worker()
+            first = (await worker.hear(Configure)).snapshot
+            assert rates(first) == ([2_000_000_000, None] if text.endswith(CHEAPEST) else [])
+            service.forget_prices()
+            await worker.hear(ForgetPrices)
+            if text.endswith(CHEAPEST):
+                second = (await worker.hear(Configure)).snapshot
+                assert (second.version, rates(second)) == (2, [2_000_000_000, None])
+            end()
+            await serving
+        await bench.close()
 
     asyncio.run(asyncio.wait_for(main(), 60))
 
@@ -260,8 +256,10 @@ def test_use_of_the_key_file_is_written_into_it(bench: Bench) -> None:
         (data / "events").mkdir(exist_ok=True)
         segment = data / "events" / segment_name("000-0193a5b0c0de", 1)
         segment.write_bytes(msgspec.json.encode(event) + b"\n")
-        while not (data / "checkpoints" / "token-uses.json").exists():
-            await worker.ask(CALLER)
+        counted = 0
+        while not counted:
+            answer = await bench.manage("GET", "/admin/consumers", "management-secret")
+            counted = {each["name"]: each["events_total"] for each in answer["data"]}["token-uses"]
         end()
 
     converse(bench, conversation, begun)

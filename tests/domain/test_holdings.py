@@ -2,11 +2,12 @@
 
 import hypothesis.strategies as st
 from hypothesis import settings
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, precondition, rule
 
-from sluicegate.domain.holdings import HELD, HELD_LOW, NOT_HELD, Holding, reserve, settle
+from sluicegate.domain.holdings import HELD, HELD_LOW, NOT_HELD, Holding, all_remaining, reserve, settle
 
 GOOD = 100.0
+LOW = 20
 LIMITS = 3
 Held = tuple[int, ...]
 
@@ -24,15 +25,23 @@ class Holdings(RuleBasedStateMachine):
         self.open: list[Held] = []
         self.now = 0.0
 
-    @rule(number=st.integers(0, LIMITS - 1), amount=st.integers(0, 50), again=st.booleans())
-    def grant(self, number: int, amount: int, again: bool) -> None:
+    @initialize(amounts=st.tuples(*[st.integers(20, 200)] * LIMITS))
+    def begin(self, amounts: Held) -> None:
+        """Everything is granted at first: without that hardly any reservation would be possible."""
+        for number, amount in enumerate(amounts):
+            self.holdings[number].low = LOW
+            self.grant(number, amount, used=0, again=False)
+
+    @rule(number=st.integers(0, LIMITS - 1), amount=st.integers(0, 50), used=st.integers(0, 1100), again=st.booleans())
+    def grant(self, number: int, amount: int, used: int, again: bool) -> None:
         """The ledger lends; an old answer that comes late says nothing new."""
         holding = self.holdings[number]
         self.granted[number] += 0 if again else amount
         before = holding.free
-        more = holding.lent(self.granted[number] - (amount if again else 0), 0, None, self.now + GOOD)
+        more = holding.lent(self.granted[number] - (amount if again else 0), used, None, self.now + GOOD)
         assert more == (0 if again else amount)
         assert holding.free == before + more
+        assert holding.in_use == used + holding.reserved
         holding.open_until = holding.valid_until
 
     @rule(target=reservations, amounts=st.tuples(*[st.integers(0, 40)] * LIMITS))
@@ -45,6 +54,9 @@ class Holdings(RuleBasedStateMachine):
             for amount, have, holding in zip(amounts, free, self.holdings, strict=True)
         )
         assert (outcome != NOT_HELD) == is_possible
+        assert (outcome == HELD_LOW) == (
+            is_possible and any(have - amount < LOW for amount, have in zip(amounts, free, strict=True))
+        )
         if not is_possible:
             assert [holding.free for holding in self.holdings] == free
             return (0,) * LIMITS
@@ -60,16 +72,16 @@ class Holdings(RuleBasedStateMachine):
         for holding, reserved, amount in zip(self.holdings, held, used, strict=True):
             free = holding.free
             over = settle(holding, reserved, amount, is_hard=is_hard)
-            assert 0 <= over <= amount
-            assert over <= reserved + (free if is_hard else 0)
+            assert over == min(amount, reserved + (free if is_hard else 0))
+            assert holding.free == free + reserved - over or not holding.remaining
 
     @rule(number=st.integers(0, LIMITS - 1), keep=st.integers(0, 20))
     def give_back(self, number: int, keep: int) -> None:
         """Only what is free goes back."""
         holding = self.holdings[number]
-        reserved = holding.reserved
-        holding.give_back(keep)
-        assert holding.free <= max(keep, 0) or holding.free == 0
+        free, reserved = holding.free, holding.reserved
+        assert holding.give_back(keep) == free - holding.free
+        assert holding.free == min(free, keep)
         assert holding.reserved == reserved
 
     @precondition(lambda self: self.now < 3 * GOOD)
@@ -86,11 +98,20 @@ class Holdings(RuleBasedStateMachine):
             assert holding.taken >= 0
             assert holding.reserved == sum(amounts[number] for amounts in self.open)
             assert holding.granted == self.granted[number]
+            assert holding.in_use == holding.used + holding.taken - holding.taken_before + holding.reserved
+        assert all_remaining(self.holdings) == [holding.remaining for holding in self.holdings]
 
 
 Holdings.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestHoldings = Holdings.TestCase
 TestHoldings.__doc__ = "No unit is lost or used twice, in whatever order things happen."
+
+
+def test_at_first_nothing_is_held() -> None:
+    """All of the maximum remains, and none of it may be reserved before the ledger has lent any."""
+    holding = Holding("tok_1|requests|1h", 100)
+    assert (holding.free, holding.in_use, holding.remaining, holding.reserved) == (0, 0, 100, 0)
+    assert reserve([(holding, 0)], [0], 0.0) == NOT_HELD
 
 
 def test_low_is_seen_in_time() -> None:
@@ -112,8 +133,8 @@ def test_what_remains_is_known_between_two_answers() -> None:
     reserve([(holding, 0)], [6], 0.0)
     settle(holding, 4, 3, is_hard=True)
     assert (holding.in_use, holding.remaining, holding.reserved) == (25, 75, 2)
-    holding.lent(10, 120, None, GOOD)
-    assert holding.remaining == 0
+    holding.lent(10, 120, 7, GOOD)
+    assert (holding.remaining, holding.frees_at) == (0, 7)
     assert repr(holding) == "<Holding tok_1|requests|1h granted=10 returned=0 taken=3 reserved=2 free=5>"
 
 

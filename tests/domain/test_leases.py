@@ -99,8 +99,10 @@ def test_a_lost_answer_is_given_again_and_not_twice() -> None:
     assert outcome.granted == 20
     _, outcome = after([(replace(ASK, needed=25, wanted=25), NOW)], account)
     assert outcome.granted == 25
-    _, outcome = after([(replace(ASK, seen=20, needed=20, wanted=20), NOW)], account)
+    account, outcome = after([(replace(ASK, seen=20, needed=20, wanted=20), NOW)], account)
     assert outcome.granted == 40
+    _, outcome = after([(replace(ASK, seen=20, needed=15, wanted=15), NOW)], account)
+    assert (outcome.granted, outcome.leased) == (40, 40)
 
 
 def test_a_lost_answer_is_given_though_nothing_is_free() -> None:
@@ -125,6 +127,7 @@ def test_a_charge_ends_its_part_of_the_lease(name: str, used: int) -> None:
     account, outcome = after([(settle, NOW)], granted(name, 40))
     assert (outcome.used, outcome.leased, outcome.granted, outcome.position) == (used, 5, 40, 5)
     assert outcome.is_applied
+    assert outcome.frees_at == balance(name, account, NOW).ends_at
     again, outcome = after([(settle, NOW)], account)
     assert not outcome.is_applied
     assert (again, outcome.position) == (account, 5)
@@ -228,6 +231,26 @@ def test_of_a_lapsed_lease_what_was_not_heard_of_is_void() -> None:
     assert (outcome.granted, outcome.leased, outcome.is_applied) == (10, 0, False)
 
 
+def test_a_void_grant_is_not_given_where_nothing_is_free() -> None:
+    """Others hold all of the new window: the grant that was lost in the old one is forgotten, and not given again."""
+    later = DAY_ENDS + SECONDS_5H
+    back = replace(ASK, account=DAY, needed=5, wanted=5, expires_at=later + 10_000)
+    account, _ = after([(replace(back, holder="b/1", needed=100, wanted=100), later)], granted(DAY, 40))
+    for ask in (back, replace(back, needed=0, wanted=0)):
+        left, outcome = after([(ask, later)], account)
+        assert (outcome.granted, outcome.leased) == (0, 100)
+        assert set(left.leases) == {"b/1"}
+
+
+def test_a_lease_that_ends_with_its_window_goes_on_in_the_next() -> None:
+    """Its last millisecond is the first of the new window: what is held may still be spent there, and is renewed."""
+    account, _ = after([(replace(ASK, account=DAY, needed=40, wanted=40, expires_at=DAY_ENDS), NOW)])
+    assert balance(DAY, account, DAY_ENDS).leased == 40
+    back = replace(ASK, account=DAY, seen=40, needed=5, wanted=5, expires_at=DAY_ENDS + 10_000)
+    _, outcome = after([(back, DAY_ENDS)], account)
+    assert (outcome.granted, outcome.leased, outcome.is_applied) == (45, 45, True)
+
+
 def test_requests_at_the_same_time_come_back_with_their_holder() -> None:
     """They still run: the lease counts again, and nothing is granted beyond the maximum."""
     back = replace(ASK, account=CONCURRENCY, maximum=40, seen=40, expires_at=NOW + 90_000)
@@ -241,7 +264,7 @@ def test_an_ask_after_its_own_end_only_returns(late: int) -> None:
     account, outcome = after(
         [(replace(ASK, seen=40, needed=5, wanted=5, returned=15), ASK.expires_at + late)], granted(HOURS, 40)
     )
-    assert (outcome.granted, outcome.leased, outcome.is_applied) == (40, 25, False)
+    assert (outcome.granted, outcome.leased, outcome.is_applied, outcome.frees_at) == (40, 25, False, None)
     assert account.leases["a/1"].expires_at == ASK.expires_at
 
 
@@ -261,6 +284,7 @@ def test_a_closed_lease_is_free_and_gets_nothing(name: str) -> None:
     assert account.leases["a/1"] == Lease(40, 10, 30, 5, NOW, is_closed=True)
     same, outcome = after([(close, NOW + 5), (replace(ASK, account=name, needed=50, wanted=50), NOW + 5)], account)
     assert (same.leases, outcome.leased, outcome.granted, outcome.is_applied) == (account.leases, 0, 40, False)
+    assert outcome.frees_at == balance(name, account, NOW + 5).ends_at
 
 
 def test_closing_what_there_is_not_changes_nothing() -> None:
@@ -375,6 +399,15 @@ def test_when_other_windows_free_enough(name: str, short: int | None, otherwise:
     assert (outcome.granted, outcome.frees_at) == (60, otherwise)
 
 
+def test_a_lease_frees_its_units_after_its_last_moment() -> None:
+    """A request that asks at that very moment is told of it, not that nothing will be free."""
+    ask = replace(ASK, account=CONCURRENCY, holder="b/1", needed=61, wanted=61, expires_at=NOW + 90_000)
+    _, outcome = after([(ask, NOW + 10_000)], granted(CONCURRENCY, 40))
+    assert (outcome.granted, outcome.frees_at) == (61, None)
+    _, outcome = after([(ask, NOW + 9_999)], granted(CONCURRENCY, 40))
+    assert (outcome.granted, outcome.frees_at) == (0, NOW + 10_000)
+
+
 def test_requests_at_the_same_time_do_not_wait_for_what_is_free_already() -> None:
     """An expired lease frees nothing more."""
     ask = replace(ASK, account=CONCURRENCY, holder="b/1", needed=101, wanted=101, expires_at=NOW + 90_000)
@@ -396,6 +429,10 @@ def test_a_balance_tells_when_its_window_began_and_ends(name: str, began_at: int
     account, _ = after([(Settle(name, "a/1", 0, 5, 10, 15, NOW + 1), NOW + 1)], granted(name, 40))
     shown = balance(name, account, NOW + 2)
     assert (shown.account, shown.leased, shown.began_at, shown.ends_at) == (name, 25, began_at, ends_at)
+    later = Settle(name, "a/1", 5, 6, 10, 10, NOW + SLOT_5H)
+    account, _ = after([(later, NOW + SLOT_5H)], account)
+    shown = balance(name, account, NOW + SLOT_5H)
+    assert (shown.began_at, shown.ends_at) == (began_at, ends_at)
     empty = balance(name, Account(), NOW)
     assert (empty.used, empty.leased) == (0, 0)
     assert (empty.began_at, empty.ends_at) == ((began_at, ends_at) if name == DAY else (None, None))

@@ -170,6 +170,14 @@ def test_a_zone_that_there_is_not_is_refused(zone: str) -> None:
         windows.check(Calendar("day", zone))
 
 
+@pytest.mark.parametrize("zone", ["localtime", "posixrules", "Factory", "right/UTC", "posix/Europe/Berlin"])
+def test_a_zone_of_this_machine_alone_is_refused(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another node of the same database may not have it, or means another time by it."""
+    monkeypatch.setattr(windows, "ZoneInfo", lambda name: UTC)
+    with pytest.raises(WindowError, match="no such time zone"):
+        windows.check(Calendar("day", zone))
+
+
 @pytest.mark.parametrize("window", [Rolling(60), Lifetime(), Calendar("day"), Calendar("month", "Asia/Tokyo")])
 def test_other_windows_are_good(window: Window) -> None:
     """There is nothing to refuse in them."""

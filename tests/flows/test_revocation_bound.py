@@ -197,7 +197,7 @@ class Control:
             uses=lambda announce: counter(
                 Uses(add=cast("Any", None), announce=announce),
                 SegmentReader(world.directory),
-                world.directory / "c",
+                cast("Any", None),
                 clock=lambda: world.now,
                 log=LOG,
             ),

@@ -86,6 +86,27 @@ class LedgerContract:
 
         run(ground, use)
 
+    def test_what_was_granted_in_another_window_and_not_heard_of_is_void(self, ground: Ground) -> None:
+        """It is not given in the next window, where others have set all of that aside."""
+        account, day = "tok_a|usd|day", 86_400_000
+
+        async def first(ledger: Ledger) -> None:
+            assert [each.granted for each in await ledger.apply([an_ask(account, needed=40)])] == [40]
+
+        async def then(ledger: Ledger) -> None:
+            other = Ask(account, "n/2", 100, 0, 100, 100, 0, NOON + day + 60_000)
+            back = Ask(account, "n/1", 100, 0, 5, 5, 0, NOON + day + 60_000)
+            outcomes = await ledger.apply([other, back])
+            assert [(each.granted, each.leased, each.is_applied) for each in outcomes] == [
+                (100, 100, True),
+                (0, 100, True),
+            ]
+            assert [held.holder for held in await ledger.held("n")] == ["n/2"]
+
+        run(ground, first)
+        ground.clock.now += day
+        run(ground, then)
+
     def test_what_was_applied_is_there_when_it_is_opened_again(self, ground: Ground) -> None:
         """Usage, leases and positions survive, the largest of them too; the same charge does not apply again."""
         settle = Settle(TOKENS, "n/1", 0, LARGEST, 20, 30, NOON)

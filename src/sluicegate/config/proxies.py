@@ -1,7 +1,8 @@
 """Which proxy the environment names for a provider, by curl's convention.
 
 Rule 1. `https_proxy` or `http_proxy` by the provider's scheme, else `all_proxy`; lower case first; empty is unset.
-Rule 2. `no_proxy` lists hosts, domains (and all below them), addresses and networks, perhaps with a port; `*` is all.
+Rule 2. `no_proxy` lists hosts, domains (and all below them, `*.` or not), addresses and networks, perhaps with a port;
+        `*` is all.
 Rule 3. This machine and Unix sockets are never asked through a proxy: its `localhost` is another one.
 """
 
@@ -55,7 +56,7 @@ def _covers(entry: str, origin: Origin) -> bool:
         return False
     if address is not None:
         return _address(host) == address
-    domain = host.strip(".")
+    domain = host.removeprefix("*.").strip(".")
     name = origin.host.rstrip(".")
     return bool(domain) and (name == domain or name.endswith(f".{domain}"))
 

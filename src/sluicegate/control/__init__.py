@@ -30,9 +30,10 @@ consumers       their names, and how each fares;  usage_log   writing the journa
 bodies          keeping bodies of requests, where a project wants that
 sinks           feeding other systems from it, as the configuration says
 dispatched      how far others have come that do this
+database_checkpoint  how far consumers have come that keep what they made of events in the database
 retention       deleting old events;  upkeep   deleting what the database need not keep;  steps   little by little
 counting        counting tokens for exchanges whose provider did not
-counting_queue  one count after the other, beside the event loop
+counting_queue  one count after the other, beside the event loop;  counting_process  in a process of its own
 management      the management API put together, once the workers are served
 application     the management API: `routes` lists it, `access` guards it, `problems` are what it refuses with,
                 `problem_answers` words them

@@ -15,6 +15,7 @@ from sluicegate.control.routes.body import Shown
 from sluicegate.control.tenants.callers import Caller
 from sluicegate.control.workers import Told
 from sluicegate.dialects.allow import allowed_methods
+from sluicegate.dialects.azure_paths import FIRST_SEGMENT, azure_path
 from sluicegate.dialects.base import CONVERSING, Dialect
 from sluicegate.dialects.table import DIALECTS
 from sluicegate.domain.money import dollars
@@ -193,7 +194,11 @@ def way_of(path: str, snapshot: Snapshot) -> Way:
     if first == "v1":
         name = "anthropic" if below.partition("/")[0] in _ANTHROPIC else "openai"
         return Way(DIALECTS[name], snapshot.defaults.get(name), below, is_by_model=True)
-    dialect = next((DIALECTS[one.dialect] for one in snapshot.providers if one.name == first), None)
+    named = next((one for one in snapshot.providers if one.name == first), None)
+    azure = azure_path(path, named) if first == FIRST_SEGMENT else None
+    if azure is not None:
+        return way_of(f"/v1{azure.path}", snapshot)
+    dialect = DIALECTS[named.dialect] if named is not None else None
     if dialect is None:
         return Way(None, None, "", is_by_model=False)
     return Way(dialect, first, dialect.rest_of(below), is_by_model=False)

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from structlog.typing import FilteringBoundLogger
@@ -12,6 +11,8 @@ from sluicegate.config.problem import ConfigurationError
 from sluicegate.config.redis_address import RedisAddressError
 from sluicegate.control.beginning import Begun
 from sluicegate.control.clocks import Clocks
+from sluicegate.control.counting_process import CountingProcess
+from sluicegate.control.counting_queue import CountingQueue
 from sluicegate.control.limits.identity import NodeIdError
 from sluicegate.control.limits.opening import check
 from sluicegate.control.logs import Logs
@@ -49,15 +50,16 @@ async def _run(begun: Begun, log: FilteringBoundLogger, logs: Logs) -> None:
     if choice.refused is not None:
         log.error("configuration refused, the last good one is used", problems=str(choice.refused))
     clocks = Clocks(time.monotonic, lambda: datetime.now(UTC))
-    executor = ThreadPoolExecutor(1, thread_name_prefix="count")
+    counting = CountingProcess()
     try:
         async with opened(choice.started, now=clocks.unix) as storage:
             if storage.upgraded_from is not None:
                 log.warning("the database was upgraded", version=NEWEST, before=storage.upgraded_from)
             await check(storage.ledger, log=log)
-            await Service(begun, storage, executor=executor, clocks=clocks, log=log, logs=logs, loaded=_freeze).run()
+            counts = CountingQueue(counting.count, log=log)
+            await Service(begun, storage, counts=counts, clocks=clocks, log=log, logs=logs, loaded=_freeze).run()
     finally:
-        executor.shutdown(cancel_futures=True)
+        await counting.close()
 
 
 def _freeze() -> None:

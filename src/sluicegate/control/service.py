@@ -4,7 +4,6 @@ import asyncio
 import secrets
 import signal
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +16,11 @@ from sluicegate.control.bodies import BodyKeeper
 from sluicegate.control.channel import DrainChanged, Serving, WorkerReady
 from sluicegate.control.clocks import Clocks
 from sluicegate.control.configuration import Configuration
-from sluicegate.control.counting import Counter
 from sluicegate.control.counting_queue import CountingQueue
 from sluicegate.control.known_tokens import KnownTokens
 from sluicegate.control.limits.identity import node_id
 from sluicegate.control.limits.limits import Limits
+from sluicegate.control.limits.opening import checkpoints_of
 from sluicegate.control.limits.teller import Teller
 from sluicegate.control.link_server import LinkServer
 from sluicegate.control.logs import Logs
@@ -55,15 +54,13 @@ class Service:
         begun: Begun,
         storage: Storage,
         *,
-        executor: ThreadPoolExecutor,
+        counts: CountingQueue,
         clocks: Clocks,
         log: FilteringBoundLogger,
         logs: Logs,
         loaded: Callable[[], None] = lambda: None,
     ) -> None:
-        """Put the parts together; nothing runs yet. `executor` has one thread, for counting.
-
-        `loaded` is called once all there is to the process is in memory.
+        """Put the parts together; nothing runs yet. `loaded` is called once all there is to the process is in memory.
 
         Raises KeyFileError, NodeIdError.
         """
@@ -83,6 +80,7 @@ class Service:
         self._configuration.follow(self._on_change)
         self._tokens = KnownTokens(
             storage,
+            node=node,
             started=choice.started,
             current=self._current,
             observe=self._warnings.degraded.observe,
@@ -90,7 +88,7 @@ class Service:
             log=log,
         )
         self._teller = Teller(storage.ledger, log=log)
-        self._limits = self._limiting(node)
+        self._limits = self._limiting(storage, node)
         self._readers = Readers(
             data_dir,
             storage.database,
@@ -108,7 +106,8 @@ class Service:
             now=clocks.unix_milliseconds,
             log=log,
         )
-        self._links = self._linking(executor)
+        self._counts = counts
+        self._links = self._linking()
         self._tokens.resolution.speak_through(self._links)
         self._limits.speak_through(self._links)
         self._supervision = Supervision(reload=self._on_reload, lost=self._on_orphaned)
@@ -139,12 +138,15 @@ class Service:
             log=self._log,
         )
 
-    def _limiting(self, node: str) -> Limits:
+    def _limiting(self, storage: Storage, node: str) -> Limits:
         """What lends workers what limits allow, and settles what they used."""
+        started = self._begun.choice.started
+        data_dir = started.server.data_dir
         return Limits(
             self._teller,
             node=node,
-            data_dir=self._begun.choice.started.server.data_dir,
+            data_dir=data_dir,
+            checkpoints=checkpoints_of(started.settings, storage.database, data_dir, node=node, log=self._log),
             clock=self._clocks.monotonic,
             now=self._clocks.unix_milliseconds,
             log=self._log,
@@ -178,15 +180,13 @@ class Service:
         """The configuration in force."""
         return self._configuration.current
 
-    def _linking(self, executor: ThreadPoolExecutor) -> LinkServer:
+    def _linking(self) -> LinkServer:
         """Control's end of the workers' links."""
         return LinkServer(
             self._current().snapshot,
             directory=self._tokens.resolution.directory,
             feed=self._tokens.resolution.feed,
-            counts=CountingQueue(
-                Counter().count, executor=executor, call_soon=self._loop.call_soon_threadsafe, log=self._log
-            ),
+            counts=self._counts,
             lending=self._limits,
             prices=self._prices,
             keep=self._bodies.take,
@@ -277,6 +277,7 @@ class Service:
     def _lasting(self) -> list[Coroutine[Any, Any, None]]:
         """What goes on until the end."""
         parts = (
+            self._counts,
             self._tokens,
             self._limits,
             self._readers,

@@ -8,6 +8,7 @@ openai      chat, completions, responses, embeddings and the rest of that family
             openai_chat (chunks), openai_events (typed events), openai_usage (the object `usage` in all spellings)
 anthropic   messages; of its answers and streams: anthropic_messages
 gemini      generateContent; of its answers and streams: gemini_answers; of models beside the path: gemini_models
+azure_paths paths of Azure's dated API, in OpenAI's own words
 generic     any HTTP API: passed through, usage read where it has a common shape
 management  the paths of our own control process, for the errors that a worker gives there
 

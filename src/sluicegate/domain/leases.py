@@ -291,9 +291,9 @@ def _closed(present: _Present, account: Account, close: Close) -> Account:
 
 
 def _with(account: Account, holder: str, lease: Lease) -> Account:
-    """The account with this lease, unless there is nothing in it to remember."""
+    """The account with this lease, or without one where there is nothing in it to remember."""
     if not (lease.granted or lease.position):
-        return account
+        return replace(account, leases={other: its for other, its in account.leases.items() if other != holder})
     return replace(account, leases={**account.leases, holder: lease})
 
 

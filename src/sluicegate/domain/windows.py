@@ -14,11 +14,18 @@ from sluicegate.domain.limits import Calendar, Lifetime, Rolling, Window, Window
 _SLOTS = 60
 """Of a rolling window: what is counted too long is a sixtieth of it, and an account stays small."""
 
+# Files that some machines have beside those of the zones: this machine's own time, rules for names that are none, a
+# clock that was never set, and all zones once more, there with leap seconds.
+_NO_ZONES = frozenset({"localtime", "posixrules", "Factory"})
+_OTHER_CLOCKS = ("posix/", "right/")
+
 
 def check(window: Window) -> None:
-    """Raises WindowError where its time zone is not one that this machine knows."""
+    """Raises WindowError where its time zone is not one that this machine knows, and every other one."""
     if isinstance(window, Calendar):
         _zone(window.time_zone)
+        if window.time_zone in _NO_ZONES or window.time_zone.startswith(_OTHER_CLOCKS):
+            raise _no_such(window.time_zone)
 
 
 def slot_of(window: Window, at: int) -> int:
@@ -144,4 +151,8 @@ def _zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
         # A name may also be that of a directory, or of a file that is none of them.
-        raise WindowError(f"no such time zone: {name!r}; must be an IANA name like Europe/Berlin") from error
+        raise _no_such(name) from error
+
+
+def _no_such(zone: str) -> WindowError:
+    return WindowError(f"no such time zone: {zone!r}; must be an IANA name like Europe/Berlin")

@@ -179,10 +179,12 @@ end
 -- Operations.
 
 local function keep(holder, lease)
-  if positive(lease.granted) or positive(lease.position) then
-    leases[holder] = lease
-    changed['l:' .. holder] = true
+  if not (positive(lease.granted) or positive(lease.position)) then
+    if not leases[holder] then return end
+    lease = nil
   end
+  leases[holder] = lease
+  changed['l:' .. holder] = true
 end
 
 local function lease_of(holder)

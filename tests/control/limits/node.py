@@ -9,13 +9,20 @@ from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.limits.limits import Limits
 from sluicegate.control.limits.observing import Observing
+from sluicegate.control.limits.settlement import NAME
 from sluicegate.control.limits.teller import PROBE, Teller
 from sluicegate.domain.leases import Balance, Held, Operation, Outcome
+from sluicegate.events.checkpoint_store import FileStore
 from sluicegate.ledger.interface import LedgerUnavailableError
 from sluicegate.ledger.memory import MemoryLedger
 from sluicegate.wire.link import AskLease, Lend, Lent
 
 NODE = "node"
+
+
+def checkpoint_path(directory: Path) -> Path:
+    """Where it is kept how far its journal is settled."""
+    return directory / "checkpoints" / f"{NAME}.json"
 
 
 class Clock:
@@ -130,6 +137,7 @@ class Node:
             self.teller,
             node=NODE,
             data_dir=self.directory,
+            checkpoints=FileStore(checkpoint_path(self.directory), log=self.log),
             clock=self.clock.monotonic,
             now=self.clock.unix,
             log=self.log,

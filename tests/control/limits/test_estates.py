@@ -95,6 +95,27 @@ def test_holder_without_a_journal_is_given_up_when_its_leases_have_ended(
     told(tmp_path, log, story)
 
 
+def test_holder_whose_empty_journal_is_deleted_before_it_was_found_over_is_given_up(
+    tmp_path: Path, log: FilteringBoundLogger
+) -> None:
+    """Retention deletes it at once, and may be first: what the dead worker held of a lifetime must not stay so."""
+
+    async def story(node: Node) -> None:
+        writer = Writer(node.events, "000-a")
+        await node.lend("000-a", ask(20))
+        await node.look()
+        writer.die()
+        for segment in node.events.iterdir():
+            segment.unlink()
+        await node.look()
+        assert await balance(node) == (0, 20)
+        node.clock.seconds += 32
+        await node.look()
+        assert await balance(node) == (0, 0)
+
+    told(tmp_path, log, story)
+
+
 def test_nothing_is_closed_before_the_disk_knows_what_is_settled(
     tmp_path: Path, log: FilteringBoundLogger, captured: LogCapture
 ) -> None:

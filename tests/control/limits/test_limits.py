@@ -5,11 +5,10 @@ from pathlib import Path
 
 from structlog.typing import FilteringBoundLogger
 
-from sluicegate.control.limits import settlement
 from sluicegate.events.checkpoint import CheckpointFile
 from sluicegate.wire.link import AskLease
 from tests.control.limits.journals import Writer, charge
-from tests.control.limits.node import Node, told
+from tests.control.limits.node import Node, checkpoint_path, told
 
 ACCOUNT = "tok_1|requests|lifetime"
 
@@ -26,7 +25,7 @@ def test_end_settles_what_workers_left(tmp_path: Path, log: FilteringBoundLogger
         await node.limits.finish()
         balance = await node.ledger.balance(ACCOUNT)
         assert (balance.used, balance.leased) == (3, 0)
-        file = CheckpointFile(node.directory / "checkpoints" / settlement.FILE)
+        file = CheckpointFile(checkpoint_path(node.directory))
         assert file.load().incarnations["000-a"].offset == size
 
     told(tmp_path, log, story)

@@ -9,10 +9,13 @@ from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.config.schema import Redis, Settings
-from sluicegate.control.limits.opening import check, ledger_of
+from sluicegate.control.database_checkpoint import DatabaseStore
+from sluicegate.control.limits.opening import check, checkpoints_of, ledger_of
+from sluicegate.events.checkpoint_store import FileStore
 from sluicegate.ledger.interface import Ledger, LedgerUnavailableError
 from sluicegate.ledger.redis import RedisLedger
 from sluicegate.ledger.sql import SQLLedger
+from sluicegate.store.database import Database
 from tests.control.api import copied
 from tests.control.ledger import KnownLedger
 
@@ -48,6 +51,25 @@ def test_redis_where_it_is_configured(tmp_path: Path) -> None:
     """Nothing is connected before it is used."""
     settings = Settings(redis=Redis(address=SecretStr("redis://127.0.0.1:1/0")))
     assert kind_of(ledger_of(settings, tmp_path)) is RedisLedger
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [(Settings(), DatabaseStore), (Settings(redis=Redis(address=SecretStr("redis://127.0.0.1:1/0"))), FileStore)],
+)
+def test_how_far_it_is_settled_is_kept_where_the_ledger_is(
+    settings: Settings, kind: type, template: Path, tmp_path: Path, log: FilteringBoundLogger
+) -> None:
+    """So a database that is put back has the journal settled again from there; Redis is not in its backups."""
+
+    async def story() -> None:
+        database = await Database.open("sqlite", copied(template, tmp_path / "database"))
+        try:
+            assert type(checkpoints_of(settings, database, tmp_path, node="n", log=log)) is kind
+        finally:
+            await database.close()
+
+    asyncio.run(story())
 
 
 @pytest.mark.parametrize(

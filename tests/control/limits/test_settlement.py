@@ -13,10 +13,11 @@ from sluicegate.control.limits.ledger_time import LedgerTime
 from sluicegate.control.limits.settlement import Settlement
 from sluicegate.domain.leases import Settle
 from sluicegate.events.checkpoint import CheckpointFile, Progress
+from sluicegate.events.checkpoint_store import FileStore
 from sluicegate.events.consumer import Standing
 from sluicegate.ledger.memory import MemoryLedger
 from tests.control.limits.journals import Writer, charge, exchange
-from tests.control.limits.node import NODE, Clock, Node, told
+from tests.control.limits.node import NODE, Clock, Node, checkpoint_path, told
 
 ONE = "tok_1|requests|lifetime"
 TWO = "org_1|usd|lifetime"
@@ -24,7 +25,7 @@ TWO = "org_1|usd|lifetime"
 
 def checkpoint(node: Node) -> dict[str, Progress]:
     """What is on the disk."""
-    return CheckpointFile(node.directory / "checkpoints" / settlement.FILE).load().incarnations
+    return CheckpointFile(checkpoint_path(node.directory)).load().incarnations
 
 
 async def used(node: Node, account: str = ONE) -> int:
@@ -204,14 +205,14 @@ def test_damage_is_logged(tmp_path: Path, log: FilteringBoundLogger, captured: L
         await node.look()
         writer = Writer(node.events, "000-a")
         writer.write(b"nonsense\n")
-        (node.directory / "checkpoints" / settlement.FILE).write_text("{")
+        checkpoint_path(node.directory).write_text("{")
         await node.start()
         await node.look()
         writer.die()
 
     told(tmp_path, log, story)
     assert [entry["event"] for entry in captured.entries] == [
-        "limits are settled from the oldest event on: some may be charged twice",
+        "a consumer begins again with the oldest event",
         "a part of the journal is damaged, what it charged is lost",
     ]
 
@@ -239,7 +240,7 @@ def test_positions_that_were_forgotten_are_learnt_again(tmp_path: Path, log: Fil
         writer = Writer(tmp_path / "events", "000-a")
         settling = Settlement(
             tmp_path / "events",
-            tmp_path / "checkpoints" / settlement.FILE,
+            FileStore(checkpoint_path(tmp_path), log=log),
             ledger,
             node=NODE,
             time=LedgerTime(clock.monotonic, clock.unix),

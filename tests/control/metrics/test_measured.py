@@ -50,6 +50,13 @@ def test_attempts_that_the_client_saw_nothing_of_count_too() -> None:
     assert outcomes(measured(attempts=2, failed_attempts=failed)) == ["rate_limited", "timeout"]
 
 
+def test_attempts_whose_answer_nobody_waited_for_count_too() -> None:
+    """One that was slower than another asked beside it has neither failed nor succeeded."""
+    failed = (FailedAttempt("openai", "gpt", 503),)
+    assert outcomes(measured(attempts=2)) == ["unanswered", "success"]
+    assert outcomes(measured(attempts=3, failed_attempts=failed)) == ["failed", "unanswered", "success"]
+
+
 @pytest.mark.parametrize("code", ["limit_exceeded", "rate_limit_exceeded", "budget_exceeded", "limit_reached"])
 def test_what_a_limit_refuses_or_ends(code: str) -> None:
     """It is counted under the limit, without whose it is."""

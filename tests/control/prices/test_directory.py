@@ -13,6 +13,7 @@ from sluicegate.control.prices.catalogue import Catalogue
 from sluicegate.control.prices.directory import (
     LARGEST_KNOWN,
     LARGEST_WAITING,
+    MOST_FORMER,
     PATIENCE,
     PriceDirectory,
     StoredOverrides,
@@ -120,6 +121,53 @@ def test_a_dialect_that_tells_hours_in_the_cache_apart_has_a_rate_for_them() -> 
             world.ask(model)
         assert await world.directory.answer()
         assert [price.rates.cache_write_1h for price in world.answers if price] == [14, 4 * 10**9, 2 * 10**9]
+
+    run(story)
+
+
+def test_a_provider_that_is_gone_costs_what_it_did() -> None:
+    """A request for it may be under way; once it is back, its price is that of the present configuration."""
+
+    async def story(world: World) -> None:
+        with_it = Settings(
+            prices=(PriceSettings(model="p/filed", input=2, output=2),),
+            providers={"p": ProviderSettings(dialect="anthropic", base_url="https://p")},
+        )
+        world.settings = with_it
+        world.directory.forget()
+        world.settings = Settings(prices=(PriceSettings(model="q/filed", input=5, output=5),))
+        world.directory.forget()
+        world.ask("filed")
+        assert await world.directory.answer()
+        assert [price.rates.cache_write_1h for price in world.answers if price] == [4 * 10**9]
+        world.settings = with_it.model_copy(update={"prices": ()})
+        world.directory.forget()
+        world.ask("filed")
+        assert await world.directory.answer()
+        assert world.answers[-1] is None
+
+    run(story)
+
+
+def test_of_many_that_are_gone_the_last_are_remembered() -> None:
+    """Configurations are not kept for ever."""
+
+    async def story(world: World) -> None:
+        provider = ProviderSettings(dialect="openai", base_url="https://p")
+        priced = (PriceSettings(model="p/filed", input=2, output=2),)
+        world.settings = Settings(prices=priced, providers={"p": provider})
+        world.directory.forget()
+        names = [f"q{number}" for number in range(MOST_FORMER)]
+        world.settings = Settings(providers=dict.fromkeys(names, provider))
+        world.directory.forget()
+        world.ask("filed")
+        assert await world.directory.answer()
+        assert world.answers[-1] is not None
+        world.settings = Settings()
+        world.directory.forget()
+        world.ask("filed")
+        assert await world.directory.answer()
+        assert world.answers[-1] is None
 
     run(story)
 

@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy import Engine, event
 from structlog.typing import FilteringBoundLogger
 
+from sluicegate.control.database_checkpoint import TransactionalStore
 from sluicegate.control.resolution.resolution import Resolution
 from sluicegate.control.resolution.stored import Stored, stored_resolution
 from sluicegate.control.token_directory import DeclaredTokens
 from sluicegate.domain.owner_marks import mark_of
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Project, Token
+from sluicegate.events.checkpoint import Checkpoint, Progress
 from sluicegate.store.database import Database, Session
 from sluicegate.store.upgrade import upgrade
 from tests.store.records import a_limit
@@ -41,6 +43,7 @@ def a_token(name: str, **changes: Any) -> Token:
 
 
 ONE = a_token("one")
+CHECKPOINT = Checkpoint({"000-a": Progress(1, 100)})
 
 
 class Scene:
@@ -50,12 +53,14 @@ class Scene:
         self.database = database
         self.asked: list[set[str]] = []
         self.declared = DeclaredTokens({})
-        self.stored = Stored(database, credentials=self.credentials, now=lambda: NOW)
+        checkpoints = TransactionalStore(database, node="n", consumer="uses", log=log)
+        self.stored = Stored(database, checkpoints, credentials=self.credentials, now=lambda: NOW)
         self.resolution: Resolution = stored_resolution(
             database,
             declared=[self.declared],
             credentials=self.credentials,
             data_dir=directory,
+            node="n",
             is_shared=False,
             clock=lambda: 10.0,
             now=lambda: NOW,
@@ -156,9 +161,9 @@ def test_uses_are_added_and_spent_tokens_told_to_all_nodes(play: Play) -> None:
         async with scene.database.writing() as session:
             await session.tokens.add(bounded)
         last = await scene.stored.last()
-        assert not await scene.stored.add_uses([(bounded.id, NOW, 2), ("tok_nobody", NOW, 1)])
+        assert not await scene.stored.add_uses([(bounded.id, NOW, 2), ("tok_nobody", NOW, 1)], CHECKPOINT)
         assert await scene.stored.last() == last
-        assert list(await scene.stored.add_uses([(bounded.id, NOW + 5, 1)])) == [bounded.digest]
+        assert list(await scene.stored.add_uses([(bounded.id, NOW + 5, 1)], CHECKPOINT)) == [bounded.digest]
         [change] = await scene.stored.since(last, 10)
         assert change.digest == bounded.digest
         principal = (await scene.stored.principals([bounded.digest]))[bounded.digest]

@@ -13,6 +13,8 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.control.resolution.uses import Spent, Use, Used, Uses, counter, summed
 from sluicegate.domain.events import Charge, Exchange, Metadata
 from sluicegate.domain.segments import segment_name
+from sluicegate.events.checkpoint import Checkpoint
+from sluicegate.events.checkpoint_store import FileStore
 from sluicegate.events.consumer import Consumer
 from sluicegate.events.reader import SegmentReader
 
@@ -62,12 +64,12 @@ class Bench:
                 observe=lambda events: self.observed.extend(event.token for event in events),
             ),
             self.reader,
-            self.directory / "token-uses.json",
+            FileStore(self.directory / "token-uses.json", log=self.log),
             clock=lambda: 0.0,
             log=self.log,
         )
 
-    async def add(self, uses: Sequence[Use]) -> Sequence[bytes]:
+    async def add(self, uses: Sequence[Use], checkpoint: Checkpoint) -> Sequence[bytes]:
         """Keep them."""
         if self.trouble is not None:
             raise self.trouble

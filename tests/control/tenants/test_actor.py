@@ -10,11 +10,15 @@ ADMIN = Actor("root", "root", "root")
 BOUNDED = Actor("admin_key", "adm_1", "organization_admin", "org_1")
 
 
-@pytest.mark.parametrize("role", RANKS)
-def test_role_includes_those_below(role: Role) -> None:
+ROLES: tuple[Role, ...] = ("viewer", "organization_admin", "admin", "root")
+
+
+@pytest.mark.parametrize(("place", "role"), list(enumerate(ROLES)))
+def test_role_includes_those_below(place: int, role: Role) -> None:
     """Each role may do what those below may, and no more."""
     actor = Actor("account", "acc_1", role)
-    assert [actor.is_at_least(other) for other in RANKS] == [RANKS[other] <= RANKS[role] for other in RANKS]
+    assert [other for other in ROLES if actor.is_at_least(other)] == list(ROLES[: place + 1])
+    assert RANKS.keys() == set(ROLES)
 
 
 def test_bounded_actor_sees_one_organization() -> None:

@@ -1,13 +1,16 @@
 """What bounds a token."""
 
-from typing import Any
+import asyncio
+from collections.abc import Collection
+from typing import Any, cast
 
 from msgspec.structs import replace
 
 from sluicegate.control.tenants import bounds
 from sluicegate.domain.default_limits import Defaults, Terms
 from sluicegate.domain.limits import Calendar, Lifetime, Limit, Rolling
-from sluicegate.domain.tenants import Token
+from sluicegate.domain.tenants import LimitRecord, Token
+from sluicegate.store.database import Session
 from sluicegate.store.tokens import ResolvedToken
 from tests.store.records import a_limit, a_token
 
@@ -39,6 +42,32 @@ def test_fields_of_owners_are_limits() -> None:
         Limit("user", "usr_1", "usd", BERLIN, 8),
         Limit("token", "tok_00001", "requests", Lifetime(), 6),
     )
+
+
+class Stored:
+    """A session that knows of limits alone."""
+
+    def __init__(self, *records: LimitRecord) -> None:
+        self.limits = self
+        self.records = records
+
+    async def of_scopes(self, scope_ids: Collection[str]) -> list[LimitRecord]:
+        assert None not in scope_ids
+        return [record for record in self.records if record.scope_id in scope_ids]
+
+
+def test_what_was_set_is_found_by_whose_it_is() -> None:
+    """Of all owners of all tokens that are asked for, the tokens' own too; none of others."""
+    ids = ("org_1", "prj_1", "usr_1", TOKEN.id)
+    set_for_all = [a_limit(number, scope_id=scope_id) for number, scope_id in enumerate((*ids, "prj_1", "prj_2"))]
+    tokens = [resolved(TOKEN), resolved(a_token(2, organization_id="org_1", project_id=None, user_id=None))]
+    found = asyncio.run(bounds.explicit_of(cast("Session", Stored(*set_for_all)), tokens))
+    assert {scope_id: [record.id for record in records] for scope_id, records in found.items()} == {
+        "org_1": ["lim_00000"],
+        "prj_1": ["lim_00001", "lim_00004"],
+        "usr_1": ["lim_00002"],
+        TOKEN.id: ["lim_00003"],
+    }
 
 
 def test_what_was_set_stands_before_fields_and_defaults() -> None:

@@ -44,6 +44,29 @@ def test_token_that_has_expired_is_shown_to_who_asks_for_it(api: Api) -> None:
             found.require_unexpired()
 
 
+def test_token_that_has_not_expired_yet_is_good(api: Api) -> None:
+    """One of a file and one of the database, in their last moments."""
+    known, now = digest(SECRET.encode()), api.tenancy.now()
+    files = [DeclaredTokens({known: Principal("tok_1", expires_at=now / 1000 + 1)})]
+    declared = api.run(own_key(api.tenancy, files, Defaults(), known, SECRET))
+    secret = api.world().own["secret"]
+    api.make("PATCH", "/admin/tokens/tok_own", {"expires_at": "2999-01-01T00:00:00Z"})
+    stored = api.run(own_key(api.tenancy, [], Defaults(), digest(secret.encode()), secret))
+    for found in (declared, stored):
+        assert found is not None
+        assert not found.is_expired
+        found.require_unexpired()
+
+
+def test_token_whose_owner_is_suspended_is_refused(api: Api) -> None:
+    """Its caller learns why, and nothing else; as workers do."""
+    secret = api.world().own["secret"]
+    api.make("PATCH", "/admin/organizations/org_own", {"status": "suspended"})
+    with pytest.raises(ProblemError, match="what it belongs to is suspended") as refused:
+        api.run(own_key(api.tenancy, [], Defaults(), digest(secret.encode()), secret))
+    assert refused.value.status == 403
+
+
 def test_limits_of_a_token_come_with_it(api: Api) -> None:
     """Those of its owners too, and the defaults; those of a declared one are in it already."""
     secret = api.world().own["secret"]

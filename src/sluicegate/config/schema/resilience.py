@@ -75,7 +75,7 @@ class ConcurrencySettings(Section):
     adaptive: bool = _CONCURRENCY.adaptive
     """Whether it is given fewer while it says that it is overloaded."""
     least: fields.Count = _CONCURRENCY.least
-    """Never fewer than this."""
+    """Never fewer than this: what refuses so few is not overloaded by them."""
     queue: fields.CountOrNone = _CONCURRENCY.queue
     """Most requests that wait for it, organisations in turn, each for the provider's `max_wait`; 0 for none."""
 

@@ -24,8 +24,8 @@ def node_id(data_dir: Path, *, random: Callable[[int], bytes]) -> str:
         return _made(path, random(_BYTES).hex())
     if not _NAME.fullmatch(name):
         raise NodeIdError(
-            f"{path} does not hold a node's name: restore it, or delete it, and what this node had set aside of"
-            " limits that last for ever stays set aside"
+            f"{path} does not hold a node's name: restore it, or delete it with {path.parent / 'events'}; then what"
+            " this node had set aside of limits that last for ever stays set aside, and what was not recorded is lost"
         )
     return name
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-from sluicegate.control.limits import allowance, settlement
+from sluicegate.control.limits import allowance
 from sluicegate.control.limits.allowance import Allowance
 from sluicegate.control.limits.estates import Estates
 from sluicegate.control.limits.ledger_time import LedgerTime
@@ -15,6 +15,7 @@ from sluicegate.control.limits.lender import Lender, Recalling
 from sluicegate.control.limits.observing import Nobody, Observing
 from sluicegate.control.limits.settlement import Settlement
 from sluicegate.control.limits.teller import Teller
+from sluicegate.events.checkpoint_store import CheckpointStore
 from sluicegate.wire.link import Lend, Lent
 
 PAUSE: Final = 0.1
@@ -32,12 +33,14 @@ class Limits:
         *,
         node: str,
         data_dir: Path,
+        checkpoints: CheckpointStore,
         clock: Callable[[], float],
         now: Callable[[], int],
         log: FilteringBoundLogger,
         observing: Observing | None = None,
     ) -> None:
-        """`node` is this node's name; `clock` is monotonic seconds, `now` Unix milliseconds."""
+        """`node` is this node's name; `checkpoints` keeps how far its journal is settled. `clock` is monotonic seconds,
+        `now` Unix milliseconds."""
         self._teller = teller
         observing = observing or Nobody()
         time = LedgerTime(clock, now)
@@ -52,7 +55,7 @@ class Limits:
         )
         self.settlement = Settlement(
             data_dir / "events",
-            data_dir / "checkpoints" / settlement.FILE,
+            checkpoints,
             teller,
             node=node,
             time=time,

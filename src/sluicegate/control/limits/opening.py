@@ -1,4 +1,4 @@
-"""The ledger that the configuration names, opened."""
+"""The ledger that the configuration names, opened; and where it is kept how far the journal is settled there."""
 
 from importlib import import_module
 from pathlib import Path
@@ -6,9 +6,13 @@ from pathlib import Path
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.config.schema import Settings
+from sluicegate.control.database_checkpoint import DatabaseStore
+from sluicegate.control.limits.settlement import NAME
 from sluicegate.control.limits.teller import PATIENCE
+from sluicegate.events.checkpoint_store import CheckpointStore, FileStore
 from sluicegate.ledger.interface import CheckedLedger, Ledger, LedgerUnavailableError
 from sluicegate.ledger.sql import SQLLedger
+from sluicegate.store.database import Database
 
 
 def ledger_of(settings: Settings, directory: Path) -> Ledger:
@@ -21,6 +25,16 @@ def ledger_of(settings: Settings, directory: Path) -> Ledger:
         ledger: Ledger = import_module("sluicegate.ledger.redis").RedisLedger(settings.redis.address.get_secret_value())
         return ledger
     return SQLLedger.open(settings.database_url, directory, timeout=PATIENCE)
+
+
+def checkpoints_of(
+    settings: Settings, database: Database, data_dir: Path, *, node: str, log: FilteringBoundLogger
+) -> CheckpointStore:
+    """In the database where the ledger is there, so that both are of one moment; else in a file of this node."""
+    file = data_dir / "checkpoints" / f"{NAME}.json"
+    if settings.redis is None:
+        return DatabaseStore(database, node=node, consumer=NAME, file=file, log=log)
+    return FileStore(file, log=log)
 
 
 async def check(ledger: Ledger, *, log: FilteringBoundLogger) -> None:

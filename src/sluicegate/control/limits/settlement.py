@@ -4,9 +4,10 @@ Rule 1. The ledger keeps for each account how far a holder's journal was settled
         that. So a charge may be sent as often as one likes; what came of a batch that was lost is learnt by sending it
         again.
 Rule 2. The checkpoint is never ahead of the ledger. It is behind it by what was settled since it was stored, and by
-        what waits for the rest of an exchange; that is read again after a crash.
-Rule 3. An account is closed, and its position forgotten, only once a checkpoint behind the holder's last line is on the
-        disk (`secure`).
+        what waits for the rest of an exchange; that is read again after a crash. It is kept where the ledger is, so
+        that a ledger that is put back to an earlier moment has the journal charged again from there.
+Rule 3. An account is closed, and its position forgotten, only once a checkpoint behind the holder's last line is kept
+        for good (`secure`).
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.limits.charges import settles
-from sluicegate.control.limits.identity import holder_of, sync_directory
+from sluicegate.control.limits.identity import holder_of
 from sluicegate.control.limits.ledger_time import LedgerTime
 from sluicegate.control.limits.observing import Nobody, Observing
 from sluicegate.control.limits.teller import LARGEST_BATCH
@@ -25,14 +26,14 @@ from sluicegate.control.limits.trail import Spent
 from sluicegate.control.limits.unsettled import Reading, Unsettled
 from sluicegate.control.resolution.trouble import Trouble
 from sluicegate.domain.leases import Settle
-from sluicegate.events.checkpoint import Checkpoint, CheckpointDamagedError, CheckpointFile
+from sluicegate.events.checkpoint import Checkpoint, CheckpointDamagedError
+from sluicegate.events.checkpoint_store import CheckpointStore
 from sluicegate.events.consumer import Standing
 from sluicegate.events.reader import SegmentReader
 from sluicegate.events.tail import Damage
 from sluicegate.ledger.interface import Ledger, LedgerUnavailableError
 
 NAME = "limits"
-FILE = f"{NAME}.json"
 
 LARGEST_READING: Final = 20_000
 """Lines of one look: some 50 ms of reading. The more there are, the fewer charges are made for each of them."""
@@ -42,7 +43,7 @@ they need, since a batch takes as long for a thousand of them as for one."""
 MANY: Final = 100
 LONGEST_REST: Final = 1.0
 """Seconds after which the journal is read even though it seems unchanged: a writer may have died."""
-STORE_SECONDS: Final = 1.0
+STORE_SECONDS: Final = 5.0
 """Between two checkpoints: each is a write to the disk, and means only less to read after a crash."""
 MOST_POSITIONS: Final = 100_000
 """Accounts whose positions are remembered; one that is not costs a second round trip."""
@@ -56,7 +57,7 @@ class Settlement:
     def __init__(
         self,
         directory: Path,
-        path: Path,
+        checkpoints: CheckpointStore,
         ledger: Ledger,
         *,
         node: str,
@@ -66,11 +67,11 @@ class Settlement:
         most_positions: int = MOST_POSITIONS,
         observing: Observing | None = None,
     ) -> None:
-        """The journal is in `directory`, the checkpoint kept at `path`; `clock` gives monotonic seconds."""
+        """The journal is in `directory`; what `checkpoints` stores is on the disk; `clock` gives monotonic seconds."""
         self._most_positions = most_positions
         self._observing = observing or Nobody()
         self._directory = directory
-        self._path = path
+        self._checkpoints = checkpoints
         self._ledger = ledger
         self._node = node
         self._time = time
@@ -108,7 +109,7 @@ class Settlement:
         try:
             unsettled = self._unsettled
             if unsettled is None:
-                unsettled = self._unsettled = Unsettled(self._directory, await asyncio.to_thread(self._load))
+                unsettled = self._unsettled = Unsettled(self._directory, await self._load())
             if self._reading is not None or closely or self._is_worth_reading(unsettled):
                 while await self._settle_reading(unsettled):
                     pass
@@ -117,8 +118,8 @@ class Settlement:
                 # Not for rest, but because there is nothing.
                 self._settled_at = began
             if self._checkpoint != self._stored and self._clock() - self._stored_at >= STORE_SECONDS:
-                await asyncio.to_thread(self._store)
-        except (LedgerUnavailableError, OSError) as error:
+                await self.secure()
+        except (LedgerUnavailableError, CheckpointDamagedError, OSError) as error:
             self._trouble.began(error)
             self._errors += 1
             self._last_error = type(error).__name__
@@ -128,7 +129,7 @@ class Settlement:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """How far the disk knows it to be settled."""
+        """How far it is known for good to be settled."""
         return self._stored
 
     def standing(self) -> Standing:
@@ -148,9 +149,10 @@ class Settlement:
         )
 
     async def secure(self) -> None:
-        """Have the disk know how far is settled. Raises OSError."""
-        await asyncio.to_thread(self._store)
-        await asyncio.to_thread(sync_directory, self._path.parent)
+        """Have it known for good how far is settled. Raises OSError."""
+        checkpoint = self._checkpoint
+        await self._checkpoints.store(checkpoint)
+        self._stored, self._stored_at = checkpoint, self._clock()
 
     def close(self) -> None:
         """Close the journal's files."""
@@ -230,20 +232,9 @@ class Settlement:
                 reason=damage.reason,
             )
 
-    def _store(self) -> None:
-        checkpoint = self._checkpoint
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        CheckpointFile(self._path).store(checkpoint)
-        self._stored, self._stored_at = checkpoint, self._clock()
-
-    def _load(self) -> Checkpoint:
-        try:
-            checkpoint = CheckpointFile(self._path).load()
-        except CheckpointDamagedError as error:
-            self._log.error("limits are settled from the oldest event on: some may be charged twice", reason=str(error))
-            checkpoint = Checkpoint()
-        self._checkpoint = self._stored = checkpoint
-        return checkpoint
+    async def _load(self) -> Checkpoint:
+        self._checkpoint = self._stored = await self._checkpoints.load()
+        return self._stored
 
 
 def _size(reading: Reading) -> int:

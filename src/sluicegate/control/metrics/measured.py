@@ -65,6 +65,7 @@ _WORDS: Final = {
 """What came of an attempt, by the code of its failure. All others are of the provider's or the client's making."""
 
 _LIMITED: Final = frozenset({LimitError.code, RateLimitedError.code, BudgetSpentError.code, LimitReachedError.code})
+_UNANSWERED: Final = "unanswered"
 _SPENT: Final = "token:requests:lifetime"
 """What `max_requests` of a token is, in the words of a limit."""
 _SCOPES: Final = {"tok": "token", "prj": "project", "usr": "user", "org": "organization"}
@@ -74,6 +75,8 @@ def outcomes(event: Measured) -> list[str]:
     """What came of each attempt at a provider."""
     found = [_outcome(failed.status, failed.error) for failed in event.failed_attempts]
     if event.attempts > len(found):
+        # Others that were made and are no failures: nobody waited for their answers.
+        found += [_UNANSWERED] * (event.attempts - len(found) - 1)
         found.append(_last(event))
     return found
 

@@ -3,6 +3,7 @@
 Rule 1. A database that cannot say whether there is an own price delays the answer: a wrong price is never given.
 Rule 2. What was found while `forget` was called is answered, and not kept; the asker was told to ask again.
 Rule 3. Where a price changes by itself, at a date or a time of day, everyone is told at that moment.
+Rule 4. A provider that is configured no longer costs what it did: who asks has a request for it that was under way.
 """
 
 import asyncio
@@ -30,6 +31,8 @@ PATIENCE: Final = 5.0
 """Seconds after which a question is dropped: the worker that asked it has given up."""
 PAUSE: Final = 0.2
 """Seconds between two attempts at a database that fails."""
+MOST_FORMER: Final = 64
+"""Providers that are configured no longer, of which the last configuration is remembered."""
 LONGEST_TIMER: Final = 86_400.0
 """Seconds; a date further off is looked at again after a day."""
 
@@ -96,6 +99,9 @@ class PriceDirectory:
         self._trouble = Trouble("prices cannot be looked up", log)
         self._catalogue: Catalogue | None = None
         self._declared: DeclaredPrices | None = None
+        self._present: Settings | None = None
+        self._former: dict[str, Settings] = {}
+        """The last configuration that had the provider, of those that the present one has not."""
         self._known: dict[Key, Price | None] = {}
         self._waiting: dict[Key, list[_Question]] = {}
         self._due = asyncio.Event()
@@ -118,6 +124,7 @@ class PriceDirectory:
     def forget(self) -> None:
         """What was known may have changed: an own price, the configuration, or the time."""
         self._generation += 1
+        self._compare()
         self._known.clear()
         self._declared = None
         if self._timer is not None:
@@ -126,6 +133,7 @@ class PriceDirectory:
 
     async def run(self, *, pause: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(PAUSE)) -> None:
         """Answer for ever."""
+        self._compare()
         while True:
             await self._due.wait()
             self._due.clear()
@@ -148,7 +156,7 @@ class PriceDirectory:
             self._trouble.ended()
             price = own or await self._general(key[1], key[2])
             if price is not None:
-                price = reported(price, upstream_of(self._settings(), key[1]))
+                price = reported(price, upstream_of(self._settings_of(key[1]), key[1]))
             if generation == self._generation:
                 self._keep(key, price)
             for question in self._waiting.pop(key):
@@ -157,10 +165,13 @@ class PriceDirectory:
 
     async def _general(self, provider: str, model: str) -> Price | None:
         """What it costs everyone without a price of their own."""
-        settings = self._settings()
-        if self._declared is None:
-            self._declared = DeclaredPrices(settings.prices)
-        price = self._declared.price(provider, model)
+        settings = self._settings_of(provider)
+        if settings is not self._present:
+            price = DeclaredPrices(settings.prices).price(provider, model)
+        else:
+            if self._declared is None:
+                self._declared = DeclaredPrices(settings.prices)
+            price = self._declared.price(provider, model)
         if price is not None:
             return price
         if self._catalogue is None:
@@ -168,6 +179,25 @@ class PriceDirectory:
         now, upstream = self._now(), upstream_of(settings, provider)
         self._wake_at(self._catalogue.changes_at(upstream, model, now), now)
         return self._catalogue.price(upstream, model, now)
+
+    def _settings_of(self, provider: str) -> Settings:
+        """The configuration that says what this provider is: the present one, unless only an earlier one had it."""
+        self._compare()
+        settings = self._settings()
+        return settings if provider in settings.providers else self._former.get(provider, settings)
+
+    def _compare(self) -> None:
+        """Note which providers went with the last configuration, and which came back with the present one."""
+        settings, before = self._settings(), self._present
+        if settings is before:
+            return
+        self._present = settings
+        for name in settings.providers:
+            self._former.pop(name, None)
+        if before is not None:
+            self._former |= {name: before for name in before.providers if name not in settings.providers}
+        while len(self._former) > MOST_FORMER:
+            del self._former[next(iter(self._former))]
 
     def _keep(self, key: Key, price: Price | None) -> None:
         if len(self._known) >= LARGEST_KNOWN:

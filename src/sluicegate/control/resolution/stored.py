@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec.structs import replace
 from structlog.typing import FilteringBoundLogger
 
+from sluicegate.control.database_checkpoint import TransactionalStore
 from sluicegate.control.resolution.judgement import principal_of
 from sluicegate.control.resolution.resolution import Resolution
 from sluicegate.control.resolution.uses import NAME, Use, Used, Uses, counter
@@ -15,6 +16,7 @@ from sluicegate.control.token_directory import Declared
 from sluicegate.domain.default_limits import Defaults
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tenants import Change
+from sluicegate.events.checkpoint import Checkpoint
 from sluicegate.events.reader import SegmentReader
 from sluicegate.store.address import SQLiteAddress
 from sluicegate.store.data_version import DataVersion
@@ -30,6 +32,7 @@ def stored_resolution(
     declared: Sequence[Declared],
     credentials: Credentials,
     data_dir: Path,
+    node: str,
     is_shared: bool,
     clock: Callable[[], float],
     now: Callable[[], int],
@@ -39,17 +42,18 @@ def stored_resolution(
 ) -> Resolution:
     """Resolution on a database; `observe` is shown every exchange, `defaults` are the limits of whoever has no others.
 
-    `clock` is monotonic seconds, `now` Unix milliseconds. Raises OSError.
+    `node` is this node's name, `clock` is monotonic seconds, `now` Unix milliseconds. Raises OSError.
     """
     reader = SegmentReader(data_dir / "events")
-    path = data_dir / "checkpoints" / f"{NAME}.json"
-    stored = Stored(database, credentials=credentials, now=now, defaults=defaults)
+    file = data_dir / "checkpoints" / f"{NAME}.json"
+    checkpoints = TransactionalStore(database, node=node, consumer=NAME, file=file, log=log)
+    stored = Stored(database, checkpoints, credentials=credentials, now=now, defaults=defaults)
     return Resolution(
         declared=declared,
         query=stored.principals,
         changes=stored,
         uses=lambda announce: counter(
-            Uses(add=stored.add_uses, announce=announce, observe=observe), reader, path, clock=clock, log=log
+            Uses(add=stored.add_uses, announce=announce, observe=observe), reader, checkpoints, clock=clock, log=log
         ),
         is_shared=is_shared,
         clock=clock,
@@ -65,13 +69,16 @@ class Stored:
     def __init__(
         self,
         database: Database,
+        checkpoints: TransactionalStore,
         *,
         credentials: Credentials,
         now: Callable[[], int],
         defaults: Callable[[], Defaults] = Defaults,
     ) -> None:
-        """`now` is Unix milliseconds, `defaults` the limits of whoever has no others."""
+        """`checkpoints` are those of whoever counts uses. `now` is Unix milliseconds, `defaults` the limits of whoever
+        has no others."""
         self._database = database
+        self._checkpoints = checkpoints
         self._credentials = credentials
         self._now = now
         self._defaults = defaults
@@ -132,9 +139,9 @@ class Stored:
         if self._version is not None:
             self._version.close()
 
-    async def add_uses(self, uses: Sequence[Use]) -> Sequence[bytes]:
-        """Count uses; return the digests of the tokens spent by them, once other nodes can see it."""
-        async with self._database.writing() as session:
+    async def add_uses(self, uses: Sequence[Use], checkpoint: Checkpoint) -> Sequence[bytes]:
+        """Count uses, once; return the digests of the tokens spent by them, when other nodes can see it."""
+        async with self._checkpoints.behind(checkpoint) as session:
             spent = await session.tokens.touch(list(uses))
             if spent:
                 await session.changes.append(spent)

@@ -1,20 +1,20 @@
 """Counting how often each token was used, and when last: read from the journal, added to the database in batches.
 
-An exchange is counted when it has ended and its line was read, one or two seconds later. A control process that dies
-between the transaction and its checkpoint counts one batch twice.
+An exchange is counted when it has ended and its line was read, one or two seconds later; once, as the checkpoint is
+stored in the same transaction.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec import Raw, Struct
 from structlog.typing import FilteringBoundLogger
 
-from sluicegate.events.checkpoint_store import FileStore
+from sluicegate.events.checkpoint import Checkpoint
+from sluicegate.events.checkpoint_store import CheckpointStore
 from sluicegate.events.consumer import LEISURELY, Consumer
 from sluicegate.events.reader import Batch, SegmentReader
 from sluicegate.events.tail import Lines, Withheld
@@ -57,11 +57,12 @@ class Uses:
     def __init__(
         self,
         *,
-        add: Callable[[Sequence[Use]], Awaitable[Sequence[bytes]]],
+        add: Callable[[Sequence[Use], Checkpoint], Awaitable[Sequence[bytes]]],
         announce: Callable[[Sequence[bytes]], None],
         observe: Callable[[Sequence[Used]], None] = lambda _events: None,
     ) -> None:
-        """`add` stores uses and returns the digests of tokens that are spent by them; these are announced.
+        """`add` stores uses with the checkpoint behind them, and returns the digests of tokens that are spent by them;
+        these are announced.
 
         `observe` is shown every exchange: the tokens of the key file are counted by it.
         """
@@ -77,23 +78,27 @@ class Uses:
         """Count a batch. Raises what `add` raises, and then nothing of it is counted."""
         uses = summed(batch.events)
         if uses:
-            spent = await self._add(uses)
+            spent = await self._add(uses, batch.checkpoint)
             if spent:
                 self._announce(spent)
         self._observe(batch.events)
 
 
 def counter(
-    uses: Uses, reader: SegmentReader, path: Path, *, clock: Callable[[], float], log: FilteringBoundLogger
+    uses: Uses,
+    reader: SegmentReader,
+    checkpoints: CheckpointStore,
+    *,
+    clock: Callable[[], float],
+    log: FilteringBoundLogger,
 ) -> Consumer[Used]:
-    """The consumer that counts, with its checkpoint at `path`; `clock` gives monotonic seconds."""
-    store = FileStore(path, log=log)
+    """The consumer that counts, with its checkpoint where `Uses` stores it; `clock` gives monotonic seconds."""
     return Consumer(
         NAME,
         reader,
         _LINES,
         uses.handle,
-        store,
+        checkpoints,
         clock=clock,
         log=log,
         largest_batch=LARGEST_BATCH,

@@ -30,7 +30,9 @@ details{border-bottom:1px solid #8884}
 details p,details table{margin:.4rem 0 .8rem 4.5rem}
 table{border-collapse:collapse}
 th,td{text-align:left;vertical-align:top;padding:.15rem 1rem .15rem 0}
+code,td{overflow-wrap:anywhere}
 small{opacity:.75}
+@media(max-width:40rem){details p,details table{margin-left:0}}
 """
 _STYLE_HASH = base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
 POLICY = (

@@ -41,6 +41,8 @@ LOOKED_AT = [
     ("GET", "/v1/batches/batch_1", b""),
     ("POST", "/v1/batches/batch_1/cancel", b""),
     ("GET", "/v1/responses/resp_1", b""),
+    ("GET", "/v1/chat/completions", b""),
+    ("GET", "/openai/v1/chat/completions?limit=5", b""),
     ("POST", "/v1/responses/resp_1/cancel", b""),
     ("GET", "/v1/messages/batches/msgbatch_1/results", b""),
     ("POST", "/gemini/v1beta/batches/1:cancel", b""),

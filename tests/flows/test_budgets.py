@@ -572,6 +572,22 @@ def test_a_note_in_advance(node: Node) -> None:
     assert lost.timestamp == final.timestamp
 
 
+def test_a_note_without_the_ledger(node: Node) -> None:
+    """Nothing could be set aside; what it may take is charged all the same if this process dies."""
+    limited(node, REQUESTS, USD, failure_mode="open", fallback_daily_limit=300_000)
+    node.ledger.failure = "no connection"
+    client = ask(node)
+    (lost,) = _noted(node)
+    worst = (len(BODY) + AROUND) * 1000 + 50 * 2000
+    assert {charge.account: (charge.amount, charge.leased) for charge in lost.charges} == {
+        REQUESTS.account: (1, 0),
+        USD.account: (worst, 0),
+    }
+    assert lost.is_degraded
+    answered(node, client)
+    assert _noted(node) == []
+
+
 def test_a_note_stays_until_there_is_a_line(node: Node) -> None:
     """Also one that awaits a count."""
     limited(node, REQUESTS)

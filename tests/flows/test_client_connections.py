@@ -354,6 +354,48 @@ def test_a_websocket_is_tunnelled(node: Node) -> None:
     assert (event.status_code, event.request_bytes, event.response_bytes) == (101, 3, 9)
 
 
+def reads_on(client: Peer, data: bytes) -> None:
+    """What was on its way when reading was paused."""
+    cast("asyncio.Protocol", client.transport.protocol).data_received(data)
+
+
+def test_what_a_client_sends_before_the_switch_is_passed_on(node: Node) -> None:
+    """In the read of its request, behind it, and behind one that is answered before: nothing is lost, or read as HTTP.
+
+    Who does so is not read any further until the answer is there.
+    """
+    for before in (b"", a_request()):
+        client = node.client().says(before + UPGRADE + b"\x81\x01a")
+        if before:
+            node.provider.says(an_answer())
+            client.hears()
+        reads_on(client, b"\x81\x01b")
+        assert not client.transport.is_reading()
+        provider = node.provider
+        assert b"\x81" not in provider.hears()
+        provider.says(SWITCH + b"first")
+        assert client.hears().endswith(b"\r\n\r\nfirst")
+        assert provider.hears() == b"\x81\x01a\x81\x01b"
+        assert client.transport.is_reading()
+        client.says(b"\x81\x01c")
+        assert provider.hears() == b"\x81\x01c"
+        provider.leaves()
+        event = node.events()[-1]
+        assert (event.status_code, event.request_bytes, event.response_bytes) == (101, 9, 5)
+
+
+def test_requests_behind_an_upgrade_that_is_refused_are_answered(node: Node) -> None:
+    """No protocol was switched, so what followed is HTTP, whether it came with the request or behind it."""
+    client = node.client().says(UPGRADE + a_request())
+    reads_on(client, a_request())
+    node.provider.says(an_answer(status="403 Forbidden"))
+    assert parts(client.hears())[0] == 403
+    for _ in range(2):
+        node.provider.says(an_answer())
+        assert parts(client.hears())[0] == 200
+    assert client.transport.is_reading()
+
+
 def test_a_tunnel_has_backpressure(node: Node) -> None:
     """A side that does not take is not fed."""
     client, provider = tunnel(node)

@@ -235,3 +235,25 @@ def test_a_failure_before_the_time_is_a_retry_as_usual(node: Node) -> None:
     node.passes(2.0)
     node.provider.says(an_answer(OTHER))
     assert parts(client.hears())[1]["x-gateway-attempts"] == "2"
+
+
+def test_a_second_one_that_waits_for_its_price_is_not_asked_behind_an_answer(node: Node) -> None:
+    """What waited when the first one's answer began has nothing to do any more: the client gets that answer alone."""
+    hedged(node)
+    usd = Limit("organization", "org_a", "usd", Calendar("month"), 1_000_000_000)
+    node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", organization_id="org_a", limits=(usd,))
+    price = Price("v1", Rates(input=1_000_000_000, output=2_000_000_000))
+    node.link.prices |= {"model-a": price, "model-b": price}
+    client = ask(node)
+    node.link.is_silent = True
+    node.passes(1.0)
+    assert node.link.priced[-1] == ("second", "model-b", "org_a")
+    answer = an_answer(ANSWER)
+    node.provider.says(answer[:-5])
+    node.link.is_silent = False
+    node.services.prices.link_restored()
+    node.settle()
+    node.opener.peers[0].says(answer[-5:])
+    assert parts(client.hears())[2] == ANSWER
+    assert node.opener.reached == ["first"]
+    nothing_is_left(node)

@@ -34,6 +34,7 @@ UNREADABLE = {
     "unknown coding": OK + b"Transfer-Encoding: gzip\r\n\r\n{}",
     "endless head": OK + b"A: " + b"b" * 200_000,
     "many fields": OK + b"".join(b"A%d: b\r\n" % number for number in range(400)) + b"Content-Length: 0\r\n\r\n",
+    "a switch of protocols that names none": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
     "protocol switch": b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n",
 }
 

@@ -3,15 +3,18 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from sluicegate.domain.errors import UpstreamUnreachableError
 from sluicegate.domain.events import FailedAttempt
+from sluicegate.domain.fallback import is_fallback
 from sluicegate.domain.limits import Calendar, Limit
 from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Circuit, ModelAlias, Retries, Target
 from sluicegate.domain.tokens import digest
+from sluicegate.domain.underway import lost_event, read_entry, table_name, taken_places
 from tests.flows.faults import ANSWER
 from tests.flows.test_retrying import ask, calls, counted, nothing_is_left
 from tests.gateway.node import TOKEN, Node, a_provider, a_request, a_snapshot, an_answer, parts
@@ -325,6 +328,39 @@ def test_a_dearer_fallback_is_reserved_for(node: Node) -> None:
     assert [charge.amount for charge in node.events()[0].charges] == [500_000]
     assert node.events()[0].price_version == "v2"
     nothing_is_left(node)
+
+
+@pytest.mark.parametrize(("allowance", "is_sent"), [(10**9, True), (10**6, False)])
+def test_a_dearer_fallback_without_the_ledger(node: Node, allowance: int, is_sent: bool) -> None:
+    """The day's allowance stands in for the limit: what is lacking comes of it, or nobody is asked again."""
+    two(node, Retries(attempts=2))
+    funded(node, 10**9)
+    digest_of_token = digest(TOKEN.encode())
+    principal = node.link.tokens[digest_of_token]
+    assert principal is not None
+    node.link.tokens[digest_of_token] = msgspec.structs.replace(
+        principal, failure_mode="open", fallback_daily_limit=allowance
+    )
+    node.ledger.failure = "no connection"
+    client = ask(node)
+    (fallback,) = [one for one in node.services.budgets.borrower.accounts.values() if is_fallback(one.account)]
+    before = fallback.reserved
+    node.provider.says(FAILURE)
+    for _ in range(12):
+        node.passes(0.05)
+    if is_sent:
+        assert fallback.reserved == 10 * before
+        path = node.directory / table_name(node.journal.incarnation)
+        (lost,) = [lost_event(*read_entry(entry)) for entry in taken_places(path.read_bytes())]
+        assert [(charge.amount, charge.leased) for charge in lost.charges] == [(10 * before, 0)]
+        node.provider.says(an_answer(ANSWER))
+        assert parts(client.hears())[2] == ANSWER
+        assert [charge.amount for charge in node.events()[0].charges] == [500_000]
+    else:
+        assert b"limit_reached" in client.hears()
+        assert calls(node) == {"first": 1}
+        assert node.events()[0].limit == fallback.account
+    assert fallback.reserved == 0
 
 
 def test_a_dearer_fallback_is_capped_lower(node: Node) -> None:

@@ -29,7 +29,7 @@ class Watcher(Plugin):
 
     def __init__(self) -> None:
         self.seen: list[tuple[Request, Response]] = []
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def after_response(self, request: Request, response: Response) -> None:
         self.seen.append((request, response))
@@ -61,3 +61,8 @@ class Stranger:
 def fails() -> Plugin:
     """Cannot be made."""
     raise LookupError("no such rules")
+
+
+def ends() -> Plugin:
+    """Ends the program, or would."""
+    raise SystemExit("no rules here")

@@ -10,6 +10,7 @@ from sluicegate.domain.errors import (
     BodyTooLargeError,
     ControlUnavailableError,
     GatewayError,
+    NoConnectionError,
     UpstreamBrokenError,
     UpstreamTimeoutError,
     UpstreamUnreachableError,
@@ -29,6 +30,7 @@ def an_exchange(kind: str) -> Any:
         (UpstreamUnreachableError("x"), "is being restarted"),
         (UpstreamBrokenError("x"), "is not known"),
         (UpstreamTimeoutError("x"), "is not known"),
+        (NoConnectionError("raise providers.control.max_connections"), "has too much to answer"),
     ],
 )
 def test_a_failure_of_control_is_the_gateways(error: GatewayError, words: str) -> None:

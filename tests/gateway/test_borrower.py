@@ -68,7 +68,7 @@ def test_one_question_a_turn(bank: Bank) -> None:
     ]
     assert (one.free, one.granted) == (2, 2)
     assert bank.told == [("answered", REQUESTS.account), ("answered", TOKENS.account)]
-    assert repr(bank.borrower) == "<Borrower accounts=2 asking=0 due=0>"
+    assert repr(bank.borrower) == "<Borrower accounts=2 dormant=0 asking=0 due=0>"
 
 
 def test_one_question_is_open_at_a_time(bank: Bank) -> None:
@@ -149,6 +149,21 @@ def test_the_first_second_of_a_crowd(bank: Bank) -> None:
     assert ask_of(account, bank.now).wanted == 9
 
 
+def test_what_is_yielded_is_asked_for_in_its_turn(bank: Bank) -> None:
+    """Not for who lacks what comes before it, nor ahead of need; but for who lacks nothing else."""
+    places, tokens = bank.account(PLACES), bank.account(TOKENS)
+    tokens.is_yielding = True
+    tokens.rate = 50
+    first = bank.waiter(tokens, 100)
+    first.blockers = (places, tokens)
+    assert (ask_of(tokens, bank.now).needed, ask_of(tokens, bank.now).wanted) == (0, 0)
+    second = bank.waiter(tokens, 30)
+    second.blockers = (tokens,)
+    assert (ask_of(tokens, bank.now).needed, ask_of(tokens, bank.now).wanted) == (30, 80)
+    first.blockers = (tokens,)
+    assert ask_of(tokens, bank.now).needed == 100
+
+
 def test_what_is_idle_goes_back(bank: Bank) -> None:
     """All after a second without use; of what is used, what two seconds need stays."""
     account = bank.account(TOKENS)
@@ -159,6 +174,8 @@ def test_what_is_idle_goes_back(bank: Bank) -> None:
     assert idle_keep(account, 30) == 60
     account.free = 200
     assert idle_keep(account, 30) == 100
+    account.is_overlent = True
+    assert idle_keep(account, 30) == 0
 
 
 def test_places_are_used_again(bank: Bank) -> None:
@@ -246,3 +263,57 @@ def test_what_was_given_back_unheard_is_given_back_again(bank: Bank) -> None:
         bank.runs()
     assert len(bank.ledger.asked) == 4
     assert not bank.borrower.live
+
+
+def test_of_an_account_that_nobody_uses_the_figures_stay(bank: Bank) -> None:
+    """It is let go once nothing of it is held, and whoever begins it again goes on from there."""
+    account = bank.account()
+    bank.waiter(account, 4)
+    bank.borrower.ask(account)
+    bank.runs()
+    account.queue.clear()
+    account.free -= 3
+    account.taken += 3
+    bank.borrower.let_go(account)
+    assert bank.borrower.accounts == {REQUESTS.account: account}
+    for _ in range(4):
+        bank.now += 1.0
+        bank.borrower.sweep(bank.now)
+        bank.runs()
+    assert (bank.borrower.accounts, bank.borrower.live) == ({}, {})
+    assert repr(bank.borrower) == "<Borrower accounts=0 dormant=1 asking=0 due=0>"
+    again = Account(REQUESTS.account, REQUESTS.maximum, whose(REQUESTS))
+    bank.borrower.begin(again)
+    assert (again.granted, again.taken, again.returned, again.free, again.pace) == (4, 3, 1, 0, 0)
+    assert repr(bank.borrower) == "<Borrower accounts=1 dormant=0 asking=0 due=0>"
+    bank.waiter(again, 2)
+    bank.borrower.ask(again)
+    bank.runs()
+    assert (again.granted, again.free) == (6, 2)
+
+
+def test_one_that_was_let_go_may_be_asked_for_after_all(bank: Bank) -> None:
+    """An exchange under way that had nothing of it lacks something; but not beside another that has begun since."""
+    account = bank.account()
+    del bank.borrower.live[account.account]
+    bank.borrower.let_go(account)
+    bank.borrower.ask(account)
+    bank.runs()
+    assert bank.borrower.accounts == {account.account: account}
+    assert len(bank.ledger.asked) == 1
+    del bank.borrower.live[account.account]
+    bank.borrower.let_go(account)
+    other = Account(REQUESTS.account, REQUESTS.maximum, whose(REQUESTS))
+    bank.borrower.begin(other)
+    bank.borrower.ask(account)
+    bank.runs()
+    assert bank.borrower.accounts == {account.account: other}
+    bank.waiter(other, 2)
+    bank.borrower.ask(other)
+    bank.runs()
+    other.give_back()
+    del bank.borrower.live[account.account]
+    bank.borrower.let_go(other)
+    bank.borrower.ask(account)
+    bank.runs()
+    assert bank.borrower.accounts == {}

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 
 from sluicegate.domain.events import Charge
-from sluicegate.domain.limits import Limit, Rolling
+from sluicegate.domain.limits import Calendar, Lifetime, Limit, Rolling
 from sluicegate.domain.principal import Principal
 from sluicegate.gateway import budgets as module
-from sluicegate.gateway.budgets import LARGEST_SURPLUS, Budgets
+from sluicegate.gateway.budgets import HOLDING_SECONDS, LARGEST_SURPLUS, Budgets
 from sluicegate.gateway.prices import LONGEST_NAMED
 from sluicegate.gateway.purses import TOKENS as TOKENS_METRIC
 from sluicegate.gateway.purses import Reservation, amounts
-from tests.gateway.ledger import PlayedLedger
+from tests.gateway.ledger import HOLDER, PlayedLedger
 from tests.gateway.limits import PLACES, REQUESTS, TOKENS, USD, whose
 
 WAIT = 5.0
@@ -97,6 +97,49 @@ def test_a_lower_maximum_takes_back_what_is_free(counter: Counter) -> None:
     assert (account.free, account.maximum, counter.ledger.leased(TOKENS.account)) == (0, 100, 0)
 
 
+def test_a_lower_maximum_holds_for_places_that_come_back(counter: Counter) -> None:
+    """A place that is left is not taken by who waits, until no more run than the new maximum says."""
+    first, second = counter.asks(whose(PLACES)), counter.asks(whose(PLACES))
+    lower = whose(msgspec.structs.replace(PLACES, maximum=1))
+    third = counter.asks(lower)
+    counter.budgets.release(first)
+    counter.ticks()
+    assert third.is_waiting
+    counter.budgets.release(second)
+    counter.ticks()
+    assert third.is_held
+    counter.budgets.release(third)
+    assert counter.comes(lower).is_held
+    assert counter.comes(lower).is_waiting
+
+
+def test_a_lower_maximum_holds_for_what_requests_leave(counter: Counter) -> None:
+    """What a request under way had set aside and did not take was lent under the old maximum, and is nobody's."""
+    large = counter.asks(whose(TOKENS), 900)
+    lower = whose(msgspec.structs.replace(TOKENS, maximum=300))
+    small, fits = counter.asks(lower, 100), counter.asks(lower, 50)
+    counter.ledger.settles(counter.budgets.settle(large, (1, 250, 0)))
+    counter.ticks()
+    counter.ticks()
+    assert small.refused_by is not None
+    assert fits.is_held
+    assert counter.ledger.used(TOKENS.account) + counter.ledger.leased(TOKENS.account) <= 300
+
+
+def test_an_old_answer_does_not_lend_under_a_lower_maximum(counter: Counter) -> None:
+    """What was asked for under the old maximum and comes under the new one is given back."""
+    counter.ledger.is_silent = True
+    early = counter.comes(whose(TOKENS), 900)
+    counter.runs()
+    late = counter.comes(whose(msgspec.structs.replace(TOKENS, maximum=500)), 200)
+    counter.ledger.is_silent = False
+    counter.ledger.answers()
+    assert early.refused_by is not None
+    assert late.is_waiting
+    (account,) = late.purse.accounts
+    assert account.free == 0
+
+
 def test_all_limits_or_none(counter: Counter) -> None:
     """Who lacks one holds none of the others."""
     counter.ledger.others_take(PLACES.account, 2, 2)
@@ -104,6 +147,54 @@ def test_all_limits_or_none(counter: Counter) -> None:
     assert waiting.is_waiting
     (tokens, _) = waiting.purse.accounts
     assert tokens.reserved == 0
+
+
+def test_nobody_waits_with_what_another_waits_for(counter: Counter) -> None:
+    """What comes after what is lacking is given up soon, and asked for again when that is there."""
+    counter.ledger.others_take(USD.account, USD.maximum, 999_000)
+    waiting = counter.asks(whose(TOKENS, USD), 100, 5000)
+    assert counter.ledger.leased(TOKENS.account) >= 100
+    for _ in range(3):
+        counter.ticks(HOLDING_SECONDS)
+        assert counter.ledger.leased(TOKENS.account) == 0
+    assert waiting.is_waiting
+    counter.ledger.others_return(USD.account, USD.maximum, 900_000)
+    counter.ticks()
+    counter.ticks()
+    assert waiting.is_held
+
+
+def test_who_leaves_yields_no_more(counter: Counter) -> None:
+    """Whether it stood in that line or not: what it held back for others is asked for ahead of need again."""
+    counter.budgets.release(counter.asks(whose(TOKENS), 300))
+    counter.ledger.others_take(USD.account, USD.maximum, 999_000)
+    waiting = counter.asks(whose(TOKENS, USD), 100, 5000)
+    (tokens, _) = waiting.purse.accounts
+    counter.ticks(HOLDING_SECONDS)
+    assert tokens.is_yielding
+    counter.budgets.release(waiting)
+    assert not any(account.is_yielding for account in waiting.purse.accounts)
+
+
+def test_who_lacks_the_last_keeps_what_comes_before(counter: Counter) -> None:
+    """In an order that is the same everywhere, so that somebody always has all."""
+    counter.ledger.others_take(TOKENS.account, TOKENS.maximum, 990)
+    waiting = counter.asks(whose(TOKENS, USD), 100, 5000)
+    for _ in range(3):
+        counter.ticks(HOLDING_SECONDS)
+        assert counter.ledger.leased(USD.account) == 5000
+    assert waiting.is_waiting
+
+
+def test_nobody_waits_with_too_little(counter: Counter) -> None:
+    """A part of what is needed is given back, so that whoever needs less, or asks next, may have it."""
+    counter.budgets.release(counter.asks(whose(TOKENS), 300))
+    counter.ledger.others_take(TOKENS.account, TOKENS.maximum, 600)
+    waiting = counter.asks(whose(TOKENS), 500)
+    assert counter.ledger.leased(TOKENS.account) == 900
+    counter.ticks(HOLDING_SECONDS)
+    assert counter.ledger.leased(TOKENS.account) == 600
+    assert waiting.is_waiting
 
 
 def test_first_come_first_served(counter: Counter) -> None:
@@ -345,3 +436,74 @@ def test_what_models_read_beyond_a_count_is_kept_of_the_latest(counter: Counter)
     assert len(counter.budgets.surplus) == LARGEST_SURPLUS
     assert ("local", "m0", "org") not in counter.budgets.surplus
     assert ("local", f"m{LARGEST_SURPLUS}", "org") in counter.budgets.surplus
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                ["come", "come", "settle", "settle", "release", "extend", "idle", "stall", "break", "edit"]
+            ),
+            st.integers(0, 20),
+            st.integers(0, 5),
+        ),
+        min_size=30,
+        max_size=80,
+    )
+)
+def test_limits_that_are_forgotten_and_come_back_are_the_same(steps: list[tuple[str, int, int]]) -> None:
+    """Of many tokens only a few are kept: no unit is sold twice or lost on the way, and only figures stay behind."""
+    counter = Counter()
+    ledger, budgets = counter.ledger, counter.budgets
+    shared = Limit("organization", "org_a", "tokens", Calendar("day"), 150)
+    own = [Limit("token", f"tok_{number}", "tokens", Lifetime(), 60) for number in range(6)]
+    principals = [whose(limit, shared, token=limit.scope_id) for limit in own]
+    running: list[Reservation] = []
+
+    def rest(seconds: int) -> None:
+        for _ in range(seconds):
+            counter.now += 1.0
+            budgets.borrower.sweep(counter.now)
+            counter.ticks()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "LARGEST_PURSES", 2)
+        for step, amount, which in steps:
+            held = [reservation for reservation in running if reservation.is_held]
+            if step == "come":
+                running.append(counter.comes(principals[which], amount))
+            elif step == "settle" and held:
+                reservation = held[which % len(held)]
+                charges = budgets.settle(reservation, (1, min(amount, reservation.held[1]), 0))
+                for charge in charges:
+                    # What it says was leased to it was.
+                    assert ledger.accounts[charge.account].leases[HOLDER].outstanding >= charge.leased
+                ledger.settles(charges)
+            elif step == "extend" and held:
+                budgets.extend(held[which % len(held)], {TOKENS_METRIC: amount}, counter.now)
+            elif step == "release" and running:
+                budgets.release(running.pop(which % len(running)))
+            elif step == "edit":
+                principals[which] = whose(own[which], shared, token=own[which].scope_id)
+            elif step == "stall":
+                ledger.is_silent = not ledger.is_silent
+                ledger.answers()
+            elif step == "break":
+                ledger.breaks()
+                budgets.borrower.link_restored()
+            elif step == "idle":
+                rest(3)
+            counter.ticks()
+            for limit in (*own, shared):
+                if limit.account in ledger.accounts:
+                    assert ledger.used(limit.account) + ledger.leased(limit.account) <= limit.maximum
+        ledger.is_silent = False
+        ledger.answers()
+        budgets.borrower.link_restored()
+        for reservation in running:
+            budgets.release(reservation)
+        rest(8)
+        assert sum(ledger.leased(name) for name in ledger.accounts) == 0
+        assert len(budgets.borrower.accounts) <= 3
+    counter.loop.close()

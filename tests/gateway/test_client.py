@@ -1,5 +1,9 @@
 """A client's connection: what it reads when, and what becomes of what it has read."""
 
+from typing import Any
+
+import pytest
+
 from sluicegate.domain.snapshot import ClientBounds
 from sluicegate.gateway.client import LARGEST_PIPELINE
 from tests.gateway.node import TOKEN, Node, a_request, an_answer, parts
@@ -46,7 +50,19 @@ def test_a_fault_behind_a_request_waits_for_its_answer(node: Node) -> None:
     answers = client.hears()
     assert answers.startswith(b"HTTP/1.1 200")
     assert b"HTTP/1.1 400" in answers
-    assert not client.is_connected
+    assert client.transport.is_half_closed, "a reset, by what it still sends, could overtake its answers"
+
+
+@pytest.mark.parametrize("fields", [{"fields": ("Connection: close",)}, {"version": "1.0"}])
+def test_nothing_is_said_behind_the_last_answer(node: Node, fields: dict[str, Any]) -> None:
+    """What follows a request that was announced as the last is dropped: an answer to it would be read as its body."""
+    client = node.client().says(a_request(**fields) + b"garbage\r\n\r\n")
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    node.provider.says(head + b"2\r\n{}\r\n0\r\n\r\n")
+    answers = client.hears()
+    assert answers.count(b"HTTP/1.1 ") == 1
+    assert b"malformed" not in answers
+    assert client.transport.is_half_closed
 
 
 def test_a_growing_head_is_refused_before_it_ends(node: Node) -> None:

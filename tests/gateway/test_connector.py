@@ -1,6 +1,7 @@
 """Connections opened over real loopback sockets: TCP, TLS, Unix, through a proxy; and every way in which that fails."""
 
 import asyncio
+import resource
 import socket
 import ssl
 from base64 import b64encode
@@ -13,7 +14,7 @@ import pytest
 import trustme
 import uvloop
 
-from sluicegate.domain.errors import UpstreamTimeoutError, UpstreamUnreachableError
+from sluicegate.domain.errors import OverloadedError, UpstreamTimeoutError, UpstreamUnreachableError
 from sluicegate.domain.snapshot import Origin, Provider, Timeouts
 from sluicegate.gateway.connector import LARGEST_PROXY_ANSWER, Connector, ProxyHandshake, connect_request, tls_context
 
@@ -204,6 +205,21 @@ def test_a_refused_connection_is_unreachable() -> None:
         with pytest.raises(UpstreamUnreachableError, match="provider local cannot be reached: Connection refused") as e:
             uvloop.run(talk(at(port)))  # the loop that workers run on: asyncio words this its own way
     assert str(port) not in str(e.value)
+
+
+def test_a_machine_without_files_is_no_fault_of_the_provider() -> None:
+    """Else it would be taken for broken, and passed over when there are files again."""
+
+    async def main() -> bytes:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            return await talk(at(80))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    with pytest.raises(OverloadedError, match="the gateway can open no more connections"):
+        uvloop.run(main())
 
 
 def test_a_missing_ca_file_is_unreachable(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from sluicegate.domain.routing import ANYWHERE
-from sluicegate.gateway.heads import RequestHead, known_head
+from sluicegate.gateway.heads import DISCARDED, RequestHead, known_head
 from sluicegate.wire import headers
 from tests.gateway.node import a_request
 
@@ -63,6 +63,17 @@ def test_fields_that_mean_something_are_noted() -> None:
     assert head.size() == sum(map(len, head.lines)) + len(b"x-api-keysecretgCookie: a=b")
 
 
+def test_a_head_that_says_nothing() -> None:
+    """Everything that is asked of a head has an answer before, and without, the field that would give it."""
+    head = RequestHead()
+    assert (head.method, head.raw_target, head.is_http10, head.keeps_alive) == (b"", b"", False, True)
+    head.finish(b"GET", "1.1")
+    assert (head.content_length, head.is_chunked, head.expect, head.upgrade, head.fault) == (-1, False, b"", b"", "")
+    assert (head.content_type, head.content_encoding, head.accept_encoding, head.origin) == (b"", b"", b"", b"")
+    assert (head.lines, head.hosts, head.for_control, head.options, head.session) == ([], [], [], frozenset(), "")
+    assert (head.traceparent, head.tracestate, head.credential(), head.size()) == (None, "", b"", 0)
+
+
 def traced(*fields: tuple[int, bytes]) -> RequestHead:
     """A head that has these fields of a trace."""
     head = RequestHead()
@@ -110,6 +121,23 @@ def test_only_a_websocket_is_an_upgrade(value: bytes, upgrade: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "options", "upgrade"),
+    [
+        ("1.1", b"keep-alive, Upgrade", b"websocket"),
+        ("1.1", b"keep-alive", b""),
+        ("1.0", b"keep-alive, Upgrade", b""),
+    ],
+)
+def test_an_upgrade_must_be_asked_of_this_hop(version: str, options: bytes, upgrade: bytes) -> None:
+    """One that `Connection` does not name is from a hop before; HTTP/1.0 has none."""
+    head = RequestHead()
+    head.note(headers.UPGRADE, b"Upgrade", b"websocket")
+    head.note(headers.CONNECTION, b"Connection", options)
+    head.finish(b"GET", version)
+    assert head.upgrade == upgrade
+
+
+@pytest.mark.parametrize(
     ("codings", "is_fault"),
     [([b"chunked"], False), ([b"Chunked"], False), ([b"chunked"] * 2, True), ([b"gzip"], True)],
 )
@@ -142,6 +170,25 @@ def test_whether_a_connection_is_kept(version: str, options: list[bytes], *, kee
     assert head.fault == ""
 
 
+@pytest.mark.parametrize("version", ["0.9", "2.0"])
+def test_other_versions_are_not_served(version: str) -> None:
+    """Nor is anything that follows on the connection, whatever it asks for."""
+    head = RequestHead()
+    head.note(headers.CONNECTION, b"Connection", b"keep-alive")
+    head.finish(b"GET", version)
+    assert not head.keeps_alive
+    assert head.fault == f"HTTP/{version} is not served: this is HTTP/1.1"
+
+
+@pytest.mark.parametrize(("version", "expect"), [("1.1", b"100-continue"), ("1.0", b"")])
+def test_nobody_of_http_1_0_is_told_to_continue(version: str, expect: bytes) -> None:
+    """It knows no answers that are not final."""
+    head = RequestHead()
+    head.note(headers.EXPECT, b"Expect", b"100-continue")
+    head.finish(b"POST", version)
+    assert head.expect == expect
+
+
 def test_http_1_0_has_no_chunks() -> None:
     """And is not kept alive by asking."""
     head = RequestHead()
@@ -158,6 +205,8 @@ def test_the_credential_that_counts() -> None:
     assert head.credential() == b""
     head.note(headers.X_GOOG_API_KEY, b"x-goog-api-key", b" google ")
     assert head.credential() == b"google"
+    head.note(headers.X_API_KEY, b"x-api-key", b"Bearer of a key")
+    assert head.credential() == b"Bearer of a key"
     head.note(headers.AUTHORIZATION, b"Authorization", b"Bearer first")
     assert head.credential() == b"first"
 
@@ -182,6 +231,8 @@ def test_a_head_is_known_with_another_length() -> None:
     assert again.body_of(a_request()) == BODY
     assert again.body_of(a_request(body=LONGER)) == LONGER
     assert again.body_of(a_request(body=b"{" * 12_345)) == b"{" * 12_345
+    assert again.body_of(a_request(body=b"{" * DISCARDED)) == b"{" * DISCARDED
+    assert again.body_of(a_request(body=b"{" * (DISCARDED + 1))) is None
 
 
 def test_a_head_without_a_body_is_known_as_a_whole() -> None:

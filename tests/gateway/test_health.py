@@ -106,13 +106,29 @@ def test_who_is_gone_is_forgotten(node: Node) -> None:
     health = a_health(node, listening)
     node.services.providers.by_id["openai/eu"].breaker.failed(100.0, node, may_eject=True)
     health.sweep(101.0)
+    assert "openai/eu" in repr(health)
     node.services.configure(a_snapshot())
     health.sweep(102.0)
     a_health(node, listening)
     listening.take()
     health.sweep(103.0)
     assert listening.take() == []
-    assert "openai/eu" in repr(health)
+
+
+def test_who_is_another_by_the_same_name_is_told_of(node: Node) -> None:
+    """It is well, and control still believes what was said of the one before."""
+    listening = Listening()
+    health = a_health(node, listening)
+    node.services.providers.by_id["openai/eu"].breaker.limited(100.0, node, 900.0)
+    health.sweep(101.0)
+    assert [one.rests_for for one in listening.take()] == [799.0]
+    renewed = a_provider(deployment="eu", max_wait=3.0)
+    node.services.configure(a_snapshot(providers=(renewed, a_provider(deployment="us"))))
+    health.forget()
+    health.sweep(102.0)
+    assert listening.take() == [DeploymentHealth("openai/eu", "closed", 0, 0.0, 0.0, 0, 16_384)]
+    health.sweep(103.0)
+    assert listening.take() == []
 
 
 def test_the_journal_is_told_of_when_it_changes(node: Node) -> None:

@@ -210,6 +210,21 @@ def test_rotates_before_the_bound(tmp_path: Path) -> None:
     assert desk.told == []
 
 
+def test_every_segment_has_the_same_room(tmp_path: Path) -> None:
+    """Each has a number of its own, and begins empty."""
+    desk = Desk(tmp_path, segment_bytes=2 * LINE_BYTES)
+    for name in "abcdefg":
+        desk.write(name)
+    desk.journal.close()
+    assert [desk.requests(name) for name in desk.names() if name.endswith(".jsonl")] == [
+        ["a", "b"],
+        ["c", "d"],
+        ["e", "f"],
+        ["g"],
+    ]
+    assert desk.told == []
+
+
 def test_turn_above_the_bound_is_one_segment(tmp_path: Path) -> None:
     """What one turn brought is never split, and no empty segment is left behind."""
     desk = Desk(tmp_path, segment_bytes=LINE_BYTES)
@@ -351,6 +366,23 @@ def test_drops_the_newest_beyond_the_bound(tmp_path: Path) -> None:
     assert desk.requests() == ["a", "b", "f"]
     assert (desk.journal.written, desk.journal.held, desk.journal.dropped) == (3, 0, 3)
     assert desk.states() == ["holding", "dropping", "writing"]
+
+
+def test_what_was_held_makes_room_when_it_is_written(tmp_path: Path) -> None:
+    """In the second failure of a disk as many lines are held as in the first, though only part was written between."""
+    desk = Desk(tmp_path, held_bytes=3 * LINE_BYTES)
+    for _ in range(3):
+        desk.disk.free = 0
+        desk.write("a", "b", "c")
+        desk.disk.free = 2 * LINE_BYTES
+        desk.journal.flush()
+        assert (desk.journal.held, desk.journal.dropped) == (1, 0)
+        desk.disk.free = 0
+        desk.write("d", "e")
+        assert (desk.journal.held, desk.journal.dropped) == (3, 0)
+        desk.disk.free = 1 << 20
+        desk.journal.flush()
+    assert desk.requests() == list("abcde" * 3)
 
 
 def test_state_returns_from_dropping_with_nothing_held(tmp_path: Path) -> None:

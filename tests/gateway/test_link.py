@@ -485,9 +485,15 @@ def test_closing_ends_the_line(tmp_path: Path) -> None:
 
     async def script(scene: Scene) -> None:
         line = await scene.line()
+        answers: list[Counted | None] = []
+        scene.link.count(QUESTION, 0.0, answers.append)
+        assert repr(scene.link) == "<Link up resolving=0 counting=1>"
         scene.link.close()
+        assert answers == [None], "who waits is told before the loop goes on: there is no later"
+        assert not scene.link.is_counting
         assert await line.reader.read() == b""
         assert await scene.worker.told.get() == "lost"
+        assert scene.worker.told.empty()
         assert scene.lines.empty()
         line.writer.close()
 

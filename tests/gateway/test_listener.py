@@ -185,6 +185,21 @@ def test_a_client_that_finishes_while_draining_is_closed(node: Node) -> None:
     assert not node.listener.clients
 
 
+def test_draining_goes_by_the_clock(node: Node) -> None:
+    """Steps that take longer than they should are fewer: the supervisor would kill who is still here."""
+    client = node.client().says(a_request())
+    waits: list[float] = []
+
+    async def slowly(seconds: float) -> None:
+        waits.append(seconds)
+        node.now += 1.0
+        await asyncio.sleep(0)
+
+    run(node, node.listener.drain(5, wait=slowly))
+    assert len(waits) < 10
+    assert parts(client.hears())[0] == 503
+
+
 class Gone(asyncio.Protocol):
     """A stranger's side of a connection: tells when it is over, and what came before."""
 

@@ -26,6 +26,7 @@ class Watched:
         self.told: list[object] = []
         self.is_ended = False
         self.request_id = "req_1"
+        self.retrial = None
 
     def reply(self, answer: bytes) -> None:
         self.told.append(answer)

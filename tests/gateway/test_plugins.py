@@ -1,5 +1,6 @@
 """Plugins of a worker: what they are shown, what they can change, and what becomes of those that fail."""
 
+import asyncio
 import json
 from importlib.metadata import EntryPoint
 from typing import Any, TypeVar
@@ -164,6 +165,23 @@ def test_a_plugin_that_fails_stops_the_request(node: Node) -> None:
     assert len(node.said) == 1
     assert node.said[0].startswith("plugin editor: before_forward failed: JSONDecodeError at ")
     assert node.said[0].endswith("decoder.py:" + node.said[0].rpartition(":")[2])
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), asyncio.CancelledError()])
+def test_no_plugin_can_leave_a_client_waiting(node: Node, error: BaseException) -> None:
+    """Whatever it raises is a failure of its: loops pass over what is meant to end a program or a task."""
+    use(node, "Editor", "Watcher")
+
+    def leaves(_request: Request) -> bytes:
+        raise error
+
+    the(node, Editor).answer = leaves
+    status, _, body = asked(node, "/v1/chat/completions", BODY)
+    assert (status, json.loads(body)["error"]["code"]) == (500, "plugin_failed")
+    the(node, Editor).answer = lambda _request: None
+    the(node, Watcher).error = error
+    assert asked(node, "/v1/chat/completions", BODY)[0] == 200
+    assert list(node.services.plugins.failures) == ["editor", "watcher"]
 
 
 @pytest.mark.parametrize(
@@ -366,6 +384,7 @@ def test_a_note_made_before_plugins_were_used_can_be_cleared(node: Node) -> None
         ((), "the plugin sample is not installed"),
         ((entry("Editor"), entry("Watcher")), "the plugin sample is installed 2 times"),
         ((entry("fails"),), "the plugin sample cannot be loaded: LookupError('no such rules')"),
+        ((entry("ends"),), "the plugin sample cannot be loaded: SystemExit('no rules here')"),
         ((entry("Nothing"),), "the plugin sample cannot be loaded: AttributeError("),
         ((entry("Stranger"),), "tests.gateway.sample_plugins:Stranger makes no sluicegate.domain.plugins.Plugin"),
     ],

@@ -284,7 +284,7 @@ def test_fewer_are_busy_after_an_overload(node: Node) -> None:
     pool = a_short_pool(node, limit=8)
     askers = [Asker(pool) for _ in range(8)]
     node.settle()
-    pool.limit.overloaded(pool.busy, 0.0)
+    pool.limit.overloaded(pool.busy, 0.0, 0.0)
     assert (pool.limit.limit, pool.is_full) == (6, True)
     late = Asker(pool)
     for number in (0, 1):
@@ -301,7 +301,7 @@ def test_those_who_wait_are_served_as_the_limit_grows(node: Node) -> None:
     pool = a_short_pool(node, limit=8)
     askers = [Asker(pool) for _ in range(4)]
     node.settle()
-    pool.limit.overloaded(pool.busy, 0.0)
+    pool.limit.overloaded(pool.busy, 0.0, 0.0)
     late = [Asker(pool) for _ in range(3)]
     pool.released(askers[0].has)
     assert [one.connection for one in late] == [None] * 3
@@ -318,9 +318,40 @@ def test_a_lost_connection_lets_an_idle_one_serve(node: Node) -> None:
     pool = a_short_pool(node, limit=4)
     askers = [Asker(pool) for _ in range(4)]
     node.settle()
-    pool.limit.overloaded(pool.busy, 0.0)
+    pool.limit.overloaded(pool.busy, 0.0, 0.0)
     late = Asker(pool)
     pool.released(askers[0].has)
     pool.removed(askers[1].has)
     assert late.connection is askers[0].has
     assert len(node.opener.peers) == 4
+
+
+@pytest.mark.parametrize("is_overloaded", [True, False])
+def test_who_waited_too_long_is_told_why(node: Node, *, is_overloaded: bool) -> None:
+    """More connections help where they are what is short, and not where the provider says it has too much to do."""
+    pool = a_short_pool(node, limit=4)
+    for _ in range(4):
+        Asker(pool)
+    node.settle()
+    if is_overloaded:
+        pool.limit.overloaded(pool.busy, 0.0, 0.0)
+    late = Asker(pool)
+    pool.sweep(5.5)
+    assert late.error is not None
+    assert ("raise providers.openai.max_connections" in late.error.message) is not is_overloaded
+    assert ("overloaded, and the 3 requests" in late.error.message) is is_overloaded
+
+
+def test_a_limit_in_nobodys_way_is_forgotten(node: Node) -> None:
+    """By the sweep, a minute after somebody waited."""
+    pool = a_short_pool(node, limit=4)
+    askers = [Asker(pool) for _ in range(4)]
+    node.settle()
+    pool.limit.overloaded(pool.busy, 0.0, 0.0)
+    pool.sweep(30.0)
+    for asker in askers:
+        pool.released(asker.has)
+    pool.sweep(89.0)
+    assert pool.limit.is_active
+    pool.sweep(90.0)
+    assert not pool.limit.is_active

@@ -67,7 +67,7 @@ def test_an_answer_is_kept(desk: Desk) -> None:
     desk.principals.learn(b"a", SOMEBODY)
     assert future.result() is SOMEBODY
     assert desk.get(b"a") is SOMEBODY
-    assert desk.questions == [b"a"]
+    assert (desk.questions, desk.damaged) == ([b"a"], [])
 
 
 def test_the_same_question_is_asked_once(desk: Desk) -> None:
@@ -113,6 +113,8 @@ def test_what_is_known_is_bounded(desk: Desk) -> None:
     """Beyond the bound the principal learned longest ago makes room; one learned again is young."""
     for number in range(LARGEST_KNOWN):
         desk.principals.learn(numbered(number), SOMEBODY)
+    desk.principals.learn(numbered(LARGEST_KNOWN - 1), SOMEBODY)
+    assert desk.get(numbered(0)) is SOMEBODY
     desk.principals.learn(numbered(0), SOMEBODY)
     desk.principals.learn(numbered(LARGEST_KNOWN), SOMEBODY)
     assert desk.get(numbered(0)) is SOMEBODY
@@ -131,8 +133,15 @@ def test_too_many_open_questions_are_refused(desk: Desk) -> None:
     assert desk.asks(numbered(0)) is not None
     assert len(desk.questions) == LARGEST_ASKED
     desk.asks(b"known")
+    desk.principals.learn(b"known", SOMEBODY)
+    for _ in range(BURST + 1):
+        # It says nothing against the address.
+        with pytest.raises(OverloadedError):
+            desk.find(b"one too many", "198.51.100.1")
     desk.principals.learn(numbered(0), None)
     desk.asks(b"one more", "198.51.100.1")
+    with pytest.raises(OverloadedError):
+        desk.find(b"one too many", "198.51.100.1")
 
 
 def test_an_address_that_guesses_is_slowed_down(desk: Desk) -> None:
@@ -164,6 +173,22 @@ def test_known_callers_are_served_beside_a_guesser(desk: Desk) -> None:
     desk.asks(b"new", "192.0.2.2")
     desk.principals.forget(())
     desk.asks(b"all", "192.0.2.1")
+
+
+@pytest.mark.parametrize("was_fresh", [False, True])
+def test_callers_whose_entries_have_lapsed_are_no_strangers(desk: Desk, *, was_fresh: bool) -> None:
+    """They are asked for again beside a guesser, whether the feed was true when they were answered or not."""
+    if was_fresh:
+        desk.principals.feed_true(desk.now - 10, 0.8)
+    for known in (b"one", b"another"):
+        desk.asks(known)
+        desk.principals.learn(known, SOMEBODY)
+    desk.principals.feed_true(desk.now - 10, 0.8)
+    desk.now += ANSWER_SECONDS + 0.1
+    for number in range(BURST):
+        desk.find(numbered(number), "192.0.2.1")
+    desk.asks(b"one", "192.0.2.1")
+    desk.asks(b"another", "192.0.2.1")
 
 
 def test_an_honest_crowd_is_not_charged(desk: Desk) -> None:
@@ -256,6 +281,24 @@ def test_the_feed_drops_what_it_names(desk: Desk) -> None:
     desk.asks(b"x")
 
 
+def test_what_control_does_not_know_any_more_is_dropped(desk: Desk) -> None:
+    """Its last answer counts, whether it was asked for or not."""
+    desk.principals.learn(b"a", SOMEBODY)
+    desk.principals.learn(b"a", None)
+    assert desk.get(b"a") is None
+    assert desk.find(b"a") is None
+
+
+def test_a_feed_that_names_nothing_drops_fresh_answers_too(desk: Desk) -> None:
+    """Nothing that was answered before is believed."""
+    desk.principals.feed_true(desk.now - 10, 0.8)
+    desk.asks(b"a")
+    desk.principals.learn(b"a", SOMEBODY)
+    assert desk.find(b"a") is SOMEBODY
+    desk.principals.forget(())
+    desk.asks(b"a")
+
+
 def test_a_feed_that_names_nothing_drops_all(desk: Desk) -> None:
     """An empty list means everything."""
     desk.principals.learn(b"a", SOMEBODY)
@@ -340,6 +383,7 @@ def test_fresh_answers_become_entries_when_the_feed_is_true_again(desk: Desk) ->
     desk.principals.learn(b"a", SOMEBODY)
     desk.principals.feed_true(desk.now - 5, 0.8)
     assert desk.get(b"a") is None
+    assert desk.find(b"a") is SOMEBODY
     desk.principals.feed_true(desk.now, 0.8)
     assert desk.get(b"a") is SOMEBODY
 
@@ -362,6 +406,8 @@ def test_stale_answers_are_dropped_by_the_sweep(desk: Desk) -> None:
     desk.principals.feed_true(desk.now - 10, 0.8)
     desk.asks(b"a")
     desk.principals.learn(b"a", SOMEBODY)
+    desk.principals.sweep(desk.now + ANSWER_SECONDS)
+    assert desk.find(b"a") is SOMEBODY
     desk.principals.sweep(desk.now + ANSWER_SECONDS + 0.1)
     desk.principals.feed_true(desk.now, 0.8)
     assert desk.get(b"a") is None
@@ -372,7 +418,8 @@ def test_what_may_have_moved_is_asked_for_again(desk: Desk) -> None:
     desk.principals.learn(b"a", SOMEBODY)
     future = desk.principals.ask_again(b"a", desk.now)
     assert desk.principals.ask_again(b"a", desk.now) is future
-    assert desk.questions == [b"a"]
+    assert (desk.questions, desk.damaged) == ([b"a"], [])
+    assert desk.get(b"a") is None
     for number in range(BURST):
         desk.asks(numbered(number))
 

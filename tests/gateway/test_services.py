@@ -1,5 +1,6 @@
 """What an exchange can reach."""
 
+from sluicegate.control.passwords import _MOST_WAITING
 from sluicegate.gateway.services import printable
 from tests.gateway.node import PROVIDER_KEY, Node, a_provider, a_snapshot
 
@@ -38,3 +39,10 @@ def test_the_repr_tells_no_secret(node: Node) -> None:
     """Names and sizes only."""
     assert "openai" in repr(node.services)
     assert PROVIDER_KEY not in repr(node.services)
+
+
+def test_control_keeps_its_places(node: Node) -> None:
+    """What it refuses is about one request and cuts nothing: beside all logins that it bears others have room."""
+    limit = node.services.control.pool.limit
+    limit.overloaded(busy=60, now=100.0, sent=99.0)
+    assert limit.limit >= 2 * _MOST_WAITING

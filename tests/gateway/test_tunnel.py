@@ -46,6 +46,17 @@ def test_the_end_of_one_direction_travels() -> None:
     settle(client)
 
 
+def test_what_came_before_the_tunnel_is_passed_on_and_counted() -> None:
+    """From either side to the other."""
+    loop = asyncio.new_event_loop()
+    client, upstream = FakeTransport(loop, asyncio.Protocol()), FakeTransport(loop, asyncio.Protocol())
+    tunnel = Tunnel(client, upstream, lambda _sent, _received: None, early=(b"ab", b"c"))
+    assert (client.take(), upstream.take()) == (b"c", b"ab")
+    assert repr(tunnel) == "<Tunnel sent=2 received=1>"
+    tunnel.close()
+    settle(client)
+
+
 def test_without_half_close_the_end_is_the_end() -> None:
     """Over TLS the whole tunnel is closed."""
     tunnel, client, upstream, ended = made(OneWay)

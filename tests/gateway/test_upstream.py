@@ -226,6 +226,8 @@ REFUSED = {
     "two lengths": b"HTTP/1.1 200 OK\r\n" + LENGTH * 2 + b"\r\n{}",
     "an empty length": b"HTTP/1.1 200 OK\r\nContent-Length:\r\n\r\n",
     "a switch of protocols": b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: a\r\n\r\n",
+    "a switch to nothing": b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    "a switch that no hop is told of": b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
 }
 
 

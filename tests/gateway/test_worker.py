@@ -17,8 +17,20 @@ import pytest
 import trustme
 
 from sluicegate.gateway.connector import tls_context
+from sluicegate.gateway.link import LinkProtocol
 from sluicegate.gateway.worker import Worker, parsed
-from sluicegate.wire.link import Configure, FrameReader, Hello, Ready, ToControl, frame, to_control
+from sluicegate.wire.link import (
+    Configure,
+    Count,
+    Counted,
+    FrameReader,
+    Hello,
+    Ready,
+    Resolve,
+    ToControl,
+    frame,
+    to_control,
+)
 from tests.gateway.node import a_snapshot
 
 ARGUMENTS = ("--worker", "0", "--host", "127.0.0.1", "--link", "l", "--control", "c", "--events", "e")
@@ -100,6 +112,15 @@ def started(control: Control, port: int, *more: str, inherit: tuple[int, ...] = 
     return subprocess.Popen(command, pass_fds=inherit, stderr=subprocess.PIPE)
 
 
+def until_refused(port: int) -> None:
+    """Wait until nobody listens on it any more."""
+    with suppress(ConnectionRefusedError):
+        while True:
+            # One that it has not accepted when it ceases to listen is reset.
+            with suppress(ConnectionResetError):
+                socket.create_connection(("127.0.0.1", port), timeout=60).close()
+
+
 def asked(port: int, path: str) -> int:
     """The status of a request to the worker."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -179,6 +200,25 @@ def test_a_worker_without_its_supervisor_ends(control: Control) -> None:
     assert ended(process)[0] == 0
 
 
+def test_a_worker_that_drains_goes_on_without_its_supervisor(control: Control) -> None:
+    """Who is still served has its answer, and the worker ends in order."""
+    ours, theirs = os.pipe()
+    port = free_port()
+    process = started(control, port, "--lifeline", str(ours), inherit=(ours,))
+    os.close(ours)
+    control.hears()
+    control.configures()
+    control.hears()
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
+        client.sendall(b"GET /v1/files HTTP/1.1\r\nHost: g\r\nAuthorization: Bearer somebody's-token\r\n\r\n")
+        assert isinstance(control.hears()[0], Resolve)
+        process.send_signal(signal.SIGTERM)
+        until_refused(port)
+        os.close(theirs)
+        assert b'"code":"shutting_down"' in client.makefile("rb").read()
+    assert ended(process) == (0, b"")
+
+
 def test_an_address_that_cannot_be_listened_on_is_said(control: Control) -> None:
     """Exit status 1 and the reason, without a traceback."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -187,6 +227,25 @@ def test_an_address_that_cannot_be_listened_on_is_said(control: Control) -> None
     assert status == 1
     assert b"Address already in use" in said
     assert b"Traceback" not in said
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_worker_that_ends_waits_for_counts_but_not_for_ever(tmp_path: Path, answers: bool) -> None:
+    """What its drain cut off is counted while control is there; where it does not answer, whoever waits is told."""
+    loop = asyncio.new_event_loop()
+    worker = Worker(parsed([*ARGUMENTS[:-1], str(tmp_path), "--port", "0"]), loop)
+    worker.configured(a_snapshot(drain_seconds=0.0))
+    link = worker._services.link
+    link.connected(LinkProtocol(link))
+    counted: list[Counted | None] = []
+    question = Count(0, "openai", "chat", "m", b"", b"", is_text=True, answer_dropped=0)
+    link.count(question, 0.0, counted.append)
+    answer = Counted(1, 1, 2, "counted")
+    if answers:
+        loop.call_later(0.01, link.received, answer)
+    loop.run_until_complete(worker._drain())
+    assert counted == [answer if answers else None]
+    loop.close()
 
 
 def test_the_command_line_is_the_supervisors() -> None:

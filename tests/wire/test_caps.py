@@ -45,7 +45,8 @@ COMPLETIONS = CapFields(("max_tokens",), choices=("n", "best_of"))
         (b'{"max_tokens":5,"tools":[{"max_tokens":"max_tokens"}]}', CHAT, Caps(5, 1)),
         (b'{"prompt":["a","b"],"best_of":4,"n":2}', COMPLETIONS, Caps(None, 8)),
         (b'{"prompt":[1,2,3]}', COMPLETIONS, Caps(None, 1)),
-        (b'{"prompt":"a"}', COMPLETIONS, Caps(None, 1)),
+        (b'{"prompt":"abc"}', COMPLETIONS, Caps(None, 1)),
+        (b'{"maxOutputTokens":5,"candidateCount":2}', GEMINI, Caps(None, 2)),
         (b'{"generationConfig":{"maxOutputTokens":9,"candidateCount":2}}', GEMINI, Caps(9, 2)),
         (b'{"generation_config":{"max_output_tokens":9}}', GEMINI, Caps(9, 1)),
         (b'{"generationConfig":[]}', GEMINI, Caps(None, 1)),
@@ -138,11 +139,22 @@ def test_an_image_is_bounded_by_what_models_take(image: bytes) -> None:
     assert most_read(plain, 1000) == len(plain) - len(image) + 1000
 
 
+def test_each_image_counts() -> None:
+    """However many there are of one kind, and text that looks like one does not hide those behind it."""
+    image, text = b"/9j/" + b"A" * 5000, b"/9j/ in words"
+    body = b'[{"type":"image","data":"%b"},{"text":"%b"},{"type":"image","data":"%b"}]' % (image, text, image)
+    assert most_read(body, 1000) == len(body) - 2 * len(image) + 2 * 1000
+
+
 def test_what_only_begins_like_an_image_is_text() -> None:
     """Words, what is short, and sound count in full."""
     for text in (b"/9j/" + b"words " * 200, b"/9j/AAAA", b"UklGR" + b"A" * 5000):
         body = b'{"type":"image","data":"' + text + b'"}'
         assert most_read(body, 1000) == len(body) + 1000
+    inside = b'{"type":"image","data":"text/9j/' + b"A" * 5000 + b'"}'
+    assert most_read(inside, 1000) == len(inside) + 1000
+    elsewhere = b'{"text":"/9j/' + b"A" * 5000 + b'"}'
+    assert most_read(elsewhere, 1000) == len(elsewhere)
     unfinished = b'{"image":1,"a":"/9j/'
     assert most_read(unfinished, 0) == len(unfinished)
 

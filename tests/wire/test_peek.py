@@ -208,6 +208,25 @@ def test_edits_are_what_a_decoder_sees(body_and_fields: tuple[bytes, dict[str, A
     assert seen.includes_usage
 
 
+@pytest.mark.parametrize(
+    ("body", "made"),
+    [
+        (b'{ "model" : "a" ,"n":1}', b'{ "model" : "b/c" ,"n":1}'),
+        (b'{"messages":[{"model":"a"}],"model":"a"}', b'{"messages":[{"model":"a"}],"model":"b/c"}'),
+        (b'{"x":[{"model":"a"}],"mod\\u0065l":"a"}', b'{"x":[{"model":"a"}],"mod\\u0065l":"b/c"}'),
+        (b'{"x":"\\"model\\":\\"a\\"","model":"a"}', b'{"x":"\\"model\\":\\"a\\"","model":"b/c"}'),
+        (b'{"model":"\\u0061"}', b'{"model":"b/c"}'),
+        (b'{"x":"%b","model":"a"}' % (b"y" * 9999), b'{"x":"%b","model":"b/c"}' % (b"y" * 9999)),
+        (b'{"model":null}', b'{"model":"b/c"}'),
+    ],
+)
+def test_the_model_that_was_read_is_the_one_that_is_replaced(body: bytes, made: bytes) -> None:
+    """To know what was read saves a search; whatever else looks like it stays, as it does without that knowledge."""
+    seen = peek(body)
+    assert seen is not None
+    assert with_model(body, "b/c", seen.model or "") == with_model(body, "b/c") == made
+
+
 @given(_bodies(), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6))
 def test_an_edit_can_be_undone(body_and_fields: tuple[bytes, dict[str, Any]], model: str) -> None:
     """Putting a model of plain letters back gives the original bytes: nothing else was written anew."""

@@ -4,7 +4,7 @@ import pytest
 from msgspec import UNSET, Raw
 
 from sluicegate.wire.peek import PeekError
-from sluicegate.wire.stated import NAMES, SILENT, runs_in_background, stated_in
+from sluicegate.wire.stated import NAMES, SILENT, has_stored_prompt, runs_in_background, stated_in
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -52,6 +52,25 @@ def test_what_cannot_be_told(body: bytes) -> None:
 def test_answers_in_the_background(body: bytes, is_later: bool) -> None:
     """Whatever is neither false nor null may mean it."""
     assert runs_in_background(body) is is_later
+
+
+@pytest.mark.parametrize(
+    ("body", "is_stored"),
+    [
+        (b'{"prompt":{"id":"pmpt_1"}}', True),
+        (b'{ "pr\\u006fmpt" : {"id":"pmpt_1"}}', True),
+        (b'{"input":"a","prompt": {"id":"pmpt_1"} ,"messages":["\\ud83d"]}', True),
+        (b'{"prompt":"{"}', False),
+        (b'{"prompt":null}', False),
+        (b'{"input":[{"prompt":{}}]}', False),
+        (b'{"input":[{"prompt":{}}],"messages":["\\ud83d"]}', False),
+        (b'{"prompt":"{","messages":["\\ud83d"]}', False),
+    ],
+)
+def test_prompts_that_the_provider_keeps(body: bytes, is_stored: bool) -> None:
+    """An object names one, a text is one; told alike where nothing is known of what the body states."""
+    assert has_stored_prompt(body, stated_in(body)) is is_stored
+    assert has_stored_prompt(body, None) is is_stored
 
 
 def test_two_that_say_whether_it_is_in_the_background() -> None:

@@ -36,6 +36,7 @@ from sluicegate.wire.tiers import dearer_fields
         (b"[]", None),
         (b"no JSON", None),
         (b"[NaN]", None),
+        (b"NaN", None),
     ],
 )
 def test_a_dearer_field_is_named(body: bytes, dearer: str | None) -> None:

@@ -63,12 +63,12 @@ class Concurrency(Struct, frozen=True, omit_defaults=True):
     """How many requests of one worker a deployment is given at the same time.
 
     `adaptive`: when it says that it is overloaded (503, 529, or no first byte in time), as many as it had are cut
-    by a quarter, never below `least`, and grow again by one with every full round of answers. Requests beyond it wait
-    in a queue that serves organisations in turn, at most `queue` of them, for the provider's `max_wait`.
+    by a quarter, never below `least`, and grow again with every full round of answers. Requests beyond it wait in a
+    queue that serves organisations in turn, at most `queue` of them, for the provider's `max_wait`.
     """
 
     adaptive: bool = True
-    least: int = 4
+    least: int = 16
     queue: int = 4_096
 
 

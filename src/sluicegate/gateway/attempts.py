@@ -43,7 +43,7 @@ class Rival:
 class Retrial:
     """What an exchange has tried, and what it took."""
 
-    __slots__ = ("cost", "failed", "handle", "rival", "start", "tried", "usage")
+    __slots__ = ("cost", "failed", "handle", "returns", "rival", "start", "tried", "usage")
 
     def __init__(self) -> None:
         """Nothing yet."""
@@ -51,6 +51,8 @@ class Retrial:
         self.tried: list[Candidate] = []
         self.handle: asyncio.TimerHandle | None = None
         self.rival: Rival | None = None
+        self.returns = 0
+        """How often the first attempt became the only one again: what the second one waited for is nobody's then."""
         self.start = b""
         """The beginning of a stream, held back until its first event is whole."""
         self.usage: Usage | None = None

@@ -2,7 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from sluicegate.domain.errors import ControlUnavailableError, GatewayError, UpstreamUnreachableError
+from sluicegate.domain.errors import (
+    ControlUnavailableError,
+    GatewayError,
+    NoConnectionError,
+    UpstreamUnreachableError,
+)
 
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
@@ -10,8 +15,11 @@ if TYPE_CHECKING:
 
 def told(exchange: "Exchange", error: GatewayError) -> GatewayError:
     """The error as its caller is to hear it: a failure of the control process is a 503, any other stays what it is."""
-    if error.source != "upstream" or exchange.route.kind != "control":
+    is_busy = isinstance(error, NoConnectionError)
+    if not (is_busy or error.source == "upstream") or exchange.route.kind != "control":
         return error
+    if is_busy:
+        return ControlUnavailableError("The control process has too much to answer; try again in a moment.")
     if isinstance(error, UpstreamUnreachableError):
         return ControlUnavailableError("The control process is being restarted; try again in a moment.")
     return ControlUnavailableError(

@@ -5,6 +5,8 @@ Rule 2. A lease is renewed after a third of the time it is good for, as long as 
         one that has ended is given back with the next question.
 Rule 3. Of what was not used for a second nothing is kept; of the rest, as much as two seconds use.
 Rule 4. A question that the link lost is asked again on the next one.
+Rule 5. Of an account that no limit names any more only two figures are kept once nothing of it is held or asked: what
+        was granted and what was taken of it, as these are cumulative for the worker's life.
 """
 
 import asyncio
@@ -13,7 +15,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from sluicegate.domain.fallback import is_fallback
-from sluicegate.gateway.purses import Account
+from sluicegate.gateway.purses import Account, Reservation
 from sluicegate.wire.link import AskLease, Lent
 
 IDLE_SECONDS: Final = 1.0
@@ -43,7 +45,18 @@ class Outcomes(Protocol):
 class Borrower:
     """All accounts that are asked for, and what is open."""
 
-    __slots__ = ("_clock", "_due", "_is_down", "_lending", "_loop", "_outcomes", "_swept_at", "accounts", "live")
+    __slots__ = (
+        "_clock",
+        "_dormant",
+        "_due",
+        "_is_down",
+        "_lending",
+        "_loop",
+        "_outcomes",
+        "_swept_at",
+        "accounts",
+        "live",
+    )
 
     def __init__(
         self,
@@ -61,6 +74,7 @@ class Borrower:
         self._due: dict[str, Account] = {}
         self._is_down = False
         self._swept_at = clock()
+        self._dormant: dict[str, tuple[int, int]] = {}
         self.accounts: dict[str, Account] = {}
         self.live: dict[str, Account] = {}
         """Those of which anything is held or asked: the only ones to look at again and again."""
@@ -68,10 +82,26 @@ class Borrower:
     def __repr__(self) -> str:
         """Tell how much is held and asked for."""
         asking = sum(account.is_asking for account in self.accounts.values())
-        return f"<Borrower accounts={len(self.accounts)} asking={asking} due={len(self._due)}>"
+        dormant = len(self._dormant)
+        return f"<Borrower accounts={len(self.accounts)} dormant={dormant} asking={asking} due={len(self._due)}>"
+
+    def begin(self, account: Account) -> None:
+        """A limit names this account, of which nothing is known but what was kept."""
+        self.accounts[account.account] = account
+        account.resume(*self._dormant.pop(account.account, (0, 0)))
+
+    def let_go(self, account: Account) -> None:
+        """No limit names it any more: keep its figures alone, now or as soon as nothing of it is held or asked."""
+        name = account.account
+        if name not in self.live and self.accounts.get(name) is account:
+            del self.accounts[name]
+            if account.granted:
+                self._dormant[name] = (account.granted, account.taken)
 
     def ask(self, account: Account) -> None:
         """Ask for what this account's waiters need and its use makes likely, in this turn's question."""
+        if self.accounts.get(account.account) is not account and not self._is_back(account):
+            return
         if account.is_asking:
             account.asks_again = True
             return
@@ -80,6 +110,17 @@ class Borrower:
         if not self._due:
             self._loop.call_soon(self._flush)
         self._due[account.account] = self.live[account.account] = account
+
+    def _is_back(self, account: Account) -> bool:
+        """Whether one that was let go, while an exchange under way had nothing of it, may be asked for after all: not
+        where another has begun since, as both would go on from the same figures.
+        """
+        name = account.account
+        if name in self.accounts or self._dormant.get(name, (0, 0)) != (account.granted, account.taken):
+            return False
+        self._dormant.pop(name, None)
+        self.accounts[name] = account
+        return True
 
     def _flush(self) -> None:
         due = list(self._due.values())
@@ -107,6 +148,8 @@ class Borrower:
             account.is_unheard = False
             account.lent(loan.granted, loan.used, loan.frees_at, lent.valid_until, settled=loan.settled)
             account.answered_at = now
+            if account.is_overlent:
+                account.is_overlent = loan.used + loan.leased > account.maximum
             account.extra = 0
             account.renew_at = now + (lent.valid_until - now) / 3
             account.open_gate()
@@ -154,11 +197,13 @@ class Borrower:
                 self.ask(account)
             if not (is_held or used or account.queue or account.is_asking or account.account in self._due):
                 del self.live[account.account]
+                if not account.users:
+                    self.let_go(account)
 
 
 def idle_keep(account: Account, used: int) -> int:
     """How much of what is free to keep, when `used` units were used since the last time."""
-    if not used:
+    if not used or account.is_overlent:
         return 0
     # What was reserved and came back is likely to be reserved again; if not, it goes back little by little.
     return account.free // 2 if account.turns else max(2 * used, account.free // 2)
@@ -170,12 +215,13 @@ def ask_of(account: Account, now: float) -> AskLease:
         account.give_back()
     # Who waits in line goes before who has begun already.
     needed = wanted = max(0, account.extra - account.free)
-    queue = account.queue
-    if queue:
-        waiting = [amount for each in queue for one, amount in each.needs if one is account]
+    asking = [each for each in account.queue if _may_ask(each, account)] if account.is_yielding else account.queue
+    if asking:
+        waiting = [amount for each in asking for one, amount in each.needs if one is account]
         needed = max(0, waiting[0] - account.free)
         wanted = max(0, sum(waiting) - account.free) + account.reserved
-    wanted = max(wanted, account.pace + needed - account.free)
+    if asking or not account.is_yielding:
+        wanted = max(wanted, account.pace + needed - account.free)
     return AskLease(
         account.account,
         account.maximum,
@@ -187,3 +233,9 @@ def ask_of(account: Account, now: float) -> AskLease:
         account.failure_mode,
         account.fallback,
     )
+
+
+def _may_ask(reservation: Reservation, account: Account) -> bool:
+    """Whether nothing is lacking that is asked for before this account."""
+    blockers = reservation.blockers
+    return not blockers or account.account <= blockers[0].account

@@ -23,6 +23,8 @@ from sluicegate.gateway.purses import CONCURRENCY, USD, Account, Amounts, Purse,
 
 ASK_AGAIN_SECONDS: Final = 0.05
 """Between two questions for those who wait: others' settlements reach the ledger within about a tenth of a second."""
+HOLDING_SECONDS: Final = 0.25
+"""For which a request may keep from others what it cannot use yet, as it lacks something else."""
 LARGEST_PURSES: Final = 65_536
 """Principals whose limits are kept compiled, as many as are kept known."""
 
@@ -60,24 +62,39 @@ class Budgets:
         """The limits of a principal, compiled once as long as it stays the same object."""
         purse = self._purses.get(principal.token_id)
         if purse is None or purse.principal is not principal:
-            purse = Purse(
-                principal, tuple([self._account(one.account, one.maximum, principal) for one in principal.limits])
-            )
-            self._purses.pop(principal.token_id, None)
-            if len(self._purses) >= LARGEST_PURSES:
-                del self._purses[next(iter(self._purses))]
+            purse = self._compiled(principal)
+            before = self._purses.pop(principal.token_id, None)
+            if before is None and len(self._purses) >= LARGEST_PURSES:
+                before = self._purses.pop(next(iter(self._purses)))
             self._purses[principal.token_id] = purse
+            if before is not None:
+                self._let_go(before)
         return purse
+
+    def _compiled(self, principal: Principal) -> Purse:
+        accounts = tuple([self._account(one.account, one.maximum, principal) for one in principal.limits])
+        for account in accounts:
+            account.users += 1
+        return Purse(principal, accounts)
+
+    def _let_go(self, purse: Purse) -> None:
+        for account in purse.accounts:
+            account.users -= 1
+            if not account.users:
+                self.borrower.let_go(account)
 
     def _account(self, name: str, maximum: int, principal: Principal) -> Account:
         account = self.borrower.accounts.get(name)
         if account is None:
-            account = self.borrower.accounts[name] = Account(name, maximum, principal)
+            account = Account(name, maximum, principal)
+            self.borrower.begin(account)
             return account
         account.failure_mode = principal.failure_mode
         account.fallback = principal.fallback_daily_limit
         if maximum < account.maximum:
-            # What is free here was lent under a maximum that holds no more.
+            # What is free here, and what requests under way will leave, was lent under a maximum that holds no more.
+            account.is_overlent = True
+            account.close_gate()
             account.give_back()
             self.borrower.ask(account)
         account.maximum = maximum
@@ -107,7 +124,8 @@ class Budgets:
             for (account, index), is_shadow in zip(purse.places, purse.is_shadow, strict=True)
             if reservation.held[index] and not is_shadow
         ]
-        reservation.needs = tuple(needs)
+        # In an order that is the same everywhere: `_yield`.
+        reservation.needs = tuple(sorted(needs, key=_name))
         reservation.since = now
         reservation.deadline = now + wait
         if not self._try(reservation, now):
@@ -118,6 +136,9 @@ class Budgets:
 
     def _try(self, reservation: Reservation, now: float) -> bool:
         """Admit a request if nothing is lacking; else put it in every line that it must stand in."""
+        for account, _ in reservation.needs:
+            if account.is_overlent:
+                account.give_back()
         blockers = tuple(
             [
                 account
@@ -150,6 +171,8 @@ class Budgets:
                 continue
             account.free -= amount
             held.append(amount)
+        if is_degraded:
+            reservation.wanted = tuple([reservation.held[index] for _, index in purse.places])
         if reservation.fallback is not None:
             reservation.fallback_held = reservation.needs[0][1]
             reservation.fallback.free -= reservation.fallback_held
@@ -166,6 +189,8 @@ class Budgets:
 
     def extend(self, reservation: Reservation, more: dict[int, int], now: float) -> bool:
         """Set aside more of hard limits, by metric, if all of it is free here; else ask for it, for the next time."""
+        if reservation.is_degraded:
+            return self._extend_fallback(reservation, more, now)
         steps = [
             (number, account, more[metric])
             for number, (account, _, metric, is_hard) in enumerate(reservation.steps)
@@ -187,6 +212,26 @@ class Budgets:
             held[number] += amount
         reservation.held = held
         reservation.has_own = True
+        reservation.limit = None
+        return True
+
+    def _extend_fallback(self, reservation: Reservation, more: dict[int, int], now: float) -> bool:
+        """The same of the day's allowance, which stands in for all limits."""
+        fallback, amount = reservation.fallback, more.get(USD, 0)
+        if fallback is not None and amount:
+            if amount > fallback.free or now >= fallback.open_until:
+                fallback.extra = max(fallback.extra, amount)
+                self.borrower.ask(fallback)
+                reservation.limit = fallback.account
+                return False
+            fallback.free -= amount
+            reservation.fallback_held += amount
+        reservation.wanted = tuple(
+            [
+                wanted + more.get(metric, 0) if is_hard else wanted
+                for wanted, (_, _, metric, is_hard) in zip(reservation.wanted, reservation.steps, strict=True)
+            ]
+        )
         reservation.limit = None
         return True
 
@@ -285,11 +330,14 @@ class Budgets:
         if self._waiting.pop(reservation, self) is self:
             return
         for account in [*reservation.purse.accounts, reservation.fallback]:
-            if account is not None and reservation in account.queue:
+            if account is None:
+                continue
+            if reservation in account.queue:
                 account.queue.remove(reservation)
                 account.open_gate()
                 if account.queue:
                     self._stir(account)
+            account.is_yielding = account.is_yielding and bool(account.queue)
 
     def _stir(self, account: Account) -> None:
         if not self._stirred:
@@ -347,6 +395,8 @@ class Budgets:
         if cost and reservation.purse.has_enforced_usd:
             name = fallback_account(principal.organization_id)
             reservation.fallback = self._account(name, principal.fallback_daily_limit, principal)
+            # It stays: there is one of an organisation, and no limit names it.
+            reservation.fallback.users = 1
             reservation.needs = ((reservation.fallback, cost),)
             reservation.since = now
         if self._try(reservation, now):
@@ -373,10 +423,25 @@ class Budgets:
             if now >= reservation.deadline:
                 self._give_up(reservation)
             else:
+                if now - reservation.since >= HOLDING_SECONDS:
+                    self._yield(reservation)
                 for account in reservation.blockers:
                     self.borrower.ask(account)
         if self._waiting:
             self._tick_later()
+
+    def _yield(self, reservation: Reservation) -> None:
+        """Keep nothing from others of what is lacking, or comes after it: else each could wait for what another holds.
+
+        Of what is lacking, all that is needed is asked for at once, with what there was of it given back.
+        """
+        if reservation.blockers:
+            first = reservation.blockers[0].account
+            for account, _ in reservation.needs:
+                if account.account >= first:
+                    account.is_yielding = account.is_yielding or account.account > first
+                    if account.give_back():
+                        self.borrower.ask(account)
 
     def _give_up(self, reservation: Reservation) -> None:
         blocker = next(iter(reservation.blockers), None)
@@ -396,6 +461,10 @@ def _is_next(account: Account, reservation: Reservation) -> bool:
         if ahead.blockers == (account,):
             return False
     return True
+
+
+def _name(need: tuple[Account, int]) -> str:
+    return need[0].account
 
 
 def _need(reservation: Reservation, account: Account) -> int:

@@ -137,6 +137,10 @@ class ClientConnection(asyncio.Protocol):
             if body is not None and self._known.head.judged_by is self.services.routes:
                 self._begin_known(self._known.head, body)
                 return
+        elif not is_idle and self._may_switch():
+            self._rest += data
+            self.pause_reading()
+            return
         self._fed += len(data)
         try:
             parser.feed_data(data)
@@ -162,7 +166,8 @@ class ClientConnection(asyncio.Protocol):
         if exchange is None or self.phase == LINGERING:
             return False
         last = self._waiting[-1] if self._waiting else exchange
-        return not last.keeps_alive and last.is_request_complete and not self._is_secured()
+        is_secured = self.transport is not None and self.transport.get_extra_info("sslcontext") is not None
+        return not last.keeps_alive and last.is_request_complete and not is_secured
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone."""
@@ -297,16 +302,19 @@ class ClientConnection(asyncio.Protocol):
             transport.write(data)
         if self.must_abort:
             transport.abort()
-        elif not exchange.is_request_complete and not exchange.keeps_alive:
+        elif self._stop is not None or not (exchange.is_request_complete or exchange.keeps_alive):
+            if self._stop is not None and exchange.keeps_alive and exchange.error is not self._stop:
+                self._say(self._stop)  # else that answer was the last (RFC 9112 section 9.6)
             self._linger()
-        elif not exchange.keeps_alive or self.services.is_draining or self._stop is not None:
-            if self._stop is not None and exchange.error is not self._stop:
-                self._say(self._stop)
+        elif not exchange.keeps_alive or self.services.is_draining:
             self._close(transport)
         elif not exchange.is_request_complete:
             self._discard(exchange)
         else:
             self._next()
+            if self._rest:  # nothing was switched: it is HTTP
+                early, self._rest = self._rest, b""
+                self.data_received(early)
 
     def tunnel(self, exchange: Exchange, upstream: UpstreamConnection, head: bytes, rest: bytes) -> None:
         """Turn this connection and the provider's into a tunnel."""
@@ -315,20 +323,16 @@ class ClientConnection(asyncio.Protocol):
             upstream.cancel()
             exchange.client_lost()
             return
-        transport.write(head + rest)
-        if self._rest:
-            upstream.transport.write(self._rest)
-        already = (len(self._rest), len(rest))
-        self._rest = b""
+        transport.write(head)
         self.current = None
         self._parser = None
-        listener = self._listener
 
         def over(sent: int, received: int) -> None:
-            listener.gone(self)
-            exchange.tunnel_ended(sent + already[0], received + already[1])
+            self._listener.gone(self)
+            exchange.tunnel_ended(sent, received)
 
-        self._tunnel = Tunnel(transport, upstream.transport, over)
+        self._tunnel = Tunnel(transport, upstream.transport, over, early=(self._rest, rest))
+        self._rest = b""
 
     # -- inside
 
@@ -396,13 +400,15 @@ class ClientConnection(asyncio.Protocol):
 
     def _upgrade_asked(self, rest: bytes) -> None:
         """A request that wants another protocol was parsed; what follows it is that protocol's."""
-        exchange = self.current
         if self._reading is not None:
             self._read_body(self._reading, rest)
-        elif exchange is not None and exchange.head.upgrade and not exchange.is_ended:
-            self._rest += rest
         elif rest:
             self.data_received(rest)
+
+    def _may_switch(self) -> bool:
+        """Whether it is for an answer that is not there yet to say of which protocol the next bytes are."""
+        last = self._waiting[-1] if self._waiting else self.current
+        return last is not None and bool(last.head.upgrade) and last.is_request_complete and not last.is_ended
 
     def _is_body_left(self) -> bool:
         """Whether the parser ended a request before its body: it takes all behind an Upgrade for another protocol's."""
@@ -454,9 +460,6 @@ class ClientConnection(asyncio.Protocol):
         """Close behind what is still to be sent. Who does not fetch that is kept no longer than who asks nothing."""
         self._enter(IDLE)
         transport.close()
-
-    def _is_secured(self) -> bool:
-        return self.transport is not None and self.transport.get_extra_info("sslcontext") is not None
 
     def sweep(self, now: float) -> None:
         """Act on a deadline that has passed."""

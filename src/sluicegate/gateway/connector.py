@@ -9,8 +9,10 @@ from functools import cache, partial
 from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
-from sluicegate.domain.errors import GatewayError, UpstreamTimeoutError, UpstreamUnreachableError
+from sluicegate.domain.errors import GatewayError, OverloadedError, UpstreamTimeoutError, UpstreamUnreachableError
 from sluicegate.domain.snapshot import Provider
+from sluicegate.gateway.addresses import Addresses, is_literal
+from sluicegate.gateway.files import OURS
 from sluicegate.gateway.secured import Secured
 
 _PROXY_AGREES = re.compile(rb"HTTP/1\.[01] 2\d\d(?: |$)")
@@ -50,6 +52,7 @@ class Connector:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Connections live on `loop`."""
         self._loop = loop
+        self._addresses = Addresses(loop)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __repr__(self) -> str:
@@ -88,6 +91,10 @@ class Connector:
             OSError,
             UnicodeError,
         ) as error:  # UnicodeError: a host that is no name (RFC 5890: labels up to 63 bytes)
+            if isinstance(error, OSError) and error.errno in OURS:
+                # Not the provider's fault: nobody shall take it for broken.
+                failed(OverloadedError(f"the gateway can open no more connections: {error.strerror}", retry_after=1.0))
+                return
             failed(UpstreamUnreachableError(f"provider {provider.name} cannot be reached: {_reason(error)}"))
 
     async def _connect(self, provider: Provider, make: Callable[[], asyncio.Protocol]) -> None:
@@ -102,7 +109,7 @@ class Connector:
         else:
             secured.set_result(None)
         if provider.proxy is None:
-            transport, _ = await self._loop.create_connection(make, origin.host, origin.port)
+            transport = await self._reach(origin.host, origin.port, make)
         else:
             transport = await self._through_proxy(provider, provider.proxy, make)
         try:
@@ -111,15 +118,25 @@ class Connector:
             transport.abort()
             raise
 
+    async def _reach(self, host: str, port: int, make: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+        if is_literal(host):
+            transport, _ = await self._loop.create_connection(make, host, port)
+            return transport
+        connected = await self._addresses.connect(host, port)
+        try:
+            transport, _ = await self._loop.create_connection(make, sock=connected)
+        except BaseException:  # also a cancellation: a half-open connection must not stay behind; it goes on up
+            connected.close()
+            raise
+        return transport
+
     async def _through_proxy(
         self, provider: Provider, proxy: str, make: Callable[[], asyncio.Protocol]
     ) -> asyncio.Transport:
         parts = urlsplit(proxy)
         answered: asyncio.Future[None] = self._loop.create_future()
         request = connect_request(provider, parts.username, parts.password)
-        transport, _ = await self._loop.create_connection(
-            lambda: ProxyHandshake(request, answered), parts.hostname or "", parts.port or 80
-        )
+        transport = await self._reach(parts.hostname or "", parts.port or 80, lambda: ProxyHandshake(request, answered))
         try:
             await answered
             protocol = make()

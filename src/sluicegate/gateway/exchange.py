@@ -16,6 +16,7 @@ from sluicegate.domain.usage import Reading, Usage, UsageSource
 from sluicegate.gateway import pipeline, relay, retrial, verdicts
 from sluicegate.gateway.attempts import Retrial
 from sluicegate.gateway.away import told
+from sluicegate.gateway.azure import name_deployment
 from sluicegate.gateway.heads import DISCARDED, RequestHead
 from sluicegate.gateway.providers import ProviderRuntime
 from sluicegate.gateway.purses import Reservation
@@ -210,7 +211,8 @@ class Exchange:
 
     def forward(self) -> None:
         self.is_forwarding = True
-        pipeline.advance(self, self.services.on_body)
+        stages = self.services.on_body
+        pipeline.advance(self, (name_deployment, *stages) if self.route.deployment else stages)
 
     def complete_request(self) -> None:
         """The client's request is whole."""

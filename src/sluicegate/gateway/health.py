@@ -13,6 +13,8 @@ and the limit of these. So whoever asks control, however often, costs no worker 
 
 _WRITING: Final[dict[JournalState, Writing]] = {"holding": "holding", "dropping": "dropping"}
 """In every other state nothing is wrong with any event."""
+_UNTOLD: Final[State] = ("", False, 0, 0, 0)
+"""What nobody's state is."""
 _WELL: Final = Journal("writing", 0)
 
 
@@ -54,14 +56,18 @@ class Health:
         self._providers = providers
         self._told = told
         self._said: dict[str, State] = {}
+        """Of those that are not well."""
 
     def __repr__(self) -> str:
         """Tell of whom something is known."""
         return f"<Health {self._said!r}>"
 
     def forget(self) -> None:
-        """Somebody else listens now, who knows nothing."""
-        self._said.clear()
+        """Somebody else listens now, who knows nothing; or the configuration is another.
+
+        What was told of who was not well is not taken back by that: there may be another deployment by its name.
+        """
+        self._said = dict.fromkeys(self._said, _UNTOLD)
         self._said_of_journal = _WELL
 
     def sweep(self, now: float) -> None:
@@ -69,9 +75,11 @@ class Health:
         changed: list[DeploymentHealth] = []
         said: dict[str, State] = {}
         for name, runtime in self._providers.by_id.items():
-            said[name] = state = _state(runtime, now)
-            if state != self._said.get(name, _well(runtime)):
+            state, well = _state(runtime, now), _well(runtime)
+            if state != self._said.get(name, well):
                 changed.append(_health(runtime, now))
+            if state != well:
+                said[name] = state
         if not changed or self._told.health(tuple(changed)):
             self._said = said
         journal = Journal(_WRITING.get(self._journal.state, "writing"), self._journal.dropped)

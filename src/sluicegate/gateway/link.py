@@ -169,18 +169,25 @@ class Link:
         """Whether control can be reached now."""
         return self._protocol is not None
 
+    @property
+    def is_counting(self) -> bool:
+        """Whether a count is still waited for."""
+        return bool(self._counting)
+
     def start(self) -> None:
         """Connect, and keep connected until `close`."""
         if not self._is_closed and self._connecting is None:
             self._connecting = self._loop.create_task(self._connect())
 
     def close(self) -> None:
-        """End the link for good."""
+        """End the link for good: what is still open is so at once, not only when the connection's end is told."""
         self._is_closed = True
         if self._connecting is not None:
             self._connecting.cancel()
-        if self._protocol is not None:
-            self._protocol.close()
+        protocol = self._protocol
+        if protocol is not None:
+            protocol.close()
+            self.lost(protocol)
 
     async def _connect(self) -> None:
         while True:

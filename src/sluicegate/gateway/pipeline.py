@@ -64,15 +64,22 @@ def advance(exchange: "Exchange", stages: tuple[Stage, ...], at: int = 0) -> Non
         if isinstance(outcome, bytes):
             exchange.reply(outcome)
         else:
-            outcome.add_done_callback(partial(_resume, exchange, stages, number))
+            outcome.add_done_callback(partial(_resume, exchange, stages, number, _returns(exchange)))
         return
     exchange.passed(stages)
 
 
-def _resume(exchange: "Exchange", stages: tuple[Stage, ...], number: int, future: "asyncio.Future[Any]") -> None:
+def _returns(exchange: "Exchange") -> int:
+    """Of the first of two attempts: what waited for the second one is of no use behind that."""
+    return exchange.retrial.returns if exchange.retrial is not None else 0
+
+
+def _resume(
+    exchange: "Exchange", stages: tuple[Stage, ...], number: int, returns: int, future: "asyncio.Future[Any]"
+) -> None:
     """Run the stage that waited once more: it now finds what it waited for, or the error it waited to hear."""
     error = future.exception()
-    if exchange.is_ended:
+    if exchange.is_ended or returns != _returns(exchange):
         return
     if isinstance(error, GatewayError):
         exchange.stopped(stages, error)

@@ -147,7 +147,7 @@ class Plugins:
             raise PluginMissingError(f"the plugin {name} {how_many}")
         try:
             plugin = found[0].load()()
-        except Exception as error:  # a stranger's module may raise anything; it is told of as what it is
+        except BaseException as error:  # a stranger's module may raise anything, SystemExit too; it is told of as it is
             raise PluginMissingError(f"the plugin {name} cannot be loaded: {error!r}") from error
         if not isinstance(plugin, Plugin):
             raise PluginMissingError(
@@ -245,7 +245,7 @@ class Plugins:
                 raise
             self._count(one.name, f"{hook} failed: RefusedError, where nothing can be refused any more")
             raise
-        except Exception as error:  # a stranger's code may raise anything; it is told of as what it is
+        except BaseException as error:  # a stranger's code may raise anything; the loop would swallow SystemExit
             self._count(one.name, f"{hook} failed: {_described(error)}")
             raise PluginFailedError(
                 f"the plugin {one.name} failed ({type(error).__name__}); the request was not sent"
@@ -365,7 +365,7 @@ def _has(one: Named, hook: str) -> bool:
     return getattr(type(one.plugin), hook) is not getattr(Plugin, hook)
 
 
-def _described(error: Exception) -> str:
+def _described(error: BaseException) -> str:
     """Kind and place of an error, without its message: that may quote what a client wrote."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -123,6 +123,20 @@ class Pool:
             f"too many requests wait for a connection to provider {self.provider.id}", retry_after=1.0
         )
 
+    def _none_free(self) -> NoConnectionError:
+        provider, limit = self.provider, self.limit
+        if limit.is_active:
+            return NoConnectionError(
+                f"provider {provider.id} has said that it is overloaded, and the {limit.limit} requests that it is"
+                f" given at a time since then took longer than {provider.max_wait:g} s",
+                retry_after=1.0,
+            )
+        return NoConnectionError(
+            f"all {limit.limit} places at provider {provider.id} stayed busy for {provider.max_wait:g} s; raise"
+            f" providers.{provider.name}.max_connections",
+            retry_after=1.0,
+        )
+
     def leave(self, waiter: Waiter) -> None:
         """Take a request out of the queue, where it is in it."""
         self._waiting.remove(waiter)
@@ -172,16 +186,11 @@ class Pool:
 
     def sweep(self, now: float) -> None:
         """Close what was idle too long, refuse who waited too long, serve who waits for a limit that has grown."""
+        self.limit.sweep(self.busy + len(self._waiting), now)
         late = now - self.provider.max_wait
         for waiter in [waiter for waiter in self._waiting if waiter.waiting_since < late]:
             self._waiting.remove(waiter)
-            waiter.not_connected(
-                NoConnectionError(
-                    f"all {self.limit.limit} places at provider {self.provider.id} stayed busy for "
-                    f"{self.provider.max_wait:g} s; raise providers.{self.provider.name}.max_connections",
-                    retry_after=1.0,
-                )
-            )
+            waiter.not_connected(self._none_free())
         self._serve()
         for connection in self._idle[:]:
             if connection.since == 0.0:

@@ -48,13 +48,16 @@ class Account(Holding):
         "failure_mode",
         "fallback",
         "is_asking",
+        "is_overlent",
         "is_unheard",
+        "is_yielding",
         "organization",
         "queue",
         "rate",
         "renew_at",
         "swept",
         "turns",
+        "users",
     )
 
     def __init__(self, account: str, maximum: int, principal: Principal) -> None:
@@ -69,6 +72,11 @@ class Account(Holding):
         """Whether the last question was not heard, so that what it gave back is not given back yet."""
         self.asks_again = False
         """Whether something came up while a question was open."""
+        self.is_overlent = False
+        """Whether the maximum was lowered, and holders may have more than it leaves: nothing that is free, or comes
+        back, is anybody's until the ledger has lent it anew."""
+        self.is_yielding = False
+        """Whether it is asked for only where nothing that is asked for before it is lacking; until nobody waits."""
         self.extra = 0
         """Units that exchanges under way lack, one by one; until the next answer."""
         self.asked_at = self.answered_at = float("-inf")
@@ -79,6 +87,13 @@ class Account(Holding):
         """`taken` (or `turns`) at the last sweep."""
         self.turns = 0
         """Exchanges that gave back their place, where requests at the same time are counted."""
+        self.users = 0
+        """Compiled limits that it is among."""
+
+    def resume(self, granted: int, taken: int) -> None:
+        """Go on from what was granted and taken before, when the rest was given back."""
+        self.granted, self.returned = granted, granted - taken
+        self.taken = self.taken_before = self.swept = taken
 
     def close_gate(self) -> None:
         """Let nobody pass those in line."""
@@ -86,7 +101,7 @@ class Account(Holding):
 
     def open_gate(self) -> None:
         """Nobody waits, unless somebody does: whoever comes may take what is free, as long as the lease is good."""
-        self.open_until = 0.0 if self.queue else self.valid_until
+        self.open_until = 0.0 if self.queue or self.is_overlent else self.valid_until
 
     @property
     def pace(self) -> int:
@@ -257,6 +272,8 @@ class Reservation:
     refused_by: Account | None = None
     fallback: Account | None = None
     fallback_held = 0
+    wanted: tuple[int, ...] = ()
+    """What it may take of each limit, where it was admitted without the ledger."""
     future: asyncio.Future[None] | None = None
     needs: tuple[tuple[Account, int], ...] = ()
     """What it waits for."""

@@ -299,7 +299,9 @@ def _hedge(exchange: "Exchange", selector: Selector) -> None:
 
 def return_to_first(exchange: "Exchange", rival: Rival) -> None:
     """The first attempt is the only one again."""
-    retrial_of(exchange).rival = None
+    retrial = retrial_of(exchange)
+    retrial.rival = None
+    retrial.returns += 1
     exchange.runtime.breaker.abandoned(exchange.services.clock(), exchange)
     exchange.leave_connection()
     exchange.connection = rival.connection

@@ -6,6 +6,8 @@
 /v1beta/models/<model>:<verb>, or /v1/…    the model decides, else the default provider of the Gemini dialect
 /v1beta/models, /v1beta/models/<model>    the control process, as /v1/models
 /v1beta/<rest>                            that provider
+/openai/deployments/<model>/<rest>        as /v1/<rest>, answered as that model (Azure's dated API)
+/openai/<rest>                            as /v1/<rest>, where no provider has this name
 / /admin /manage /v1/key …                the control process
 anything else                             404, once the caller is known
 """
@@ -14,6 +16,7 @@ from typing import Literal
 from urllib.parse import unquote_plus
 
 from sluicegate.dialects.allow import allowed_methods
+from sluicegate.dialects.azure_paths import FIRST_SEGMENT, AzurePath, azure_path, azure_query
 from sluicegate.dialects.base import Dialect
 from sluicegate.dialects.management import Management
 from sluicegate.domain.errors import GatewayError, MethodForbiddenError, NoProviderError, PathUnknownError
@@ -25,6 +28,7 @@ from sluicegate.wire.target import Target, parse_target
 RouteKind = Literal["local", "provider", "model", "control", "unknown"]
 
 _MANAGEMENT = Management()
+_READING = frozenset({b"GET", b"HEAD"})
 
 _LARGEST_MEMO = 4_096
 _LONGEST_REMEMBERED = 512
@@ -35,13 +39,15 @@ class Route:
     """A request line, understood.
 
     `rest` is the path as its dialect names it (`chat/completions`), `endpoint` the whole checked path without query.
-    `model` is the one that the path names (Gemini), empty where that is for the body. `refusal` is raised once the
-    caller is known, so that strangers learn nothing about what exists.
+    `model` is the one that the path names (Gemini), empty where that is for the body. `deployment` is one that the path
+    names and the body is to name (Azure). `refusal` is raised once the caller is known, so that strangers learn nothing
+    about what exists.
     """
 
     __slots__ = (
         "_lead",
         "_lines",
+        "deployment",
         "dialect",
         "endpoint",
         "kind",
@@ -67,7 +73,7 @@ class Route:
         self.dialect = dialect
         self.provider: ProviderRuntime | None = None
         self.rest = ""
-        self.model = ""
+        self.model = self.deployment = ""
         self.suffix = ""
         self.operation = ""
         self.streams = False
@@ -84,8 +90,16 @@ class Route:
         """Take the path as its dialect names it, and what stands before that."""
         self.rest = rest
         self.model = self.dialect.model_in_path(rest) or ""
-        self.operation = self.dialect.operation(rest)
+        self.operation = self._operation()
         self._lead = lead
+
+    def _operation(self) -> str:
+        """What the dialect calls it; to read the list of chats that a provider keeps makes none.
+
+        (WebSockets are GETs, too, but not on that path.)
+        """
+        operation = self.dialect.operation(self.rest)
+        return "stored" if operation == "chat" and self.method in _READING else operation
 
     def line_for(self, runtime: ProviderRuntime, model: str) -> bytes:
         """The request line for this provider, to be answered as this model where the path is to name it.
@@ -189,7 +203,7 @@ class Routes:
         if path in LOCAL_PATHS or (path == "/" and method == b"HEAD"):
             return Route("local", method, target, self._generic)
         first = path[1:].partition("/")[0]
-        if method in (b"GET", b"HEAD") and path.startswith("/v1beta/models") and self._is_listing(path):
+        if method in _READING and path.startswith("/v1beta/models") and self._is_listing(path):
             return self._control(method, target, self._dialects["gemini"])
         if first == "v1beta" or (method == b"POST" and path.startswith("/v1/models/") and self._is_generating(path)):
             return self._gemini(method, target)
@@ -201,6 +215,10 @@ class Routes:
             raw = target.raw_path.removeprefix("/v1")
             return self._versioned(method, target, path.removeprefix("/v1"), raw, is_anthropic=is_anthropic)
         runtime = self._by_name.get(first)
+        if target.raw_path.startswith(f"/{FIRST_SEGMENT}/"):
+            azure = azure_path(path, runtime.provider if runtime is not None else None)
+            if azure is not None:
+                return self._azure(method, target, azure)
         if runtime is not None and target.raw_path.startswith(f"/{first}"):
             return self._passthrough(method, target, runtime, first)
         route = Route("unknown", method, target, self._generic)
@@ -232,9 +250,8 @@ class Routes:
         has_both = is_anthropic and allowed_methods(self._dialects["anthropic"].allow, rest)
         name = "anthropic" if has_both or rest.partition("/")[0] in {"messages", "complete"} else "openai"
         route = Route("model", method, target, self._dialects[name])
-        route.rest = rest
+        route.take(rest)
         route.suffix = raw
-        route.operation = route.dialect.operation(rest)
         route.provider = self._defaults.get(name)
         if not raw.startswith("/"):
             route.refusal = PathUnknownError("there is nothing at /v1 itself; an API path follows it")
@@ -242,6 +259,15 @@ class Routes:
             route.refusal = PathUnknownError(f"no API has a path /v1/{rest}")
         elif not self._by_name:
             route.refusal = NoProviderError("no provider is configured; set OPENAI_API_KEY, or declare one")
+        return route
+
+    def _azure(self, method: bytes, target: Target, azure: AzurePath) -> Route:
+        path = f"/v1{azure.path}"
+        query = azure_query(target.query)
+        # What travels is spelled as it came, but for a deployment's name.
+        raw = path if azure.deployment else f"/v1{target.raw_path.removeprefix(f'/{FIRST_SEGMENT}')}"
+        route = self._build(method, Target(path, raw, query, bool(query), target.authority), is_anthropic=False)
+        route.deployment = azure.deployment
         return route
 
     def _gemini(self, method: bytes, target: Target) -> Route:

@@ -9,7 +9,7 @@ from sluicegate.dialects.base import Dialect
 from sluicegate.domain.ids import IdSource
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.retrying import RetryBudget
-from sluicegate.domain.snapshot import ClientBounds, Origin, Provider, Snapshot, Timeouts
+from sluicegate.domain.snapshot import ClientBounds, Concurrency, Origin, Provider, Snapshot, Timeouts
 from sluicegate.gateway import pipeline
 from sluicegate.gateway.budgets import Budgets
 from sluicegate.gateway.connector import Opener
@@ -179,6 +179,9 @@ def control_runtime(socket: str, dialect: Dialect, opener: Opener) -> ProviderRu
         origin=Origin("unix", socket, 0),
         authority="control",
         timeouts=Timeouts(connect=5.0, first_byte=60.0, between_bytes=60.0),
+        # Each of its 503s is about one request, and slow answers are those of logins, which it bounds by itself: with
+        # fewer places, strangers' wrong passwords would keep managers waiting.
+        concurrency=Concurrency(adaptive=False),
         max_connections=64,
     )
     return ProviderRuntime(provider, dialect, Pool(provider, opener, control_answer_kinds()))

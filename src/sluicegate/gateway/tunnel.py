@@ -54,9 +54,17 @@ class Tunnel:
     __slots__ = ("_on_end", "client", "upstream")
 
     def __init__(
-        self, client: asyncio.Transport, upstream: asyncio.Transport, on_end: Callable[[int, int], None]
+        self,
+        client: asyncio.Transport,
+        upstream: asyncio.Transport,
+        on_end: Callable[[int, int], None],
+        *,
+        early: tuple[bytes, bytes] = (b"", b""),
     ) -> None:
-        """Take over both transports. `on_end(sent, received)` is called once, with bytes from client and provider."""
+        """Take over both transports. `on_end(sent, received)` is called once, with bytes from client and provider.
+
+        `early` is what came in from either before there was a tunnel.
+        """
         self._on_end: Callable[[int, int], None] | None = on_end
         self.client = TunnelEnd(client, self._ended)
         self.upstream = TunnelEnd(upstream, self._ended)
@@ -67,6 +75,9 @@ class Tunnel:
         for transport in (client, upstream):
             if not transport.is_closing() and not transport.is_reading():
                 transport.resume_reading()
+        for end, data in zip((self.client, self.upstream), early, strict=True):
+            if data:
+                end.data_received(data)
 
     def __repr__(self) -> str:
         """Tell what flowed."""

@@ -17,13 +17,12 @@ Rule 6. What makes tokens cost more than the model's price says, or other things
 from typing import TYPE_CHECKING, Final
 
 from sluicegate.domain.bounds import Bound
-from sluicegate.domain.errors import BadRequestError, PriceUnknownError, UnmeteredError
+from sluicegate.domain.errors import PriceUnknownError, UnmeteredError
 from sluicegate.domain.pricing import Price, at_most
 from sluicegate.gateway.purses import TOKENS, USD, Purse
 from sluicegate.gateway.routes import Route
 from sluicegate.wire.caps import CapFields, read_caps, spelled_out
 from sluicegate.wire.paid_tools import paid_tool
-from sluicegate.wire.peek import PeekError
 from sluicegate.wire.stand_ins import stand_ins
 from sluicegate.wire.stated import SILENT, Stated, has_stored_prompt
 from sluicegate.wire.tiers import dearer_fields
@@ -71,7 +70,7 @@ def refuse_unmetered(exchange: "Exchange", purse: Purse) -> None:
     is_unbounded = route.operation in UNBOUNDED
     if not _makes_something(route):
         return
-    _refuse(exchange, purse, f"what {route.operation} take", is_about_tokens=is_unbounded)
+    _refuse(exchange, purse, f"what a request of {route.operation} takes", is_about_tokens=is_unbounded)
 
 
 def _makes_something(route: Route) -> bool:
@@ -82,7 +81,7 @@ def _makes_something(route: Route) -> bool:
 
 
 def in_advance(exchange: "Exchange", purse: Purse) -> Bound:
-    """What is set aside for an operation that is not paid for by the token alone. Raises BadRequestError."""
+    """What is set aside for an operation that is not paid for by the token alone. Raises PeekError."""
     route = exchange.route
     operation = route.operation
     if not _makes_something(route):
@@ -101,10 +100,7 @@ def in_advance(exchange: "Exchange", purse: Purse) -> Bound:
 def _tokens_of_images(exchange: "Exchange") -> int:
     made = MOST_MADE
     if exchange.is_held and exchange.body_size:
-        try:
-            made = read_caps(exchange.whole_body(), _IMAGES).choices
-        except PeekError as error:
-            raise BadRequestError(str(error), parameter=error.field) from None
+        made = read_caps(exchange.whole_body(), _IMAGES).choices
     shown = 0 if exchange.route.rest == "images/generations" else MOST_SHOWN
     return LONGEST_PROMPT + shown * exchange.route.dialect.image_tokens(exchange.model) + made * MOST_OF_IMAGE
 
@@ -145,10 +141,7 @@ def price_at_most(exchange: "Exchange", stated: Stated | None) -> Price | None:
             " model's price. Send JSON, not compressed and below server.limits.held_body_bytes, or make the limit soft",
             parameter="service_tier",
         )
-    try:
-        asked = dearer_fields(exchange.whole_body(), stated)
-    except PeekError as error:
-        raise BadRequestError(str(error), parameter=error.field) from None
+    asked = dearer_fields(exchange.whole_body(), stated)
     known = {one.name for one in price.services} if price and exchange.route.dialect.tells_service else set()
     for field, service in asked.items():
         if service not in known:
@@ -164,10 +157,7 @@ def refuse_stand_ins(exchange: "Exchange", stated: Stated | None) -> None:
     """Raise PriceUnknownError where the provider may ask another model than the one whose price is reckoned with."""
     if stated is SILENT or not exchange.is_held or not exchange.body_size:
         return
-    try:
-        named = stand_ins(exchange.whole_body())
-    except PeekError as error:
-        raise BadRequestError(str(error), parameter=error.field) from None
+    named = stand_ins(exchange.whole_body())
     other = next((name for name in named if name not in (exchange.model, exchange.requested_model)), None)
     if other is not None:
         raise PriceUnknownError(

@@ -281,6 +281,9 @@ class UpstreamConnection(asyncio.Protocol):
             body = b""
         if self._fed - FRAMED * self.body_bytes > LARGEST_HEAD:
             self.fault = self.fault or "its head or chunk framing is too large"
+        elif self.head is not None and self.head.status == 101:
+            # The parser breaks off where an answer says what it switches to: this one does not.
+            self.fault = self.fault or "it switched protocols without naming one"
         if self.fault:
             self._break(receiver, body)
         elif self.head is not None:

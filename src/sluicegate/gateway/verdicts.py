@@ -64,7 +64,7 @@ def answered_badly(
         if runtime.breaker.is_troubled:
             runtime.breaker.succeeded(now)
     if status in _OVERLOADED:
-        runtime.pool.limit.overloaded(runtime.pool.busy, now)
+        runtime.pool.limit.overloaded(runtime.pool.busy, now, exchange.sent)
 
 
 def _has_own_key(exchange: "Exchange", runtime: ProviderRuntime) -> bool:
@@ -82,4 +82,4 @@ def failed(exchange: "Exchange", selector: Selector) -> None:
 def too_slow(exchange: "Exchange") -> None:
     """Note that no answer began in time, which overload may be the reason of."""
     runtime = exchange.runtime
-    runtime.pool.limit.overloaded(runtime.pool.busy, exchange.services.clock())
+    runtime.pool.limit.overloaded(runtime.pool.busy, exchange.services.clock(), exchange.sent)

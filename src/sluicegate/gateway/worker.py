@@ -20,6 +20,7 @@ from sluicegate.domain.principal import Principal
 from sluicegate.domain.segments import boot_id
 from sluicegate.domain.snapshot import Snapshot
 from sluicegate.gateway.connector import Connector, tls_context
+from sluicegate.gateway.files import Files
 from sluicegate.gateway.health import Health
 from sluicegate.gateway.journal import Journal
 from sluicegate.gateway.link import Link
@@ -28,6 +29,10 @@ from sluicegate.gateway.plugins import Plugins
 from sluicegate.gateway.services import Services
 from sluicegate.gateway.sweep import Sweep
 from sluicegate.gateway.turn import Turn
+
+COUNTING_STEPS = 15
+"""Of 50 ms each, in which control may still count what was cut off at the end: it takes milliseconds, and control stays
+until the workers are gone. Only where nothing was counted before it takes longer; then the length decides."""
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -102,6 +107,7 @@ class Worker:
                 services.control.pool.sweep,
                 services.sweep,
                 self._health.sweep,
+                Files(self._say).sweep,
                 lambda _now: self._journal.flush(),
             ),
         )
@@ -125,13 +131,18 @@ class Worker:
         await self._drain()
 
     async def _drain(self) -> None:
-        self._services.is_draining = True
-        await self._listener.drain(self._services.snapshot.drain_seconds, wait=asyncio.sleep)
+        services = self._services
+        services.is_draining = True
+        await self._listener.drain(services.snapshot.drain_seconds, wait=asyncio.sleep)
+        for _ in range(COUNTING_STEPS):
+            if not services.link.is_counting:
+                break
+            await asyncio.sleep(0.05)
         self._sweep.stop()
-        self._services.prices.close()
+        services.prices.close()
+        services.link.close()
         # One turn, in which the events that waited for a price are written without.
         await asyncio.sleep(0)
-        self._services.link.close()
         self._connector.close()
         self._journal.close()
 
@@ -142,9 +153,10 @@ class Worker:
             self._loop.add_reader(self._options.lifeline, self._lifeline)
 
     def _lifeline(self) -> None:
-        """The supervisor is gone: nobody would restart or stop us."""
+        """The supervisor is gone: nobody would restart or stop us. That is no second order to stop."""
         self._loop.remove_reader(self._options.lifeline)
-        self._stop()
+        if not self._stopping.done():
+            self._stop()
 
     def _stop(self) -> None:
         if self._stopping.done():

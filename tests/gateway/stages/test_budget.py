@@ -261,6 +261,19 @@ def test_a_client_that_leaves_while_its_request_is_counted(node: Node) -> None:
     assert reserved(node, TOKENS.account) == 0
 
 
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [(b'{"messages":[]}', ()), (b"\x1f\x8b\x08", ("Content-Encoding: gzip",))],
+)
+def test_no_model_to_have_a_price(node: Node, body: bytes, fields: tuple[str, ...]) -> None:
+    """Whoever names none, or where nobody can read it, is told so, and not to set the price of nothing."""
+    limited(node, whose(USD))
+    status, _, answer = parts(node.client().says(a_request(body=body, fields=fields)).hears())
+    error = msgspec.json.decode(answer)["error"]
+    assert (status, error["code"], error["param"]) == (400, "price_unknown", "model")
+    assert "names no model that can be read" in error["message"]
+
+
 def test_a_tool_with_a_fee_has_no_price(node: Node) -> None:
     """A hard limit in dollars refuses it, unless what is not known is free; a limit in tokens lets it pass."""
     node.link.prices["m"] = PRICE

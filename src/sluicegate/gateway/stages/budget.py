@@ -20,7 +20,6 @@ from msgspec import UNSET
 
 from sluicegate.domain.bounds import UNKNOWN_CONTEXT, Asked, Bound, Left, bound_of, usual_bound
 from sluicegate.domain.errors import (
-    BadRequestError,
     LedgerUnavailableError,
     LimitReachedError,
     MaxCostError,
@@ -44,7 +43,6 @@ from sluicegate.gateway.unmetered import (
 )
 from sluicegate.wire.caps import CapFields, Caps, is_usual, read_caps, with_cap
 from sluicegate.wire.link import Count, Counted
-from sluicegate.wire.peek import PeekError
 from sluicegate.wire.reach import reach_of
 from sluicegate.wire.stated import Stated, runs_in_background, stated_in
 
@@ -262,12 +260,7 @@ def _any_bound(exchange: "Exchange", purse: Purse, held: Bound) -> Bound:
     price = exchange.price
     is_about_money = own is not None or purse.has_enforced_usd
     if price is None and is_about_money and (own is not None or exchange.services.snapshot.unknown_price == "refuse"):
-        raise PriceUnknownError(
-            f"there is a limit in dollars, and no price is known for the model {exchange.model!r} of provider"
-            f" {exchange.runtime.name!r}: add one under prices: in the configuration, or for one organization with"
-            " POST /manage/prices, or set limits.unknown_price: free",
-            parameter="model",
-        )
+        raise PriceUnknownError(_without_price(exchange), parameter="model")
     stated = stated_in(exchange.whole_body()) if exchange.is_held and exchange.body_size else None
     if stated is None or stated.background is not UNSET:
         _check_background(exchange, purse)
@@ -287,15 +280,24 @@ def _any_bound(exchange: "Exchange", purse: Purse, held: Bound) -> Bound:
     return bound
 
 
+def _without_price(exchange: "Exchange") -> str:
+    if not exchange.model:
+        return (
+            "there is a limit in dollars, and the request names no model that can be read: name one in a JSON body,"
+            " and send that uncompressed"
+        )
+    return (
+        f"there is a limit in dollars, and no price is known for the model {exchange.model!r} of provider"
+        f" {exchange.runtime.name!r}: add one under prices: in the configuration, or for one organization with"
+        " POST /manage/prices, or set limits.unknown_price: free"
+    )
+
+
 def _check_background(exchange: "Exchange", purse: Purse) -> None:
-    """Raise UnmeteredError where the answer would tell nothing of what is produced after it."""
+    """Raise UnmeteredError where the answer would tell nothing of what is produced after it; PeekError."""
     if not exchange.is_held or not exchange.body_size:
         return
-    try:
-        is_background = runs_in_background(exchange.whole_body())
-    except PeekError as error:
-        raise BadRequestError(str(error), parameter=error.field) from None
-    if is_background:
+    if runs_in_background(exchange.whole_body()):
         refuse_background(exchange, purse)
 
 
@@ -318,14 +320,11 @@ def _asked(exchange: "Exchange", stated: Stated | None) -> Asked:
         return Asked(size + exchange.runtime.provider.prompt_overhead, cap, writes=writes)
     body = exchange.whole_body()
     fields = route.dialect.cap_fields(route.operation, exchange.runtime.provider.authority)
-    try:
-        if fields is None:
-            # An API that is not known: what it seems to say is believed, and what it does not say is bounded as usual.
-            caps = read_caps(body, _USUAL_CAPS, stated) if stated is not None else _NO_CAPS
-        else:
-            caps = read_caps(body, fields, stated)
-    except PeekError as error:
-        raise BadRequestError(str(error), parameter=error.field) from None
+    if fields is None:
+        # An API that is not known: what it seems to say is believed, and what it does not say is bounded as usual.
+        caps = read_caps(body, _USUAL_CAPS, stated) if stated is not None else _NO_CAPS
+    else:
+        caps = read_caps(body, fields, stated)
     if exchange.counted_input >= 0:
         return Asked(exchange.counted_input, caps.tokens, caps.choices, writes)
     reach = reach_of(body, stated, route.dialect.image_tokens(exchange.model))

@@ -24,7 +24,7 @@ from sluicegate.gateway.stages.publish import intend
 from sluicegate.gateway.taps import UsageFilter
 from sluicegate.wire import headers
 from sluicegate.wire.conversation import beginning, user_of
-from sluicegate.wire.peek import Peek, PeekError, peek, with_included_usage, with_model
+from sluicegate.wire.peek import Peek, peek, with_included_usage, with_model
 from sluicegate.wire.stand_ins import stand_ins
 
 if TYPE_CHECKING:
@@ -259,13 +259,10 @@ def _wanted_model(exchange: "Exchange") -> str:
 def _check_stand_ins(exchange: "Exchange", allowed: tuple[str, ...]) -> None:
     """Refuse what has its provider ask other models than these beside the first. See `wire.stand_ins`.
 
-    Raises BadRequestError, ModelForbiddenError.
+    Raises PeekError, ModelForbiddenError.
     """
     if exchange.is_held and exchange.body_size:
-        try:
-            named = stand_ins(exchange.whole_body())
-        except PeekError as error:
-            raise BadRequestError(str(error), parameter=error.field) from None
+        named = stand_ins(exchange.whole_body())
         other = next((name for name in named if name not in allowed), None)
         if other is not None:
             raise ModelForbiddenError(
@@ -287,13 +284,10 @@ def _check_websocket(route: "Route", allowed: tuple[str, ...]) -> None:
 
 
 def _peek(exchange: "Exchange") -> Peek | None:
-    """Read model and stream from a held JSON body. Raises BadRequestError."""
+    """Read model and stream from a held JSON body. Raises BadRequestError, PeekError."""
     if not exchange.is_held or not exchange.body_size:
         return None
-    try:
-        seen = peek(exchange.whole_body())
-    except PeekError as error:
-        raise BadRequestError(str(error), parameter=error.field) from None
+    seen = peek(exchange.whole_body())
     if seen is None and exchange.route.kind == "model":
         raise BadRequestError(_NO_OBJECT)
     return seen

@@ -17,6 +17,7 @@ from sluicegate.domain.pricing import Price, as_served, cost
 from sluicegate.domain.underway import Sent, lost_event
 from sluicegate.domain.usage import Usage, UsageSource, total
 from sluicegate.gateway.budgets import Budgets, Spent
+from sluicegate.gateway.journal import Facts
 from sluicegate.gateway.purses import Reservation
 from sluicegate.gateway.stages.meter import merged, unread
 from sluicegate.gateway.underway import NO_PLACE
@@ -80,7 +81,7 @@ def intend(exchange: "Exchange", reservation: Reservation) -> bool:
         return True
     route = exchange.route
     journal = exchange.services.journal
-    facts = (
+    facts: Facts = (
         exchange.request_id,
         int(exchange.wall * 1000),
         route.endpoint,
@@ -99,6 +100,8 @@ def intend(exchange: "Exchange", reservation: Reservation) -> bool:
         reservation.has_own,
         reservation.held,
     )
+    if reservation.is_degraded:
+        facts += (reservation.wanted,)
     place = journal.note(facts, purse.encoded_owner)
     if place != NO_PLACE:
         if reservation.place != NO_PLACE:

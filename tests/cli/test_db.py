@@ -72,6 +72,17 @@ def test_nothing_is_restored_while_a_gateway_runs(tmp_path: Path) -> None:
     assert run("restore", str(tmp_path / "copy"), data_dir=tmp_path).exit_code == 0
 
 
+def test_a_gateway_keeps_the_version_it_runs_on(tmp_path: Path) -> None:
+    """A downgrade would take tables away that it writes to."""
+    run("upgrade", data_dir=tmp_path)
+    (tmp_path / "run").mkdir()
+    gateway = PidFile(tmp_path / "run" / "sluicegate.pid", os.getpid())
+    refused = run("downgrade", data_dir=tmp_path)
+    gateway.remove()
+    assert (refused.exit_code, "stop the gateway first" in refused.output) == (REFUSED, True)
+    assert run("status", data_dir=tmp_path).exit_code == 0
+
+
 def test_a_server_is_backed_up_by_its_own_tools(tmp_path: Path) -> None:
     """Both commands name them and leave, without a word of the address."""
     for command in ("backup", "restore"):

@@ -1,5 +1,6 @@
 """The entry point: it lists every command, loads one, and says with its exit code whether it was asked rightly."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +135,41 @@ def test_package_can_be_run() -> None:
     """`python -m sluicegate` is the same program."""
     done = subprocess.run([sys.executable, "-m", "sluicegate", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"sluicegate {__version__}\n"
+
+
+def test_letters_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the output has no such letter, its number stands for it."""
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, "latin-1"))
+    assert run("greet", "\N{SNOWMAN}\xe9") == 0
+    assert written.getvalue() == b"hello \\u2603\xe9\n"
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["config", "schema"], ["manage", "token", "create", "--help"]])
+def test_output_that_is_full(arguments: list[str]) -> None:
+    """It is told in one line, not where in the program it was noticed."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(_program(*arguments), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "error: standard output: No space left on device\n")
+
+
+def test_output_that_is_closed() -> None:
+    """What nobody wants to see is no reason to fail."""
+    closing = ["sh", "-c", 'exec "$@" <&- >&-', "sh"]
+    done = subprocess.run([*closing, *_program("config", "schema")], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_other_troubles_are_not_those_of_the_output() -> None:
+    """A defect comes up as one."""
+    with pytest.raises(ConnectionResetError):
+        main(["defect"], commands=(Command("defect", f"{__name__}:defect", "Fail."),))
+
+
+def defect() -> None:
+    """Fail in a way that nobody has thought of."""
+    raise ConnectionResetError
+
+
+def _program(*arguments: str) -> list[str]:
+    return [sys.executable, "-P", "-m", "sluicegate", *arguments]

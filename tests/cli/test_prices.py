@@ -50,6 +50,15 @@ def test_list_shows_every_target(file: str) -> None:
     assert len(table) == 3
 
 
+def test_a_table_holds_no_literals(file: str) -> None:
+    """Of services their names, of tiers JSON."""
+    table = CliRunner().invoke(app, ["show", "gpt-4.1", "--config", file]).stdout
+    assert "batch, priority" in table
+    tiers = CliRunner().invoke(app, ["show", "local/llama3", "--config", file]).stdout
+    assert '{"above": 10, "input": 1.0, "output": 2.0' in tiers
+    assert "[" not in table + tiers
+
+
 @pytest.mark.parametrize(
     ("arguments", "costs"),
     [
@@ -113,7 +122,9 @@ def test_check_compares_reported_costs(file: str, tmp_path: Path) -> None:
     shown = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
     assert shown["without_price"] == []
     assert [(row["ours"], row["theirs"]) for row in shown["drift"]] == [(1.0, 2.0)]
-    assert "openai    m" in CliRunner().invoke(app, arguments).stdout
+    table = CliRunner().invoke(app, arguments).stdout
+    assert "openai    m" in table
+    assert "services" not in table
 
 
 def test_wrong_paths_are_told(file: str, tmp_path: Path) -> None:

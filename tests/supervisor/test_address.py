@@ -97,3 +97,16 @@ def test_other_reasons_are_told(number: int, words: str) -> None:
 def test_url_can_be_opened(host: str, is_tls: bool, expected: str) -> None:
     """Every interface is found at this machine's own."""
     assert url(host, 80, is_tls=is_tls) == expected
+
+
+@pytest.mark.parametrize(
+    ("bound", "expected"),
+    [
+        (("127.0.0.1", 80), "127.0.0.1"),
+        (("::1", 80, 0, 0), "::1"),
+        (("fe80::1", 80, 0, socket.if_nametoindex("lo")), "fe80::1%lo"),
+    ],
+)
+def test_a_links_own_address_keeps_its_link(bound: tuple[str, ...], expected: str) -> None:
+    """Without it the workers could not listen there: every link may have the address."""
+    assert address.host_of(bound) == expected

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sluicegate.supervisor.pid_file import AlreadyRunningError
-from sluicegate.supervisor.run_directory import LONGEST_SOCKET_PATH, PID_FILE, RunDirectory
+from sluicegate.supervisor.run_directory import LONGEST_SOCKET_PATH, PID_FILE, RunDirectory, recorded_address
 
 
 def made(data_dir: Path, short: Path) -> RunDirectory:
@@ -84,3 +84,23 @@ def test_record_of_a_foreign_place_is_not_trusted(tmp_path: Path) -> None:
     made(tmp_path, tmp_path).remove()
     assert precious.exists()
     assert not (tmp_path / "run" / "sockets").exists()
+
+
+def test_address_of_the_data_directory(tmp_path: Path) -> None:
+    """It is what the gateway wrote; without a record there is none."""
+    assert recorded_address(tmp_path) is None
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "address").write_text("https://127.0.0.1:8443\n")
+    assert recorded_address(tmp_path) == "https://127.0.0.1:8443"
+    (tmp_path / "run" / "address").write_text("\n")
+    assert recorded_address(tmp_path) is None
+    (tmp_path / "run" / "address").write_bytes(b"\xff")
+    assert recorded_address(tmp_path) is None
+
+
+def test_only_what_one_user_wrote(tmp_path: Path) -> None:
+    """A record of somebody else names nobody."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "address").write_text("http://127.0.0.1:9090")
+    assert recorded_address(tmp_path, by=os.geteuid()) == "http://127.0.0.1:9090"
+    assert recorded_address(tmp_path, by=os.geteuid() + 1) is None

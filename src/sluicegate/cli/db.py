@@ -1,7 +1,8 @@
 """`sluicegate db`: bring the database to this version or back, back it up, and restore it."""
 
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -56,10 +57,11 @@ def upgrade(config: ConfigFile = None, data_dir: DataDir = None) -> None:
 
 @app.command()
 def downgrade(config: ConfigFile = None, data_dir: DataDir = None) -> None:
-    """Undo the last upgrade, for the version of the program before this one. Stop the gateway first."""
+    """Undo the last upgrade, for the version of the program before this one. Refused while a gateway runs on it."""
     from sluicegate.store.upgrade import downgrade, state
 
-    found = _migrate(downgrade, config, data_dir)
+    with _stopped(load_or_exit(config, data_dir)):
+        found = _migrate(downgrade, config, data_dir)
     typer.echo(f"version {_migrate(state, config, data_dir).found}, was {found.found}")
 
 
@@ -77,27 +79,34 @@ def backup(copy: _Copy, config: ConfigFile = None, data_dir: DataDir = None) -> 
 def restore(copy: _Copy, config: ConfigFile = None, data_dir: DataDir = None) -> None:
     """Put a backup in the place of a SQLite database, which is kept beside it. Refused while a gateway runs on it."""
     from sluicegate.store.backup import restore
+
+    compiled = load_or_exit(config, data_dir)
+    with _stopped(compiled):
+        replaced = or_exit(lambda: restore(copy, _sqlite_file(compiled)))
+    typer.echo(f"restored {copy}" + (f"; the database before is {replaced}" if replaced else ""))
+
+
+@contextmanager
+def _stopped(compiled: "Compiled") -> Iterator[None]:
+    """Make sure that no gateway runs on the data directory, nor starts meanwhile, or leave."""
     from sluicegate.supervisor.pid_file import AlreadyRunningError, PidFile
     from sluicegate.supervisor.run_directory import PID_FILE
 
-    compiled = load_or_exit(config, data_dir)
     run = compiled.server.data_dir / "run"
 
-    def put_back() -> Path | None:
+    def taken() -> PidFile:
         run.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Held until the end: a gateway that is started meanwhile is told that one is running already.
-        running = PidFile(run / PID_FILE, os.getpid())
-        try:
-            return restore(copy, _sqlite_file(compiled))
-        finally:
-            running.remove()
+        return PidFile(run / PID_FILE, os.getpid())
 
     try:
-        replaced = or_exit(put_back)
+        running = or_exit(taken)
     except AlreadyRunningError as error:
         typer.echo(f"{error}; stop the gateway first", err=True)
         raise typer.Exit(REFUSED) from None
-    typer.echo(f"restored {copy}" + (f"; the database before is {replaced}" if replaced else ""))
+    try:
+        yield
+    finally:
+        running.remove()
 
 
 def load_or_exit(config: Path | None, data_dir: Path | None) -> "Compiled":

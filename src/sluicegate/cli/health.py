@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from http.client import HTTPConnection
 
 NOT_READY = 1
+_USUAL = "http://127.0.0.1:8080"
 
 _Url = Annotated[
     str | None,
     typer.Option(
         "--url",
-        help="Address of the gateway; else that of the gateway on the data directory, else http://127.0.0.1:8080.",
+        help=f"Address of the gateway; else that of the gateway on the data directory, else {_USUAL}.",
         show_default=False,
     ),
 ]
@@ -26,21 +27,13 @@ _Timeout = Annotated[float, typer.Option(min=0.001, help="Seconds to wait for th
 
 def health(url: _Url = None, data_dir: _DataDir = Path("data"), timeout: _Timeout = 5.0) -> None:
     """Ask for /readyz: exit status 0 when the gateway takes requests, else 1."""
-    status, reason = _ask(*_address(url or _recorded(data_dir)), timeout)
+    from sluicegate.supervisor.run_directory import recorded_address
+
+    status, reason = _ask(*_address(url or recorded_address(data_dir) or _USUAL), timeout)
     if status != 200:
         typer.echo(f"not ready: {reason}", err=True)
         raise typer.Exit(NOT_READY)
     typer.echo("ready")
-
-
-def _recorded(data_dir: Path) -> str:
-    """Where the gateway on this machine listens, as it put on record."""
-    from sluicegate.supervisor.run_directory import ADDRESS_FILE
-
-    try:
-        return (data_dir / "run" / ADDRESS_FILE).read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return "http://127.0.0.1:8080"
 
 
 def _address(url: str) -> tuple[str, str]:

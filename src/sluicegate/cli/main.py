@@ -1,6 +1,9 @@
 """The entry point: which commands there are, and the one asked for loaded, the others only listed."""
 
+import errno
 import importlib
+import io
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple
@@ -43,9 +46,24 @@ COMMANDS = (
 _PLAIN: dict[str, Any] = {"rich_markup_mode": None, "add_completion": False, "pretty_exceptions_enable": False}
 
 
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 def main(arguments: Sequence[str] | None = None, *, commands: Sequence[Command] = COMMANDS) -> None:
     """Run one command, by default the one of `sys.argv`, and exit: 0 when it worked, 2 when it was asked wrongly."""
-    given = sys.argv[1:] if arguments is None else list(arguments)
+    _prepare_streams()
+    try:
+        _run(sys.argv[1:] if arguments is None else list(arguments), commands)
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        typer.echo(f"error: standard output: {error.strerror}", err=True)
+        raise SystemExit(1) from None
+    finally:
+        _give_up_what_nobody_takes()
+
+
+def _run(given: list[str], commands: Sequence[Command]) -> None:
     asked = next((command for command in commands if given[:1] == [command.name]), None)
     if asked is None:
         _overview(commands)(given, prog_name="sluicegate")
@@ -56,6 +74,25 @@ def main(arguments: Sequence[str] | None = None, *, commands: Sequence[Command] 
         while isinstance(command, TyperGroup) and given[depth : depth + 1] and given[depth] in command.commands:
             command, depth = command.commands[given[depth]], depth + 1
         command(given[depth:], prog_name=" ".join(["sluicegate", *given[:depth]]))
+
+
+def _prepare_streams() -> None:
+    """Have all of them, and such as write a name in whatever letters: `\\xe9` where there is no é."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            # Else the next file or socket that is opened would be this stream.
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _give_up_what_nobody_takes() -> None:
+    """Python would try to write it once more at the end, and complain of that in its own way."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _overview(commands: Sequence[Command]) -> typer.Typer:

@@ -197,13 +197,22 @@ def _print(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
     elif rows:
-        _table([{**row, "services": [one["name"] for one in row.get("services", ())]} for row in rows])
+        _table(rows)
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> None:
     """Columns that any row has, a dash where one has none."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [columns, *[["-" if row.get(name) in (None, []) else str(row[name]) for name in columns] for row in rows]]
+    cells = [columns, *[[_cell(row.get(name)) for name in columns] for row in rows]]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
     for line in cells:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _cell(value: object) -> str:
+    """A value in words: of services only their names, whose prices are in the JSON."""
+    if value is None or value == []:
+        return "-"
+    if isinstance(value, list):
+        return ", ".join(one["name"] if "name" in one else json.dumps(one) for one in value)
+    return str(value)

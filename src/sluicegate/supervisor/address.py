@@ -38,7 +38,13 @@ def reserve(host: str, port: int) -> Reservation:
     except OSError as error:
         raise AddressError(_in_words(error, host, port)) from None
     bound = reserved.getsockname()
-    return Reservation(reserved, bound[0], bound[1])
+    return Reservation(reserved, host_of(bound), bound[1])
+
+
+def host_of(bound: tuple[Any, ...]) -> str:
+    """The host that a bound socket's name tells, a link's own address with its link (`fe80::1%eth0`, RFC 4007)."""
+    link = bound[3] if len(bound) > 3 else 0
+    return f"{bound[0]}%{socket.if_indextoname(link)}" if link else str(bound[0])
 
 
 def url(host: str, port: int, *, is_tls: bool) -> str:

@@ -14,7 +14,7 @@ from sluicegate.supervisor.pid_file import PidFile
 
 PID_FILE = "sluicegate.pid"
 ADDRESS_FILE = "address"
-"""Where the node listens, as a URL for this machine: for `sluicegate health`."""
+"""Where the node listens, as a URL for this machine: for `sluicegate health` and `sluicegate manage`."""
 _RECORD = "sockets"
 _PREFIX = "sluicegate-"
 LONGEST_SOCKET_PATH = 103
@@ -82,3 +82,17 @@ class RunDirectory:
                 (directory / name).unlink(missing_ok=True)
             directory.rmdir()
         self._record.unlink()
+
+
+def recorded_address(data_dir: Path, *, by: int | None = None) -> str | None:
+    """Where the node on this data directory listens, None where no record can be read.
+
+    With `by`, only what this user has written: who is sent a secret shall not be named by somebody else's directory.
+    """
+    try:
+        with (data_dir / "run" / ADDRESS_FILE).open(encoding="utf-8") as file:
+            if by is not None and os.fstat(file.fileno()).st_uid != by:
+                return None
+            return file.read().strip() or None
+    except (OSError, UnicodeDecodeError):
+        return None

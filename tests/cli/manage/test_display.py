@@ -1,5 +1,6 @@
 """Tables for people, JSON for scripts, or nothing but ids."""
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -128,3 +129,18 @@ def test_more_groups(capsys: pytest.CaptureFixture[str]) -> None:
     """It is said beside the table, and how to go on."""
     Display(Form.TABLE).groups(USED, [GROUPS | {"has_more": True, "next_cursor": "1000"}])
     assert "There are more: --after 1000" in capsys.readouterr().err
+
+
+def test_amounts_have_no_exponents(capsys: pytest.CaptureFixture[str]) -> None:
+    """A fraction of a cent is written out."""
+    Display(Form.TABLE).fields({"cost_usd": 1.8e-07, "maximum": 12.5, "budget": 100000000000000000.0})
+    cells = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    assert cells == ["0.00000018", "12.5", "100000000000000000"]
+
+
+def test_json_for_other_encodings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where not everything can be written, it is JSON all the same."""
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, "latin-1"))
+    Display(Form.JSON).fields({"name": "\N{SNOWMAN}\U0001f600"})
+    assert json.loads(written.getvalue()) == {"name": "\N{SNOWMAN}\U0001f600"}

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.manage.gateway import manage
 
-KINDS = ("organization", "project", "user", "token", "limit", "price", "admin-key")
+KINDS = ("organization", "project", "user", "token", "limit", "price", "admin-key", "account")
 LOOKED_AT = ("request",)
 """What nobody makes or changes here."""
 VERBS = ("create", "list", "show", "update", "delete")

@@ -3,6 +3,7 @@
 import pytest
 
 from sluicegate.cli.manage.kinds import (
+    ACCOUNT,
     ADMIN_KEY,
     LIMIT,
     ORGANIZATION,
@@ -15,6 +16,7 @@ from sluicegate.cli.manage.kinds import (
     USER,
     Kind,
 )
+from sluicegate.control.routes.accounts import AccountShown
 from sluicegate.control.routes.admin_keys import AdminKeyShown
 from sluicegate.control.routes.body import Shown
 from sluicegate.control.routes.consumption import GroupShown
@@ -36,6 +38,7 @@ KINDS = [
     (LIMIT, LimitShown),
     (PRICE, PriceShown),
     (ADMIN_KEY, AdminKeyShown),
+    (ACCOUNT, AccountShown),
     (PROVIDER_KEY, CredentialShown),
 ]
 LOOKED_AT = [(REQUEST, RequestShown), (USED, GroupShown)]

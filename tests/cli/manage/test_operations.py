@@ -1,7 +1,10 @@
 """What is done alike to objects of every kind."""
 
+import errno
 import io
 import json
+import resource
+from pathlib import Path
 
 import pytest
 from typer import Abort
@@ -75,3 +78,26 @@ def test_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     confirm("Really?", is_sure=True)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     confirm("Really?", is_sure=False)
+
+
+@pytest.mark.parametrize("is_to_file", [False, True])
+def test_secret_that_cannot_be_written(
+    api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_to_file: bool
+) -> None:
+    """How to get it after all is told, and no half of it is left."""
+    api.will_answer({"token_id": "tok_1", "token": "sk-sg-secret"}, status=201)
+    options = ("--secret-file", str(tmp_path / "secret")) if is_to_file else ()
+    monkeypatch.setattr("rich.console.Console.print", _no_space)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4, before[1]))
+        done = api.manage("token", "create", *options)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert done.exit_code == 1
+    assert f"--idempotency-key {api.asked[0].headers['idempotency-key']}" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def _no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")

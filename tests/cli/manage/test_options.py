@@ -1,5 +1,6 @@
 """The options that every command takes, and what goes wrong with them."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,25 @@ def test_credential_is_not_repeated(api: ScriptedApi) -> None:
     done = api.manage("token", "list", "--management-token", "spoilt ü")
     assert done.exit_code == 2
     assert "spoilt" not in done.output
+
+
+def test_own_gateway_of_the_data_directory(api: ScriptedApi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an address it is asked, whatever its port; where somebody else wrote the record, it is not."""
+    (tmp_path / "data" / "run").mkdir(parents=True)
+    (tmp_path / "data" / "run" / "address").write_text(f"{api.url}\n")
+    api.will_answer(EMPTY)
+    assert manage("token", "list", SLUICEGATE_DATA_DIR=str(tmp_path / "data")).exit_code == 0
+    monkeypatch.chdir(tmp_path)
+    api.will_answer(EMPTY)
+    assert manage("token", "list").exit_code == 0
+    somebody = os.geteuid() + 1
+    monkeypatch.setattr("os.geteuid", lambda: somebody)
+    manage("token", "list", "--timeout", "0.1")
+    assert len(api.asked) == 2
+
+
+def test_argument_that_is_no_text(api: ScriptedApi) -> None:
+    """Bytes that are not those of the terminal's encoding are told, and sent to nobody."""
+    done = api.manage("token", "list", "--search", "\udcff")
+    assert (done.exit_code, api.asked) == (2, [])
+    assert "no text" in done.stderr

@@ -1,8 +1,8 @@
-"""`sluicegate manage`: organisations, projects, users, tokens, limits, prices, admin keys of a gateway, over HTTP.
+"""`sluicegate manage`: organisations, projects, users, tokens, limits, prices, managers of a gateway, over HTTP.
 
 - `groups`: the commands, one group for each kind of object
-- `organizations`, `projects`, `provider_keys`, `users`, `tokens`, `limits`, `prices`, `admin_keys`, `requests`: the
-  commands of one kind
+- `organizations`, `projects`, `provider_keys`, `users`, `tokens`, `limits`, `prices`, `admin_keys`, `accounts`,
+  `requests`: the commands of one kind
 - `options`: what every command takes, and the session it gets for it
 - `operations`: create, list, show, update, remove: the same for every kind
 - `kinds`: what tells the kinds apart: paths, ids, columns

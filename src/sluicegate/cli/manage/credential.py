@@ -44,6 +44,17 @@ def secret(given: str | None, what: str) -> str:
     return _checked(_resolved(given or _STANDARD_INPUT), what)
 
 
+def password(given: str | None) -> str:
+    """A new password, from where a secret comes; at a terminal it is asked for twice. Raises ManageError."""
+    if given is not None and not _is_reference(given):
+        raise ManageError(
+            "the password must not stand on the command line, where others can read it: pass file:PATH or -", USAGE
+        )
+    if given is None and sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    return _resolved(given or _STANDARD_INPUT)
+
+
 @contextmanager
 def new_file(path: Path | None) -> Iterator[None]:
     """Make sure, before a secret is issued, that it can be written to `path`; take the file away if it is not.

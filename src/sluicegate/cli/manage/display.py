@@ -1,8 +1,10 @@
 """How answers are shown: tables for people, JSON for scripts, or nothing but ids."""
 
+import codecs
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +104,9 @@ class Display:
             typer.echo(text, err=True)
 
     def _json(self, value: object) -> None:
-        typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        # Where something else than UTF-8 is written, JSON can do without.
+        is_unicode = codecs.lookup(sys.stdout.encoding or "ascii").name == "utf-8"
+        typer.echo(json.dumps(value, indent=2, ensure_ascii=not is_unicode))
 
     def _rows(self, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
         from rich.table import Table
@@ -140,6 +144,9 @@ def _cell(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        # Of money nobody reads 1.8e-07.
+        return f"{Decimal(repr(value)):f}"
     if isinstance(value, list) and all(isinstance(one, str) for one in value):
         return printable(", ".join(value))
     if isinstance(value, dict | list):

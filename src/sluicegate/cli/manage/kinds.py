@@ -62,6 +62,12 @@ ADMIN_KEY = Kind(
     ("key_id", "admin_key", "name", "role", "org_id", "status", "expires_at", "last_used_at"),
     shown_once="admin_key",
 )
+ACCOUNT = Kind(
+    "account",
+    "/admin/accounts",
+    "account_id",
+    ("account_id", "login", "role", "org_id", "status", "created_at"),
+)
 PROVIDER_KEY = Kind(
     "provider key",
     "/admin/projects/{project_id}/provider-credentials",

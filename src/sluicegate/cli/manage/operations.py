@@ -19,7 +19,7 @@ from sluicegate.cli.manage.values import entity_tag
 
 def create(session: Session, kind: Kind, body: Mapping[str, Any], *, once: str | None) -> None:
     """Make an object and show it."""
-    session.display.one(kind, _object(_post(session, kind.path, body, once)))
+    session.display.one(kind, _object(_post(session, kind.path, body, once or _new_key())))
 
 
 def issue(
@@ -39,14 +39,22 @@ def issue(
             "--quiet would not show the secret, and nothing else ever does: add --secret-file PATH", USAGE
         )
     file = None if secret_file is None else Path(secret_file)
+    key = once or _new_key()
     with new_file(file):
-        shown = _object(_post(session, path or kind.path, body, once, if_match))
-        if file is None:
-            session.display.one(kind, shown)
-            session.display.remark(f"The {kind.name} is shown this once: keep it.")
-        else:
-            file.write_text(f"{shown[kind.shown_once]}\n", "utf-8")
-            session.display.one(kind, shown | {kind.shown_once: f"file:{file}"})
+        shown = _object(_post(session, path or kind.path, body, key, if_match))
+        try:
+            if file is None:
+                session.display.one(kind, shown)
+                session.display.remark(f"The {kind.name} is shown this once: keep it.")
+            else:
+                file.write_text(f"{shown[kind.shown_once]}\n", "utf-8")
+                session.display.one(kind, shown | {kind.shown_once: f"file:{file}"})
+        except OSError as error:
+            if file is not None:
+                file.write_bytes(b"")
+            lines = [f"{file or 'standard output'}: {error.strerror}"]
+            lines.append(f"The {kind.name} exists. The same command shows it after all, and makes no other, with")
+            raise ManageError("\n".join([*lines, f"  --idempotency-key {key}"]), FAILED) from None
 
 
 def show(session: Session, kind: Kind, identifier: str) -> None:
@@ -122,14 +130,15 @@ def below(kind: Kind, identifier: str) -> str:
     return f"{kind.path}/{segment(identifier)}"
 
 
-def _post(
-    session: Session, path: str, body: Mapping[str, Any], once: str | None, if_match: str | None = None
-) -> Answer:
+def _post(session: Session, path: str, body: Mapping[str, Any], key: str, if_match: str | None = None) -> Answer:
+    return session.client.ask("POST", path, body=body, idempotency_key=key, if_match=entity_tag(if_match))
+
+
+def _new_key() -> str:
+    """What a creation always has: where its answer is lost, this is how to get it after all."""
     import secrets
 
-    # Always with a key: where the answer is lost, it says how to get it after all.
-    key = once or secrets.token_hex(16)
-    return session.client.ask("POST", path, body=body, idempotency_key=key, if_match=entity_tag(if_match))
+    return secrets.token_hex(16)
 
 
 def _object(answer: Answer) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """What every command takes, wherever it stands on the command line, and what a command gets for it."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from inspect import Parameter, Signature, signature
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,12 +15,15 @@ from sluicegate.cli.manage.credential import is_from_standard_input, management_
 from sluicegate.cli.manage.display import Display, Form
 from sluicegate.cli.manage.failure import USAGE, ManageError
 
-BASE_URL = "http://127.0.0.1:8080"
+_USUAL = "http://127.0.0.1:8080"
 TIMEOUT = 10.0
 """Seconds."""
 
 _CREDENTIAL_VARIABLE = "MANAGEMENT_TOKEN"
 _URL_VARIABLE = "MANAGE_API_BASE_URL"
+_SECRETS = ("api_key", "token", "password_from")
+"""Options whose value may come from standard input."""
+_DATA_VARIABLE = "SLUICEGATE_DATA_DIR"
 
 Identifier = Annotated[str, typer.Argument(metavar="ID", show_default=False, help="Its id.")]
 Search = Annotated[str | None, typer.Option("--search", show_default=False, help="Part of a name or description.")]
@@ -69,7 +74,8 @@ _SHARED: Mapping[str, tuple[Any, Any]] = {
                 "--manage-api-base-url",
                 metavar="URL",
                 show_default=False,
-                help=f"The gateway's address, else the variable {_URL_VARIABLE}, else {BASE_URL}.",
+                help=f"The gateway's address, else the variable {_URL_VARIABLE}, else that of your own gateway on the"
+                f" data directory, else {_USUAL}.",
             ),
         ],
         None,
@@ -152,6 +158,10 @@ def managing(
                 command(session, **given)
             finally:
                 session.client.close()
+        except UnicodeEncodeError:
+            message = "error: an argument is no text in the encoding of this terminal: is LC_ALL or LANG right?"
+            typer.echo(message, err=True)
+            raise typer.Exit(USAGE) from None
         except ManageError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(error.exit_status) from None
@@ -168,15 +178,22 @@ def _session(shared: Mapping[str, Any], given: Mapping[str, Any]) -> Session:
         raise ManageError("--json and --quiet: one of them", USAGE)
     environment = process_environment()
     credential = shared["management_token"] or environment.get(_CREDENTIAL_VARIABLE)
-    if all(map(is_from_standard_input, (credential, given.get("api_key") or given.get("token")))):
+    if all(map(is_from_standard_input, (credential, next(filter(None, map(given.get, _SECRETS)), None)))):
         raise ManageError("Standard input can be read for one secret only: pass file:PATH for the other", USAGE)
     client = Client(
-        shared["manage_api_base_url"] or environment.get(_URL_VARIABLE) or BASE_URL,
+        shared["manage_api_base_url"] or environment.get(_URL_VARIABLE) or _own(environment) or _USUAL,
         management_token(credential),
         timeout=shared["timeout"] or TIMEOUT,
         ca_file=shared["ca_file"],
     )
     return Session(client, Display(_form(shared)))
+
+
+def _own(environment: Mapping[str, str]) -> str | None:
+    """Where this user's gateway on the data directory listens."""
+    from sluicegate.supervisor.run_directory import recorded_address
+
+    return recorded_address(Path(environment.get(_DATA_VARIABLE) or "data"), by=os.geteuid())
 
 
 def _form(shared: Mapping[str, Any]) -> Form:

@@ -2,6 +2,7 @@
 
 Rule 1. A holder is gone when its journal is settled to its end and nobody can write to it any more.
 Rule 2. One that has left no journal here is gone once it has not asked for so long that its leases have expired.
+        So does one whose journal was deleted before it was settled to its end: an empty one goes at once.
 Rule 3. After the ledger was away, everything is looked through again: an ask that was given up may have arrived late.
 """
 
@@ -36,7 +37,7 @@ class Settled(Protocol):
         ...
 
     async def secure(self) -> None:
-        """Have the disk know it. Raises OSError."""
+        """Have it known for good. Raises OSError."""
         ...
 
 
@@ -67,6 +68,8 @@ class Estates:
         self._log = log
         self._trouble = Trouble("the accounts of workers that are gone cannot be closed", log)
         self._closed: frozenset[str] = frozenset()
+        self._unfinished: frozenset[str] = frozenset()
+        self._has_lost = False
         self._absences = -1
         self._again_at = float("inf")
 
@@ -76,8 +79,12 @@ class Estates:
 
     async def look(self) -> None:
         """Close what is to be closed. What fails is logged once, and tried again."""
-        over = self._settled.over
-        if self._settled.found is None or not self._is_due(over):
+        found, over = self._settled.found, self._settled.over
+        if found is None:
+            return
+        self._has_lost = self._has_lost or not self._unfinished <= found
+        self._unfinished = found - over
+        if not self._is_due(over):
             return
         try:
             await self._close(over)
@@ -87,7 +94,12 @@ class Estates:
             self._trouble.ended()
 
     def _is_due(self, over: frozenset[str]) -> bool:
-        return not over <= self._closed or self._teller.absences != self._absences or self._clock() >= self._again_at
+        return (
+            self._has_lost
+            or not over <= self._closed
+            or self._teller.absences != self._absences
+            or self._clock() >= self._again_at
+        )
 
     async def _close(self, over: frozenset[str]) -> None:
         absences = self._teller.absences
@@ -101,7 +113,7 @@ class Estates:
             await self._teller.apply(closes[start : start + LARGEST_BATCH])
         if closes:
             self._log.info("accounts of workers that are gone closed", workers=len(gone), accounts=len(closes))
-        self._closed, self._absences = over, absences
+        self._closed, self._absences, self._has_lost = over, absences, False
 
     def _gone(self, held: list[Held], over: frozenset[str]) -> frozenset[str]:
         """The holders that are; remembers whether others may be later."""

@@ -9,6 +9,8 @@ from sluicegate.domain.usage import Usage
 
 PRICE = Price("v", Rates(input=1_000_000, output=3_000_000, request=7), longest_output=100_000, context=200_000)
 """One nano-dollar a token read, three a token written."""
+UNLIMITED = Price("v", PRICE.rates)
+"""The same, of a model whose longest answer is not known."""
 
 
 def test_a_clients_cap_is_the_bound() -> None:
@@ -36,6 +38,16 @@ def test_what_remains_is_used_to_the_end() -> None:
     assert bound_of(Asked(100, choices=2), Left(1100), PRICE).cap == 500
     assert bound_of(Asked(100), Left(100), PRICE).tokens == 100 + LEAST_OUTPUT
     assert bound_of(Asked(100), Left(usd=407), PRICE) == Bound(200, 407, 100, 100)
+    assert bound_of(Asked(100), Left(usd=407), UNLIMITED) == Bound(200, 407, 100, 100)
+
+
+def test_what_costs_nothing_is_bounded_by_tokens_alone() -> None:
+    """Output that is free, and a model without a price, where money is limited too."""
+    free = Price("v", Rates(input=1_000_000))
+    assert bound_of(Asked(100), Left(1100, 10**6), free) == Bound(1100, 100, 1000, 1000)
+    assert bound_of(Asked(100), Left(1100, 5), None) == Bound(1100, 0, 1000, 1000)
+    assert bound_of(Asked(100, 50), Left(usd=5), None) == Bound(150, 0, 50)
+    assert bound_of(Asked(100, 50), Left(own_usd=5), None) == Bound(150, 0, 50)
 
 
 def test_a_models_own_maximum_needs_no_cap() -> None:
@@ -58,7 +70,8 @@ def test_embeddings_write_nothing() -> None:
 def test_the_callers_own_limit_lowers_the_cap() -> None:
     """Its own cap too; but no lower than an answer is worth having."""
     assert bound_of(Asked(100, 50), Left(own_usd=167), PRICE) == Bound(120, 167, 20, 20)
-    assert bound_of(Asked(100, 50), Left(own_usd=500), PRICE).cap is None
+    assert bound_of(Asked(100, 50), Left(own_usd=257), PRICE).cap is None
+    assert bound_of(Asked(100), Left(own_usd=167), UNLIMITED) == Bound(120, 167, 20, 20)
     assert bound_of(Asked(100, 50), Left(own_usd=10), PRICE).cap == LEAST_OUTPUT
 
 
@@ -87,7 +100,7 @@ def test_where_much_is_left_the_bound_is_the_usual_one(
 ) -> None:
     """It is never above what is left, and what a reckoning from what is left finds, too."""
     price = Price("v", Rates(1_000_000, 2_000_000), longest_output=longest, context=50_000)
-    bound = usual_bound(min(read, 50_000), choices, tokens, usd, price)
+    bound = usual_bound(read, choices, tokens, usd, price)
     whole = bound_of(Asked(read, choices=choices), Left(tokens, usd), price)
     if bound is None:
         assert longest > USUAL_OUTPUT or whole.cap is not None or whole.tokens > tokens or whole.usd > usd
@@ -95,6 +108,16 @@ def test_where_much_is_left_the_bound_is_the_usual_one(
         assert bound == whole
         assert (bound.tokens <= tokens, bound.usd <= usd) == (True, True)
         assert bound.cap == (None if longest else USUAL_OUTPUT)
+
+
+def test_the_usual_bound_may_use_all_that_is_left() -> None:
+    """To the last token and nano-dollar; a unit less is too little."""
+    output = 2 * USUAL_OUTPUT
+    fits = Bound(100 + output, 100 + 3 * output + 7, output, USUAL_OUTPUT)
+    assert usual_bound(100, 2, fits.tokens, fits.usd, UNLIMITED) == fits
+    assert usual_bound(100, 2, fits.tokens - 1, fits.usd, UNLIMITED) is None
+    assert usual_bound(100, 2, fits.tokens, fits.usd - 1, UNLIMITED) is None
+    assert usual_bound(100, 2, None, None, None) == Bound(100 + output, 0, output, USUAL_OUTPUT)
 
 
 def test_what_is_read_again_is_not_bounded_by_what_a_model_holds() -> None:

@@ -155,6 +155,31 @@ def test_a_probe_that_others_followed_still_counts() -> None:
     assert breaker.reopens_at == NOW + 26
 
 
+def test_a_probe_of_an_earlier_ejection_is_none_of_the_next() -> None:
+    """One that hung while another failed says nothing of what is tried since."""
+    breaker = ejected()
+    breaker.admit(NOW + 5, ONE)
+    breaker.admit(NOW + 10, OTHER)
+    assert breaker.failed(NOW + 11, OTHER, may_eject=True)
+    reopens_at = breaker.reopens_at
+    breaker.admit(reopens_at, "a third")
+    assert not breaker.failed(reopens_at + 1, ONE, may_eject=True)
+    assert state(breaker) == "half_open"
+
+
+def test_failures_in_a_row_are_counted() -> None:
+    """Until a good answer, or an ejection."""
+    breaker = Breaker(TERMS)
+    counts = []
+    for failing in (True, True, False, True):
+        if failing:
+            breaker.failed(NOW, ONE, may_eject=True)
+        else:
+            breaker.succeeded(NOW)
+        counts.append(breaker.in_a_row)
+    assert counts == [1, 2, 0, 1]
+
+
 def test_ejections_grow() -> None:
     """Each further one is twice as long, up to the longest."""
     breaker = ejected()

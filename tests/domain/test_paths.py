@@ -42,6 +42,6 @@ def test_every_listed_path_is_served(segment: str) -> None:
 
 def test_other_paths_belong_to_providers() -> None:
     """A name that is not reserved leads nowhere as long as no provider has it."""
-    refusal = Routes(Snapshot(version=1), {}, dict(DIALECTS)).find(b"GET", b"/openai/models").refusal
+    refusal = Routes(Snapshot(version=1), {}, dict(DIALECTS)).find(b"GET", b"/groq/models").refusal
     assert refusal is not None
-    assert "no route begins with /openai" in refusal.message
+    assert "no route begins with /groq" in refusal.message

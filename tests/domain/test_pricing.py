@@ -68,6 +68,16 @@ def test_no_cost_exceeds_the_highest(price: Price, usage: Usage, more_input: int
     assert 0 <= cost(price, usage) <= bound
 
 
+def test_the_highest_cost_is_that_of_the_dearest_kinds() -> None:
+    """No more than that, so that no request is refused for money it cannot cost: rounded up, in the dearest tier."""
+    cheap = Price("v", Rates(input=1, output=2, request=7))
+    assert [highest_cost(cheap, *tokens) for tokens in ((0, 0), (500_000, 250_000), (500_001, 250_000))] == [7, 8, 9]
+    assert highest_cost(Price("v", RATED), 1_000, 100) == 1_000 * 40 + 100 * 80 + 7
+    tiers = (Tier(200, RATED), Tier(400, Rates(input=500_001)))
+    assert highest_cost(Price("v", Rates(), tiers), 1_000, 100) == 1_000 * 40 + 100 * 80 + 7
+    assert highest_cost(Price("v", Rates(), tiers[1:]), 3, 100) == 2
+
+
 @pytest.mark.parametrize(
     ("usage", "expected"),
     [
@@ -92,6 +102,8 @@ def test_kinds_without_a_rate_cost_what_plain_ones_do() -> None:
     """A missing rate is never zero."""
     usage = Usage(1_000, 100, 100, 100, 0, 100, 100)
     assert cost(Price("v", Rates(input=3_000_000, output=15_000_000)), usage) == 3_000 + 1_500
+    written = Rates(input=30_000_000, cache_write=37_500_000)
+    assert cost(Price("v", written), Usage(1_000, cache_write_tokens=1_000, cache_write_1h_tokens=1_000)) == 37_500
 
 
 @given(AMOUNTS, AMOUNTS, AMOUNTS, COUNTS, COUNTS)

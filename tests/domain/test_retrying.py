@@ -107,6 +107,31 @@ def test_the_reserve_is_not_added_to_the_share() -> None:
     assert sum(many.may_retry(NOW + 12) for _ in range(1_000)) > 100
 
 
+def test_a_spent_reserve_is_spent_in_the_seconds_after() -> None:
+    """What was granted lately counts, though a new second has begun; it is told so, too."""
+    budget = RetryBudget(0.2)
+    budget.requests += 140
+    assert sum(budget.may_retry(NOW) for _ in range(100)) == 30
+    budget.roll(NOW + 1)
+    budget.requests += 1
+    assert not budget.may_retry(NOW + 1)
+    assert repr(budget) == "<RetryBudget share=0.2 requests=141 retries=30>"
+
+
+@pytest.mark.parametrize("lately", [0, 1])
+def test_much_traffic_in_debt_has_no_reserve(lately: int) -> None:
+    """After a storm that used up its share: the reserve is for those who had few requests in the last seconds."""
+    budget = RetryBudget(0.2)
+    budget.requests += 1_000
+    assert sum(budget.may_retry(NOW) for _ in range(1_000)) == 200
+    for second in range(1, 12 + lately):
+        budget.roll(NOW + second)
+    budget.requests += 200
+    budget.roll(NOW + 11 + 2 * lately)
+    budget.requests += 1
+    assert not budget.may_retry(NOW + 11 + 2 * lately)
+
+
 def test_a_debt_is_forgotten() -> None:
     """After a storm that used up its share, a trickle of traffic has its retries within seconds."""
     simulation = Simulation(RetryBudget(0.2), pace=1_000, seed=3)

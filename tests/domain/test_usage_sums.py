@@ -60,7 +60,7 @@ def test_sums_are_of_what_is_alike() -> None:
         alike(
             [
                 an_event(0),
-                an_event(1, cost=None, status_code=404, usage=None),
+                an_event(1, cost=None, status_code=400, usage=None),
                 an_event(2, is_cut=True),
                 an_event(HOUR, model="other"),
             ]
@@ -94,7 +94,7 @@ def test_sums_of_parts_are_the_sum(drawn: list[tuple[int, str, str]]) -> None:
 def test_what_is_beyond_all_bounds_counts_as_the_most() -> None:
     """A number that is too large is cut to what a sum can take, one below zero counts as none."""
     events = [
-        an_event(usage=LoggedUsage(2**70, -5, 2**70), cost=2**70, duration_ms=2.0**80),
+        an_event(usage=LoggedUsage(2**70, -5, 2**70), cost=2**70, duration_ms=float(MOST_MICROSECONDS)),
         an_event(cost=-1, duration_ms=-1.0),
     ]
     (sums,) = alike(events).values()

@@ -1,4 +1,4 @@
-"""A backup made while callers ask and managers write: one moment's state, and nobody notices."""
+"""A backup made while callers ask and managers write: one moment's state, nobody notices, and what comes after it."""
 
 import sqlite3
 import threading
@@ -114,3 +114,30 @@ def test_backup_while_it_serves(
     again = start(setting, f"--data-dir={restored}", name="again").until_ready()
     kept = max(tokens)
     assert Management(again).ask("GET", f"/admin/tokens/{kept}")[0] == 200
+
+
+def test_what_was_used_since_a_backup_is_used_still(
+    managed: Gateway, configuration: Path, tmp_path: Path, start: Start
+) -> None:
+    """The journal tells: a database that is put back knows how far it had it, for limits, tokens and the log alike."""
+    management = Management(managed)
+    made = management.made("/admin/tokens", {"name": "limited", "max_requests": 100})
+
+    def used(gateway: Gateway) -> tuple[int, int, int]:
+        """What its limit has, what is told of it, and what is in the log."""
+        asked = Management(gateway)
+        (limit,) = Management(gateway, made["token"]).ask("GET", "/v1/key/usage")[1]["data"]
+        token = asked.ask("GET", f"/admin/tokens/{made['token_id']}")[1]
+        log = asked.ask("GET", f"/admin/requests?token_id={made['token_id']}")[1]
+        return limit["used"], token["request_count"], len(log["data"])
+
+    assert {managed.answers(made["token"]) for _ in range(3)} == {200}
+    eventually(lambda: used(managed) == (3, 3, 3))
+    setting, copy = f"--config={configuration}", tmp_path / "copy.db"
+    assert run("db", "backup", str(copy), setting, f"--data-dir={managed.data}").returncode == 0
+    assert {managed.answers(made["token"]) for _ in range(4)} == {200}
+    eventually(lambda: used(managed) == (7, 7, 7))
+    managed.end()
+    assert run("db", "restore", str(copy), setting, f"--data-dir={managed.data}").returncode == 0
+    again = start(setting, f"--data-dir={managed.data}", "--workers=1", name="again").until_ready()
+    eventually(lambda: used(again) == (7, 7, 7))

@@ -249,6 +249,18 @@ def test_drain_has_an_end(start: Start, configuration: Path) -> None:
     assert not is_whole(stream)
 
 
+def test_what_the_drains_end_cuts_off_is_recorded(start: Start, tmp_path: Path, held: Held) -> None:
+    """A stream without usage that is cut then has its event, and nothing comes too late for the journal."""
+    gateway = start(f"--config={written(tmp_path, held.url)}", "--drain-seconds=0.1").until_ready()
+    stream = gateway.stream(gateway.connection())
+    gateway.signal(signal.SIGTERM)
+    assert gateway.wait() == 0
+    (event,) = gateway.events()
+    assert event["request_id"] == stream.headers["x-request-id"]
+    assert event["usage_source"] in ("counted", "length"), "by length where the tokenizer is not loaded in time"
+    assert "journal" not in repr(gateway)
+
+
 def test_second_signal_does_not_wait(start: Start, configuration: Path) -> None:
     """Whoever asks twice has the gateway stopped at once: long before its drain time is over."""
     gateway = start(f"--config={configuration}", "--workers=2", "--drain-seconds=300").until_ready()

@@ -10,7 +10,7 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from openai.types.chat import ChatCompletionToolParam
+from openai.types.chat import ChatCompletionToolParam, ChatCompletionUserMessageParam
 
 from tests.e2e.program import TOKEN, Gateway
 from tests.e2e.scripted import ScriptedProvider, chunked
@@ -84,6 +84,22 @@ def test_openai_answers(client: openai.OpenAI) -> None:
     assert response.usage is not None
     assert response.output_text
     assert client.embeddings.create(model="e", input="Hello").data
+
+
+def test_azures_client_answers_and_streams(url: str) -> None:
+    """OpenAI's SDK for Azure's dated API: by the model's name, by a deployment's alone, and on other paths."""
+    question: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "Hello"}]
+    with openai.AzureOpenAI(azure_endpoint=url, api_key=TOKEN, api_version="2024-10-21") as azure:
+        chat = azure.chat.completions.create(model="mock/m", messages=question)
+        assert chat.usage is not None
+        assert chat.usage.completion_tokens == 16
+        assert len(list(azure.chat.completions.create(model="m", messages=question, stream=True))) > 16
+        assert azure.embeddings.create(model="e", input="Hello").data
+        assert azure.responses.create(model="m", input="Hello").output_text
+        assert [model.id for model in azure.models.list()]
+    with openai.AzureOpenAI(azure_endpoint=url, azure_deployment="m", api_key=TOKEN, api_version="preview") as azure:
+        raw = azure.chat.completions.with_raw_response.create(model="not this", messages=question)
+        assert raw.headers["x-gateway-model"] == "m"
 
 
 def test_openai_streams(client: openai.OpenAI) -> None:

@@ -122,11 +122,11 @@ def as_json(comparison: Comparison) -> bytes:
 def as_markdown(comparison: Comparison) -> str:
     """Tables for people."""
     machine, summaries = comparison.machine, comparison.summaries
+    rounds = max((len(one.rounds) for one in comparison.contenders), default=0)
     parts = [
         f"# Comparison of {machine.date[:10]}" + (", the provider behind TLS" if comparison.is_tls else ""),
         f"{machine.processor}, {machine.cores} cores, {machine.memory} MB, Linux {machine.kernel}, "
-        f"Python {machine.python}. Medians of {max((len(one.rounds) for one in comparison.contenders), default=0)} "
-        "rounds.",
+        f"Python {machine.python}. Medians of {rounds} round{'s' if rounds != 1 else ''}.",
         _costs(summaries, comparison.contenders),
         *(
             _multiples(title, found)

@@ -24,6 +24,20 @@ def test_the_rest_of_a_refused_body_is_not_waited_for_for_ever(node: Node) -> No
     assert not node.listener.clients
 
 
+def test_a_client_that_was_made_to_wait_has_its_whole_time_again(node: Node) -> None:
+    """Where a provider took nothing for long, the client is not late the moment it may go on."""
+    fields = ("Content-Type: application/octet-stream", "Content-Length: 100")
+    client = node.client().says(a_request("/openai/files", b"", fields=fields) + b"begins")
+    longest = node.services.bounds.body_seconds
+    node.provider.transport.protocol.pause_writing()
+    node.passes(longest + 1)
+    node.provider.transport.protocol.resume_writing()
+    node.passes(longest - 1)
+    assert client.hears() == b""
+    node.passes(2)
+    assert parts(client.hears())[0] == 408
+
+
 def test_a_drain_does_not_wait_for_the_rest_of_a_refused_body(node: Node) -> None:
     """The answer is out, so the connection counts as idle."""
     client = node.client().says(REFUSED)

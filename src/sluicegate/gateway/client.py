@@ -465,7 +465,8 @@ class ClientConnection(asyncio.Protocol):
         """Act on a deadline that has passed."""
         if self.current is not None:
             look_at(self.current, now)
-        if self._reads != self._seen_reads and self.phase == BODY:
+        if self.phase == BODY and (self._reads != self._seen_reads or self._is_paused):
+            # While it is not read it cannot be late, nor is it at once when it is read again.
             self._seen_reads = self._reads
             self._since = 0.0
         if self._since == 0.0:
@@ -475,7 +476,7 @@ class ClientConnection(asyncio.Protocol):
         waited = now - self._since
         if self.phase == HEAD and waited > bounds.head_seconds:
             self._stopped(ClientTooSlowError(f"the request's head did not arrive within {bounds.head_seconds:g} s"))
-        elif self.phase == BODY and waited > bounds.body_seconds and not self._is_paused:
+        elif self.phase == BODY and waited > bounds.body_seconds:
             self._stopped(ClientTooSlowError(f"no more of the body arrived within {bounds.body_seconds:g} s"))
         elif self.transport is not None:
             if (self.phase == IDLE and waited > bounds.idle_seconds) or (

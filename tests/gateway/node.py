@@ -62,6 +62,9 @@ class FakeTransport(asyncio.Transport):
     def writelines(self, list_of_data: Any) -> None:
         self.write(b"".join(list_of_data))
 
+    def get_write_buffer_size(self) -> int:
+        return len(self.sent)
+
     def can_write_eof(self) -> bool:
         return True
 

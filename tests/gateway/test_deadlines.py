@@ -3,7 +3,7 @@
 from sluicegate.domain.snapshot import ModelAlias, Retries, Target, Timeouts
 from tests.flows.faults import ANSWER, EVENT, TIMEOUTS
 from tests.flows.test_retrying import ask, nothing_is_left
-from tests.gateway.node import Node, a_chunk, a_provider, a_request, a_snapshot, a_stream_head, an_answer, parts
+from tests.gateway.node import Node, Peer, a_chunk, a_provider, a_request, a_snapshot, a_stream_head, an_answer, parts
 
 
 def timed(node: Node, own: Timeouts | None = None) -> None:
@@ -57,6 +57,42 @@ def test_nobody_is_late_while_the_request_is_not_whole(node: Node) -> None:
     assert client.hears() == b""
     node.passes(2.0)
     assert parts(client.hears())[0] == 504
+
+
+def test_a_body_that_is_taken_no_further_is_late(node: Node) -> None:
+    """The client waits for the provider alone: it need not wait for the whole time."""
+    client = uploading(node)
+    client.says(b"b" * 150)
+    node.passes(9.0)
+    assert client.hears() == b""
+    node.passes(2.0)
+    status, _, body = parts(client.hears())
+    assert (status, b"took nothing more of the request within 10 s" in body) == (504, True)
+    nothing_is_left(node)
+
+
+def test_a_body_that_is_taken_slowly_is_not_late(node: Node) -> None:
+    """Nor is one whose client pauses while there is room."""
+    client = uploading(node)
+    node.passes(50.0)
+    for _ in range(3):
+        client.says(b"b" * 150)
+        node.passes(9.0)
+        del node.provider.transport.sent[:50]
+        node.passes(9.0)
+        node.provider.hears()
+    assert client.hears() == b""
+
+
+def uploading(node: Node) -> Peer:
+    """A client in the middle of a body, and a provider that takes a hundred bytes at a time."""
+    node.opener.room = 100
+    timeouts = Timeouts(connect=5, first_byte=20, between_bytes=10, total=1000)
+    node.services.configure(a_snapshot(providers=(a_provider(timeouts=timeouts),)))
+    fields = ("Content-Type: application/octet-stream", "Content-Length: 1000")
+    client = node.client().says(a_request("/openai/files", b"", fields=fields) + b"b")
+    node.provider.hears()
+    return client
 
 
 def test_a_head_that_never_ends_is_late(node: Node) -> None:

@@ -32,6 +32,9 @@ class Wire(asyncio.Transport):
         self.sent += data
         self.writes += 1
 
+    def get_write_buffer_size(self) -> int:
+        return len(self.sent)
+
     def close(self) -> None:
         self.asked.append("close")
 
@@ -578,7 +581,7 @@ def test_backpressure_is_handed_through(authority: Authority) -> None:
     """Both ways; before the handshake's end nobody listens, after the end nothing is asked."""
     pair = authority.pair()
     tls, heard, wire = pair.client.tls, pair.client.heard, pair.client.wire
-    assert not tls.is_reading()
+    assert (tls.is_reading(), tls.get_write_buffer_size()) == (False, 0)
     tls.pause_writing()
     tls.resume_writing()
     tls.pause_reading()
@@ -587,6 +590,8 @@ def test_backpressure_is_handed_through(authority: Authority) -> None:
     tls.pause_writing()
     tls.resume_writing()
     assert heard.calls == ["made", "pause", "resume"]
+    tls.write(b"waits")
+    assert tls.get_write_buffer_size() == len(wire.sent) > len(b"waits")
     tls.pause_reading()
     assert (tls.is_reading(), wire.is_read) == (False, False)
     tls.resume_reading()

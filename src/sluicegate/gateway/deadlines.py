@@ -9,6 +9,7 @@ from sluicegate.gateway.overrun import is_overrun
 
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
+    from sluicegate.gateway.upstream import UpstreamConnection
 
 
 def look_at(exchange: "Exchange", now: float) -> None:
@@ -28,7 +29,9 @@ def look_at(exchange: "Exchange", now: float) -> None:
     if now - exchange.started > timeouts.total:
         exchange.refuse(_too_slow(exchange, "did not finish", timeouts.total))
     elif not connection.has_answer_begun:
-        if exchange.is_request_complete and now - exchange.sent > timeouts.first_byte:
+        if not exchange.is_request_complete:
+            _look_at_body(exchange, connection, timeouts.between_bytes, now)
+        elif now - exchange.sent > timeouts.first_byte:
             _did_not_begin(exchange, _too_slow(exchange, "did not begin its answer", timeouts.first_byte))
     elif connection.reads != exchange.seen_reads or connection.is_paused:
         exchange.seen_reads = connection.reads
@@ -48,6 +51,17 @@ def _look_at_waiting(exchange: "Exchange", now: float) -> None:
     if timeouts is not None and now - exchange.waiting_since > timeouts.connect:
         exchange.leave_connection()
         exchange.not_connected(_too_slow(exchange, "gave no connection", timeouts.connect))
+
+
+def _look_at_body(exchange: "Exchange", connection: "UpstreamConnection", longest: float, now: float) -> None:
+    """The client is made to wait by a provider that takes nothing more of its body; one that pauses itself may."""
+    # Below zero, so that it is never taken for a number of reads.
+    taken = -1 - max(0, exchange.body_size - connection.unsent)
+    if not connection.is_full or taken != exchange.seen_reads:
+        exchange.seen_reads = taken
+        exchange.seen = now
+    elif now - exchange.seen > longest:
+        _did_not_begin(exchange, _too_slow(exchange, "took nothing more of the request", longest))
 
 
 def _timeouts(exchange: "Exchange") -> Timeouts:

@@ -161,6 +161,10 @@ class Secured(asyncio.Transport, asyncio.Protocol):
         """Encrypt and send as one."""
         self.write(b"".join(list_of_data))
 
+    def get_write_buffer_size(self) -> int:
+        """Bytes that wait for the socket, encrypted."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
     def can_write_eof(self) -> bool:
         """TLS has no half-close that peers understand."""
         return False

@@ -360,6 +360,11 @@ class UpstreamConnection(asyncio.Protocol):
         self._parser = None
         self._pool.removed(self)
 
+    @property
+    def unsent(self) -> int:
+        """Bytes of the request that the provider's side has not taken yet."""
+        return self.transport.get_write_buffer_size() if self.transport is not None else 0
+
     def _fail(self, message: str, *, was_read: bool) -> None:
         receiver = self.receiver
         self.receiver = None

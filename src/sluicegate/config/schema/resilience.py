@@ -22,7 +22,7 @@ class ProviderTimeouts(Section):
     first_byte: fields.Seconds = _TIMEOUTS.first_byte
     """From the request's last byte to the answer's first."""
     between_bytes: fields.Seconds = _TIMEOUTS.between_bytes
-    """Longest pause within an answer."""
+    """Longest pause within an answer, and in taking a request's body."""
     total: fields.Seconds = _TIMEOUTS.total
     """From the request's first byte to the answer's last."""
 

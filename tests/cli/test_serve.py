@@ -52,6 +52,14 @@ def test_impossible_flag_is_a_usage_error(flag: str, capsys: pytest.CaptureFixtu
     assert flag.partition("=")[0] in capsys.readouterr().err
 
 
+def test_demo_with_a_configuration_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """The file would be left unread, and whoever named it would not know."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["serve", "--demo", "--config=pyproject.toml"], commands=COMMANDS)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "leave out one of --demo and --config" in said
+
+
 def test_command_becomes_the_supervisor(tmp_path: Path) -> None:
     """The program goes on as the supervisor, which refuses a broken file with every problem and exit status 2."""
     (tmp_path / "broken.yaml").write_text("prot: 1\nserver: {prt: 2}\n")

@@ -45,6 +45,8 @@ def serve(
     start_seconds: _Start = None,
 ) -> None:
     """Start the gateway: exit status 0 once it was stopped, 2 where it cannot start."""
+    if demo and config is not None:
+        raise typer.BadParameter("--demo takes the place of a configuration: leave out one of --demo and --config")
     from sluicegate.config.environment import process_environment
     from sluicegate.supervisor.orders import Orders
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import mmap
 import os
 import signal
 import socket
@@ -49,6 +50,7 @@ from sluicegate.wire.link import (
     frame,
     to_worker,
 )
+from sluicegate.wire.pulse import PULSE_BYTES, Pulse
 
 SaidT = TypeVar("SaidT", Configure, Resolved, Counted, Forget, ForgetPrices, Lent)
 
@@ -110,6 +112,7 @@ class Bench:
         self.directory = directory
         self.supervisor, self.channel = socket.socketpair()
         self.memory = os.memfd_create("test")
+        self.pulses = mmap.mmap(-1, PULSE_BYTES)
         self.last_good = LastGood(self.memory, dialects=DIALECTS)
         self._peers: list[Peer] = []
         self.listeners: list[socket.socket] = []
@@ -121,7 +124,7 @@ class Bench:
         choice = choose(sources, self.last_good)
         link, web = listen(self.directory / "l"), listen(self.directory / "h")
         self.listeners += [link, web]
-        return Begun(sources, choice, seen, self.last_good, self.channel, link, web)
+        return Begun(sources, choice, seen, self.last_good, self.channel, Pulse(self.pulses, 0), link, web)
 
     def service(self, begun: Begun, storage: Storage) -> Service:
         """The whole of it, counting here. Must be made in a running event loop."""

@@ -13,6 +13,7 @@ from sluicegate.control.beginning import Choice, begin, choose, listen, parse
 from sluicegate.control.channel import Go, LineReader, Message, Plan, Refused, line
 from sluicegate.control.last_good import LastGood
 from sluicegate.dialects.table import DIALECTS
+from sluicegate.supervisor.pulses import Pulses
 from tests.control.conftest import MINIMAL, WriteSources
 
 NOTHING = MappingProxyType[str, str]({})
@@ -33,11 +34,17 @@ class Supervisor:
         self.ours, theirs = socket.socketpair()
         self.theirs = theirs.detach()
         self.memory = os.memfd_create("test")
+        self.pulses = Pulses()
         self.go = Go(str(directory / "l"), str(directory / "h"))
 
     def flags(self, *flags: str) -> list[str]:
         """A command line."""
-        return [*flags, f"--channel={self.theirs}", f"--last-good={self.memory}"]
+        return [
+            *flags,
+            f"--channel={self.theirs}",
+            f"--last-good={self.memory}",
+            f"--pulse={self.pulses.begin('control')}",
+        ]
 
     def heard(self) -> list[Message]:
         """What control said."""
@@ -51,6 +58,7 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     with scripted.ours:
         yield scripted
     os.close(scripted.memory)
+    scripted.pulses.close()
 
 
 def test_process_begins(supervisor: Supervisor, write: WriteSources, tmp_path: Path) -> None:

@@ -64,6 +64,19 @@ def test_worker_is_served(bench: Bench) -> None:
     converse(bench, conversation)
 
 
+def test_supervisor_sees_that_it_lives(bench: Bench) -> None:
+    """From when its loop turns."""
+    assert bench.pulses[0] == 0
+
+    async def conversation(bench: Bench, supervisor: Peer) -> None:
+        del supervisor
+        await (await bench.worker(pid=77)).hear(Configure)
+        assert bench.pulses[0] > 0
+        end()
+
+    converse(bench, conversation)
+
+
 def test_end_before_it_can_be_managed(bench: Bench) -> None:
     """The management API is loaded while workers are served already; told to end then, the process does."""
     begun = bench.begun()

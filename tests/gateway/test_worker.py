@@ -31,6 +31,7 @@ from sluicegate.wire.link import (
     frame,
     to_control,
 )
+from sluicegate.wire.pulse import PULSE_BYTES
 from tests.gateway.node import a_snapshot
 
 ARGUMENTS = ("--worker", "0", "--host", "127.0.0.1", "--link", "l", "--control", "c", "--events", "e")
@@ -198,6 +199,28 @@ def test_a_worker_without_its_supervisor_ends(control: Control) -> None:
     control.hears()
     os.close(theirs)
     assert ended(process)[0] == 0
+
+
+def test_a_worker_shows_that_it_lives_and_where_it_is(control: Control) -> None:
+    """Once it serves: a byte that changes; and its stack, on its standard error, for who asks."""
+    memory = os.memfd_create("test")
+    os.ftruncate(memory, PULSE_BYTES)
+    process = started(control, free_port(), "--pulse", f"{memory}:5", inherit=(memory,))
+    control.hears()
+    assert os.pread(memory, 8, 0) == bytes(8)
+    control.configures()
+    control.hears()
+    while not os.pread(memory, 1, 5)[0]:
+        os.sched_yield()
+    process.send_signal(signal.SIGUSR1)
+    assert process.stderr is not None
+    said = b""
+    while b"in main\n" not in said:
+        said += os.read(process.stderr.fileno(), 65_536)
+    process.send_signal(signal.SIGTERM)
+    assert ended(process)[0] == 0
+    assert os.pread(memory, 5, 0) == bytes(5)
+    os.close(memory)
 
 
 def test_a_worker_that_drains_goes_on_without_its_supervisor(control: Control) -> None:

@@ -4,9 +4,11 @@
 plan it waits for the word to begin, tells which workers come to its link, and writes down what it hears.
 `stand_in.py worker …`: introduces itself at the link and lives until a signal or the end of its lifeline.
 `stand_in.py mock …`, `stand_in.py die`: live so too, or do not. `stand_in.py mute`: a control that says nothing.
+`stand_in.py hung FILE …`: a worker that gives one sign of life; asked where it hangs, it writes to FILE.
 """
 
 import json
+import mmap
 import os
 import selectors
 import signal
@@ -62,12 +64,28 @@ def live() -> None:
         pass
 
 
-def worker() -> None:
-    """Play a worker."""
+def hang() -> None:
+    """Give one sign of life and no more, and tell who asks where."""
+    descriptor, place = map(int, flag("pulse").split(":"))
+    said = Path(sys.argv[2])
+    signal.signal(signal.SIGUSR1, lambda number, frame: said.write_text("here"))
+    mmap.mmap(descriptor, 4096)[place] = 1
+    introduce()
+    while True:
+        signal.pause()
+
+
+def introduce() -> None:
+    """Have control know this worker."""
     connection = socket.socket(socket.AF_UNIX)
     while connection.connect_ex(flag("link")):
         os.sched_yield()
     connection.sendall(f"{flag('worker')} {os.getpid()}\n".encode())
+
+
+def worker() -> None:
+    """Play a worker."""
+    introduce()
     live()
 
 
@@ -83,6 +101,8 @@ if __name__ == "__main__":
             worker()
         case "mute":
             signal.pause()
+        case "hung":
+            hang()
         case "mock":
             live()
         case _:

@@ -11,20 +11,21 @@ from sluicegate.supervisor.site import Site
 def test_control_gets_the_flags_and_its_descriptors() -> None:
     """What `serve` was told about the configuration is passed on, its own affairs are not."""
     orders = Orders(config="a.yaml", port=81, daemon=True)
-    command = control_command(("control",), orders, channel=5, last_good=6, demo_url=None)
-    assert command == ["control", "--config=a.yaml", "--port=81", "--channel=5", "--last-good=6"]
+    command = control_command(("control",), orders, channel=5, last_good=6, pulse="8:0", demo_url=None)
+    assert command == ["control", "--config=a.yaml", "--port=81", "--channel=5", "--last-good=6", "--pulse=8:0"]
 
 
 def test_control_learns_of_the_demo() -> None:
     """The mock's address is a flag; the token is not, for every user can read command lines."""
-    command = control_command(("control",), Orders(demo=True), channel=5, last_good=6, demo_url="http://127.0.0.1:1/v1")
+    demo = "http://127.0.0.1:1/v1"
+    command = control_command(("control",), Orders(demo=True), channel=5, last_good=6, pulse="8:0", demo_url=demo)
     assert command[1] == "--demo-url=http://127.0.0.1:1/v1"
 
 
 def test_worker_gets_all_it_needs(plan: Plan) -> None:
     """A worker reads no configuration: address, sockets and directories are in its command line."""
     site = Site(plan, Orders(), {})
-    command = worker_command(("worker",), site, index=1, lifeline=7)
+    command = worker_command(("worker",), site, index=1, lifeline=7, pulse="8:2")
     assert command == [
         "worker",
         "--worker=1",
@@ -34,6 +35,7 @@ def test_worker_gets_all_it_needs(plan: Plan) -> None:
         f"--control={site.sockets.http}",
         f"--events={plan.data_dir}/events",
         "--lifeline=7",
+        "--pulse=8:2",
     ]
     site.leave()
 
@@ -41,7 +43,7 @@ def test_worker_gets_all_it_needs(plan: Plan) -> None:
 def test_worker_gets_the_certificate(plan: Plan) -> None:
     """Where the gateway speaks TLS, so does each worker."""
     site = Site(replace(plan, certificate="/c.pem", key="/k.pem"), Orders(), {})
-    command = worker_command(("worker",), site, index=0, lifeline=7)
+    command = worker_command(("worker",), site, index=0, lifeline=7, pulse="8:1")
     assert command[-2:] == ["--tls-certificate=/c.pem", "--tls-key=/k.pem"]
     site.leave()
 

@@ -21,7 +21,7 @@ from sluicegate.control.channel import DrainChanged, Plan, Refused, line
 from sluicegate.supervisor.commands import Programs
 from sluicegate.supervisor.control_line import ControlLine
 from sluicegate.supervisor.loop import Supervisor
-from sluicegate.supervisor.node import DRAIN_MARGIN
+from sluicegate.supervisor.node import DRAIN_MARGIN, LOOK_SECONDS
 from sluicegate.supervisor.orders import Orders
 from sluicegate.supervisor.pid_file import PidFile
 from sluicegate.supervisor.processes import spawn
@@ -44,6 +44,8 @@ class Stage:
         self.on_ready: Action = Stage.stop
         self._answers: list[tuple[Entry, Action]] = []
         self._skipped = 0.0
+        self.hurry: Callable[[], float] = lambda: 0.0
+        """How many seconds pass when somebody looks at the clock."""
         self.programs = Programs(
             control=(*STAND_IN, "control", str(directory)), worker=(*STAND_IN, "worker"), mock=(*STAND_IN, "mock")
         )
@@ -94,6 +96,7 @@ class Stage:
 
     def clock(self) -> float:
         """The supervisor's clock."""
+        self._skipped += self.hurry()
         return time.monotonic() + self._skipped
 
     def skip(self, seconds: float) -> None:
@@ -148,6 +151,34 @@ def test_killed_process_comes_back(stage: Stage, name: str) -> None:
     assert {"reason": "killed by SIGKILL", "restart_in": 0.0}.items() <= next(
         entry for entry in stage.lines if entry["event"] == "process died"
     ).items()
+
+
+def test_process_that_hangs_is_asked_where_and_comes_back(stage: Stage, tmp_path: Path) -> None:
+    """It gave a sign of life and gives none any more; control here never began to."""
+    said = tmp_path / "said"
+    stage.programs = replace(stage.programs, worker=(*STAND_IN, "hung", str(said)))
+
+    def answers(stage: Stage) -> None:
+        def hurry() -> float:
+            while not said.exists():
+                os.sched_yield()
+            return LOOK_SECONDS
+
+        stage.hurry = hurry
+
+    def comes_back(stage: Stage) -> None:
+        stage.hurry = lambda: 0.0
+        stage.when(Stage.stop, event="process started", name="worker-1")
+
+    def begin(stage: Stage) -> None:
+        stage.hurry = lambda: LOOK_SECONDS
+
+    stage.on_ready = begin
+    stage.when(answers, event="process hangs, this is where", name="worker-1")
+    stage.when(comes_back, event="process died", name="worker-1", reason="killed by SIGKILL")
+    stage.run()
+    assert len(stage.processes("worker-1")) == 2
+    assert len(stage.processes("control")) == 1
 
 
 def test_control_is_followed_by_one_that_is_heard(stage: Stage) -> None:

@@ -8,6 +8,9 @@ import pytest
 from sluicegate.supervisor.node import (
     CLOSE_SECONDS,
     DRAIN_MARGIN,
+    HUNG_LOOKS,
+    LOOK_SECONDS,
+    TELL_WHERE,
     Announce,
     Command,
     Kill,
@@ -35,7 +38,8 @@ def running(*, workers: int = 1, has_mock: bool = False, drain_seconds: float = 
     node.ready("control")
     for index in range(workers):
         node.ready(f"worker-{index}")
-    assert node.phase == "running"
+    assert (node.phase, node.look_due) == ("running", 0)
+    node.looked((), 0)
     return node
 
 
@@ -79,7 +83,7 @@ def test_repeated_death_is_waited_for() -> None:
     assert node.due == pytest.approx(1.35)
     assert acts(node.tick(1.3)) == []
     assert acts(node.tick(1.35)) == [Start("control")]
-    assert node.due is None
+    assert node.due == node.look_due
     assert acts(node.exited("control", "exit status 1", 100)) == [Start("control")]
 
 
@@ -126,7 +130,7 @@ def test_late_worker_is_killed() -> None:
     commands = node.tick(15)
     assert acts(commands) == [Kill("worker-0", signal.SIGKILL)]
     assert notes(commands) == ["did not stop in time"]
-    assert node.due is None
+    assert node.due == node.look_due
     assert acts(node.exited("worker-0", "killed by SIGKILL", 15)) == [Kill("control", signal.SIGTERM)]
 
 
@@ -147,7 +151,7 @@ def test_second_stop_kills_all() -> None:
         Kill("control", signal.SIGKILL),
         Kill("worker-0", signal.SIGKILL),
     ]
-    assert node.due is None
+    assert node.due == node.look_due
 
 
 def test_nothing_is_started_again_while_stopping() -> None:
@@ -210,7 +214,7 @@ def test_late_workers_are_missed_by_name() -> None:
 def test_time_to_start_ends_with_the_start() -> None:
     """A node that was ready in time may run as long as it likes."""
     node = running()
-    assert node.due is None
+    assert node.due == node.look_due
     assert node.tick(1e9) == []
 
 
@@ -241,3 +245,52 @@ def test_stop_before_the_plan() -> None:
     assert node.planned(workers=1, drain_seconds=1, now=0.1) == []
     node.exited("control", "killed by SIGTERM", 0.2)
     assert (node.phase, node.status) == ("over", 0)
+
+
+def looks(node: Node, *still: str, times: int = 1) -> list[Command]:
+    """What the last of so many looks leads to, in all of which these were still."""
+    commands: list[Command] = []
+    for _ in range(times):
+        assert node.look_due is not None
+        commands = node.looked(still, node.look_due)
+    return commands
+
+
+def test_who_hangs_is_asked_where_and_killed() -> None:
+    """A look later, so that what it answers is in the log; what is started in its place begins anew."""
+    node = running(workers=2)
+    assert looks(node, "worker-1", times=HUNG_LOOKS - 2) == []
+    asked = looks(node, "worker-1")
+    fields = {"name": "worker-1", "seconds": (HUNG_LOOKS - 1) * LOOK_SECONDS}
+    assert asked == [Note("error", "process hangs, this is where", fields), Kill("worker-1", TELL_WHERE)]
+    assert looks(node, "worker-1") == [Kill("worker-1", signal.SIGKILL)]
+    node.exited("worker-1", "killed by SIGKILL", 100)
+    assert looks(node, "worker-1", times=HUNG_LOOKS - 2) == []
+
+
+def test_one_sign_of_life_is_enough() -> None:
+    """Whoever was merely slow is counted from the beginning."""
+    node = running()
+    for _ in range(3):
+        looks(node, "control", times=HUNG_LOOKS - 2)
+        assert looks(node) == []
+
+
+def test_looks_are_due_until_there_are_deadlines() -> None:
+    """From when the node is ready, also where nothing else is due; a start, and a stop, have times of their own."""
+    node = running()
+    assert node.due == node.look_due == LOOK_SECONDS
+    looks(node)
+    assert node.due == 2 * LOOK_SECONDS
+    node.stop(7)
+    assert node.due == 7 + 30 + DRAIN_MARGIN
+    node.tick(7 + 30 + DRAIN_MARGIN)
+    assert repr(node.due) == "None"
+
+
+def test_who_is_gone_does_not_hang() -> None:
+    """It waits to be started again."""
+    node = running()
+    for _ in range(2):
+        node.exited("worker-0", "killed by SIGKILL", 1)
+    assert looks(node, "worker-0", times=HUNG_LOOKS + 1) == []

@@ -1,6 +1,8 @@
 """`python -m sluicegate.control`: the control process, as the supervisor starts it."""
 
+import faulthandler
 import importlib
+import signal
 import sys
 import time
 from types import ModuleType
@@ -13,6 +15,7 @@ from sluicegate.dialects.table import DIALECTS
 
 def main() -> int:
     """Run the process; return its exit status."""
+    faulthandler.register(signal.SIGUSR1)
     begun = begin(sys.argv[1:], process_environment(), dialects=DIALECTS)
     if begun is None:
         return 2

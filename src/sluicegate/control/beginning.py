@@ -21,6 +21,7 @@ from sluicegate.control.loading import Sources
 from sluicegate.control.supervision import introduce
 from sluicegate.control.watch import Fingerprint, fingerprint
 from sluicegate.dialects.base import Dialect
+from sluicegate.wire.pulse import Pulse
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Begun:
     seen: Fingerprint
     last_good: LastGood
     channel: socket.socket
+    pulse: Pulse
     link: socket.socket
     web: socket.socket
 
@@ -59,6 +61,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--demo-url")
     parser.add_argument("--channel", type=int, required=True)
     parser.add_argument("--last-good", type=int, required=True)
+    parser.add_argument("--pulse", type=Pulse.of, required=True)
     return parser.parse_args(arguments)
 
 
@@ -84,7 +87,9 @@ def begin(arguments: Sequence[str], environment: Mapping[str, str], *, dialects:
         if go is None:
             return None
         undo.pop_all()
-    return Begun(sources, choice, seen, last_good, channel, link=listen(Path(go.link)), web=listen(Path(go.http)))
+    return Begun(
+        sources, choice, seen, last_good, channel, flags.pulse, link=listen(Path(go.link)), web=listen(Path(go.http))
+    )
 
 
 def choose(sources: Sources, last_good: LastGood) -> Choice:

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 _DRAIN_MARGIN = 2.0
 """Seconds beyond the drain time for which workers without a supervisor are waited for."""
+_BEAT_SECONDS = 1.0
+"""Between two signs of life; the supervisor looks for them every five."""
 
 
 class Service:
@@ -286,7 +288,13 @@ class Service:
             self._upkeep,
             self._warnings.notices,
         )
-        return [self._watch(), *(part.run() for part in parts)]
+        return [self._watch(), self._beat(), *(part.run() for part in parts)]
+
+    async def _beat(self) -> None:
+        """Show the supervisor that the loop turns."""
+        while True:
+            self._begun.pulse.beat()
+            await asyncio.sleep(_BEAT_SECONDS)
 
     async def _watch(self) -> None:
         file = self._begun.sources.file

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import faulthandler
 import gc
 import os
 import secrets
@@ -29,6 +30,7 @@ from sluicegate.gateway.plugins import Plugins
 from sluicegate.gateway.services import Services
 from sluicegate.gateway.sweep import Sweep
 from sluicegate.gateway.turn import Turn
+from sluicegate.wire.pulse import Pulse
 
 COUNTING_STEPS = 15
 """Of 50 ms each, in which control may still count what was cut off at the end: it takes milliseconds, and control stays
@@ -45,6 +47,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--control", required=True)
     parser.add_argument("--events", type=Path, required=True)
     parser.add_argument("--lifeline", type=int)
+    parser.add_argument("--pulse", type=Pulse.of)
     parser.add_argument("--tls-certificate")
     parser.add_argument("--tls-key")
     return parser.parse_args(arguments)
@@ -109,6 +112,7 @@ class Worker:
                 self._health.sweep,
                 Files(self._say).sweep,
                 lambda _now: self._journal.flush(),
+                *((lambda _now: options.pulse.beat(),) if options.pulse is not None else ()),
             ),
         )
 
@@ -220,6 +224,7 @@ class Worker:
 def main(arguments: Sequence[str]) -> int:
     """Run a worker; the exit status."""
     options = parsed(arguments)
+    faulthandler.register(signal.SIGUSR1)
     # A generation of 700 objects is collected within a few requests; most of what they make dies by reference count.
     gc.set_threshold(50_000, 20, 100)
 

@@ -7,6 +7,7 @@ node            the core: what to do when a process is ready, dies or must stop
 backoff         how long to wait before a process is started again
 commands        the command line of each process
 processes       starting and reaping processes
+pulses          who has given no sign of life
 address         is the address free, and reserving it for the workers
 site            what a node occupies: data directory, address, pid files
 run_directory   lock, pid file and sockets of a node

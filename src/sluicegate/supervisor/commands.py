@@ -20,16 +20,19 @@ class Programs:
 
 
 def control_command(
-    program: tuple[str, ...], orders: Orders, *, channel: int, last_good: int, demo_url: str | None
+    program: tuple[str, ...], orders: Orders, *, channel: int, last_good: int, pulse: str, demo_url: str | None
 ) -> list[str]:
-    """Control: `channel` is its end of the socket pair, `last_good` the memory its predecessor left to it."""
+    """Control: `channel` is its end of the socket pair, `last_good` the memory its predecessor left to it.
+
+    `pulse` is where it gives signs of life, as of a worker.
+    """
     flags = configuration_flags(orders)
     if demo_url is not None:
         flags.append(f"--demo-url={demo_url}")
-    return [*program, *flags, f"--channel={channel}", f"--last-good={last_good}"]
+    return [*program, *flags, f"--channel={channel}", f"--last-good={last_good}", f"--pulse={pulse}"]
 
 
-def worker_command(program: tuple[str, ...], site: Site, *, index: int, lifeline: int) -> list[str]:
+def worker_command(program: tuple[str, ...], site: Site, *, index: int, lifeline: int, pulse: str) -> list[str]:
     """Worker number `index` of the node that occupies `site`."""
     plan = site.plan
     command = [
@@ -41,6 +44,7 @@ def worker_command(program: tuple[str, ...], site: Site, *, index: int, lifeline
         f"--control={site.sockets.http}",
         f"--events={plan.data_dir}/events",
         f"--lifeline={lifeline}",
+        f"--pulse={pulse}",
     ]
     if plan.certificate is not None and plan.key is not None:
         command += [f"--tls-certificate={plan.certificate}", f"--tls-key={plan.key}"]

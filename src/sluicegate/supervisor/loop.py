@@ -32,6 +32,7 @@ from sluicegate.supervisor.node import (
 from sluicegate.supervisor.orders import Orders
 from sluicegate.supervisor.pid_file import AlreadyRunningError
 from sluicegate.supervisor.processes import end_in_words, reap, spawn
+from sluicegate.supervisor.pulses import Pulses, is_held_up
 from sluicegate.supervisor.signals import SignalPipe
 from sluicegate.supervisor.site import Site
 
@@ -74,6 +75,7 @@ class Supervisor:
         self._line: ControlLine | None = None
         self._lifeline, self._lifeline_held = os.pipe()
         self._last_good = os.memfd_create("sluicegate-last-good")
+        self._pulses = Pulses()
         self._selector = selectors.DefaultSelector()
 
     def __repr__(self) -> str:
@@ -105,6 +107,14 @@ class Supervisor:
         for key, _ in self._selector.select(timeout):
             key.data()
         self._do(self._node.tick(self._clock()))
+        if self._node.look_due is not None and self._node.look_due <= self._clock():
+            self._do(self._node.looked(self._still(), self._clock()))
+
+    def _still(self) -> list[str]:
+        """Who has given no sign of life since the last look, and could have."""
+        # All are asked, also those that are held up: from then on it counts anew.
+        still = [name for name in self._processes if self._pulses.is_still(name)]
+        return [name for name in still if not is_held_up(self._processes[name])]
 
     def _close(self) -> None:
         """Let go of everything; children that are left notice it by their lifeline."""
@@ -116,6 +126,7 @@ class Supervisor:
             self._demo.close()
         for descriptor in (self._lifeline, self._lifeline_held, self._last_good):
             os.close(descriptor)
+        self._pulses.close()
 
     def _do(self, todo: Iterable[Command]) -> None:
         waiting = deque(todo)
@@ -158,10 +169,11 @@ class Supervisor:
                 self._orders,
                 channel=theirs.fileno(),
                 last_good=self._last_good,
+                pulse=self._pulses.begin(CONTROL),
                 demo_url=self._demo.url if self._demo else None,
             )
             environment = {**self._environment, **(self._demo.environment if self._demo else {})}
-            return spawn(command, environment, inherited=(theirs.fileno(), self._last_good))
+            return spawn(command, environment, inherited=(theirs.fileno(), self._last_good, self._pulses.descriptor))
 
     def _start_mock(self) -> int:
         assert self._demo is not None
@@ -171,8 +183,11 @@ class Supervisor:
 
     def _start_worker(self, index: int) -> int:
         assert self._site is not None
-        command = commands.worker_command(self._programs.worker, self._site, index=index, lifeline=self._lifeline)
-        return spawn(command, self._environment, inherited=(self._lifeline,))
+        pulse = self._pulses.begin(worker_name(index))
+        command = commands.worker_command(
+            self._programs.worker, self._site, index=index, lifeline=self._lifeline, pulse=pulse
+        )
+        return spawn(command, self._environment, inherited=(self._lifeline, self._pulses.descriptor))
 
     def _on_signals(self, arrived: list[signal.Signals]) -> None:
         for number in arrived:

@@ -7,10 +7,13 @@ Rule 3. Before the node was ready for the first time, a process that dies START_
 Rule 4. To stop, the workers are told first and may finish their requests; then control, which still serves them
         meanwhile, and the mock. Who does not obey in time is killed. Nothing is started again.
 Rule 5. Told to stop a second time, everything is killed at once.
+Rule 6. A process that had begun to give signs of life, and gives none for so many looks in a row, hangs: it is asked
+        where, for the log, and killed by the next look. Looks are counted, not seconds: while the machine stands still
+        nobody looks.
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -29,6 +32,13 @@ DRAIN_MARGIN = 2.0
 """Seconds beyond the drain time that a worker gets to close what it cut off."""
 CLOSE_SECONDS = 10.0
 """How long control may take to write down what it holds."""
+
+LOOK_SECONDS = 5.0
+"""Between two looks at who gives signs of life."""
+HUNG_LOOKS = 12
+"""In a row: a minute. What keeps a process busy for longer keeps all that it serves waiting for longer."""
+TELL_WHERE = signal.SIGUSR1
+"""Has a process write the stacks of its threads to its standard error."""
 
 Phase = Literal["starting", "running", "draining", "closing", "over"]
 
@@ -72,6 +82,7 @@ class _Child:
     is_ready: bool = False
     since: float = 0.0
     deaths: int = 0
+    still: int = 0
     due: float | None = None
 
 
@@ -89,6 +100,8 @@ class Node:
         self._phase: Phase = "starting"
         self._start_seconds = start_seconds
         self._drain_seconds = 0.0
+        self.look_due: float | None = None
+        """When to look next who gives signs of life."""
         self._deadline: float | None = None
         """When the present phase must be over: the start, the draining, the closing."""
         self.status = 0
@@ -112,8 +125,8 @@ class Node:
     @property
     def due(self) -> float | None:
         """When `tick` has something to do next; None if only events count."""
-        times = [child.due for child in self._children.values() if child.due is not None]
-        return min([*times, *([] if self._deadline is None else [self._deadline])], default=None)
+        times = [child.due for child in self._children.values()]
+        return min((time for time in (*times, self._deadline, self.look_due) if time is not None), default=None)
 
     def begin(self, now: float) -> list[Command]:
         """Start what needs no plan."""
@@ -147,7 +160,8 @@ class Node:
             and all(child.is_ready for child in self._children.values() if child.name != MOCK)
         ):
             self._phase = "running"
-            self._deadline = None
+            # From now on there is no deadline: who hangs is noticed otherwise.
+            self._deadline, self.look_due = None, 0.0
             notes.append(Announce())
         return notes
 
@@ -171,6 +185,20 @@ class Node:
             return [note]
         return [note, self._start(child, now)]
 
+    def looked(self, still: Container[str], now: float) -> list[Command]:
+        """Those named in `still` have given no sign of life since the last look."""
+        self.look_due = now + LOOK_SECONDS
+        commands: list[Command] = []
+        for child in self._alive():
+            child.still = child.still + 1 if child.name in still else 0
+            if child.still == HUNG_LOOKS - 1:
+                seconds = child.still * LOOK_SECONDS
+                fields: dict[str, object] = {"name": child.name, "seconds": seconds}
+                commands += [Note("error", "process hangs, this is where", fields), Kill(child.name, TELL_WHERE)]
+            elif child.still >= HUNG_LOOKS:
+                commands.append(Kill(child.name, signal.SIGKILL))
+        return commands
+
     def stop(self, now: float) -> list[Command]:
         """Told to stop: drain, or kill everything when told before."""
         if self._phase in ("draining", "closing"):
@@ -179,6 +207,7 @@ class Node:
         for child in self._children.values():
             child.due = None
         self._phase = "draining"
+        self.look_due = None
         self._deadline = now + self._drain_seconds + DRAIN_MARGIN
         workers = [child for child in self._workers() if child.is_up]
         note = Note("info", "stopping", {"drain_seconds": self._drain_seconds})
@@ -225,7 +254,7 @@ class Node:
             self._deadline = None
 
     def _start(self, child: _Child, now: float) -> Start:
-        child.is_up, child.is_ready, child.since, child.due = True, False, now, None
+        child.is_up, child.is_ready, child.since, child.due, child.still = True, False, now, None, 0
         return Start(child.name)
 
     def _kill(self, children: list[_Child], number: signal.Signals) -> list[Command]:

@@ -13,5 +13,5 @@ peek        reading and splicing top-level JSON fields without re-encoding
 stated      whether a JSON request states anything of its cost;  stand_ins   which models it names beside its own
 tiers       fields of a JSON request by which it costs more than its model's standard rates;  paid_tools   and tools
 conversation   what tells one conversation, or user, from another
-link        messages between a worker and its control process
+link        messages between a worker and its control process;  pulse   a process's sign of life for its supervisor
 """

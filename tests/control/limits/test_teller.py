@@ -8,7 +8,7 @@ from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
 from sluicegate.control.limits.teller import LARGEST_BATCH, Teller
-from sluicegate.domain.leases import Operation, Reset
+from sluicegate.domain.leases import Held, Lease, Operation, Reset
 from sluicegate.domain.limits import WindowError
 from sluicegate.ledger.interface import LedgerUnavailableError
 from tests.control.limits.scripted import AWAY, ScriptedLedger
@@ -58,6 +58,26 @@ def test_what_comes_meanwhile_makes_the_next_batch(log: FilteringBoundLogger) ->
         assert [each.account for each in await second] == [named("b"), named("c")]
         assert [each.account for each in await third] == [named("d")]
         assert ledger.batches == [resets("a"), resets("b", "c", "d")]
+
+    told(scenario, log)
+
+
+def test_who_looks_at_leases_sees_those_that_were_asked_for_before(log: FilteringBoundLogger) -> None:
+    """Also one that the ledger grants late: who looks stands in the queue, and asks the ledger nothing there."""
+
+    async def scenario(ledger: ScriptedLedger, teller: Teller) -> None:
+        ledger.holds = True
+        late = Held(named("a"), "n/dead", Lease(granted=1))
+        asking = asyncio.ensure_future(teller.apply(resets("a")))
+        await ledger.arrived(1)
+        looking = asyncio.ensure_future(teller.held("n"))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        ledger.held_leases.append(late)
+        ledger.answer()
+        await asking
+        assert await looking == [late]
+        assert len(ledger.batches) == 1
 
     told(scenario, log)
 

@@ -5,6 +5,8 @@ Rule 2. A batch that is not answered in PATIENCE has failed; whether it was appl
         may be repeated.
 Rule 3. After a failure the ledger is away: everybody is told so at once, without waiting for it, until a probe finds it
         back. A probe writes as a batch does: a store on a full disk answers whoever reads, and nobody else.
+Rule 4. Who asks which leases there are learns of every one that was asked for before, however long that takes to be
+        granted: the worker that asked for it may be dead, and nobody else would ever give it back.
 """
 
 import asyncio
@@ -79,12 +81,7 @@ class Teller:
             if window_of_account(operation.account) is None:
                 # Here, so that it is this caller's trouble and not that of everybody in its batch.
                 raise WindowError(f"no such account: {operation.account}")
-        if not operations:
-            return []
-        submission = _Submission(operations, asyncio.get_running_loop().create_future())
-        self._queue.append(submission)
-        self._due.set()
-        return await submission.outcomes
+        return await self._submitted(operations) if operations else []
 
     async def look(self, accounts: Sequence[str]) -> list[Balance]:
         """As the ledger does. Raises LedgerUnavailableError."""
@@ -92,8 +89,9 @@ class Teller:
         return await self._patiently(self._ledger.look(accounts), self._patience)
 
     async def held(self, node: str) -> list[Held]:
-        """As the ledger does. Raises LedgerUnavailableError."""
+        """As the ledger does, once all that was asked before is answered. Raises LedgerUnavailableError."""
         self._need_ledger()
+        await self._submitted(())
         return await self._patiently(self._ledger.held(node), HELD_PATIENCE)
 
     async def close(self) -> None:
@@ -114,6 +112,13 @@ class Teller:
         finally:
             self._refuse(self._queue, "this node is ending")
 
+    async def _submitted(self, operations: Sequence[Operation]) -> list[Outcome]:
+        """Stand in the queue with these; with none, nothing is done but to wait for those before."""
+        submission = _Submission(operations, asyncio.get_running_loop().create_future())
+        self._queue.append(submission)
+        self._due.set()
+        return await submission.outcomes
+
     def _need_ledger(self) -> None:
         if self._away:
             raise LedgerUnavailableError(self._away)
@@ -123,7 +128,7 @@ class Teller:
         batch = self._taken()
         operations = [operation for each in batch for operation in each.operations]
         try:
-            outcomes = await self._patiently(self._ledger.apply(operations), self._patience)
+            outcomes = await self._patiently(self._ledger.apply(operations), self._patience) if operations else []
         except LedgerUnavailableError as error:
             self._went(error, batch)
             return

@@ -116,6 +116,30 @@ def test_holder_whose_empty_journal_is_deleted_before_it_was_found_over_is_given
     told(tmp_path, log, story)
 
 
+def test_holder_whose_empty_journal_is_deleted_before_it_could_be_closed_is_given_up(
+    tmp_path: Path, log: FilteringBoundLogger
+) -> None:
+    """As long as the disk refuses, nothing is closed, and retention goes on: nobody is forgotten meanwhile."""
+
+    async def story(node: Node) -> None:
+        writer = Writer(node.events, "000-a")
+        await node.lend("000-a", ask(20))
+        await node.look()
+        checkpoints = node.directory / "checkpoints"
+        checkpoints.rename(node.directory / "elsewhere")
+        checkpoints.write_text("in the way")
+        writer.die()
+        await node.look()
+        writer.path.unlink()
+        await node.look()
+        checkpoints.unlink()
+        node.clock.seconds += 32
+        await node.look()
+        assert await balance(node) == (0, 0)
+
+    told(tmp_path, log, story)
+
+
 def test_nothing_is_closed_before_the_disk_knows_what_is_settled(
     tmp_path: Path, log: FilteringBoundLogger, captured: LogCapture
 ) -> None:

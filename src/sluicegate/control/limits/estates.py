@@ -2,7 +2,7 @@
 
 Rule 1. A holder is gone when its journal is settled to its end and nobody can write to it any more.
 Rule 2. One that has left no journal here is gone once it has not asked for so long that its leases have expired.
-        So does one whose journal was deleted before it was settled to its end: an empty one goes at once.
+        So does one whose journal was deleted before its accounts were closed: an empty one goes at once.
 Rule 3. After the ledger was away, everything is looked through again: an ask that was given up may have arrived late.
 """
 
@@ -68,7 +68,8 @@ class Estates:
         self._log = log
         self._trouble = Trouble("the accounts of workers that are gone cannot be closed", log)
         self._closed: frozenset[str] = frozenset()
-        self._unfinished: frozenset[str] = frozenset()
+        self._open: frozenset[str] = frozenset()
+        """Incarnations that had a journal at the last look, and are not closed."""
         self._has_lost = False
         self._absences = -1
         self._again_at = float("inf")
@@ -82,16 +83,15 @@ class Estates:
         found, over = self._settled.found, self._settled.over
         if found is None:
             return
-        self._has_lost = self._has_lost or not self._unfinished <= found
-        self._unfinished = found - over
-        if not self._is_due(over):
-            return
-        try:
-            await self._close(over)
-        except (LedgerUnavailableError, OSError) as error:
-            self._trouble.began(error)
-        else:
-            self._trouble.ended()
+        self._has_lost = self._has_lost or not self._open <= found
+        if self._is_due(over):
+            try:
+                await self._close(over)
+            except (LedgerUnavailableError, OSError) as error:
+                self._trouble.began(error)
+            else:
+                self._trouble.ended()
+        self._open = found - self._closed
 
     def _is_due(self, over: frozenset[str]) -> bool:
         return (

@@ -8,6 +8,7 @@ import pytest
 
 from sluicegate.events.checkpoint import Checkpoint, Progress
 from sluicegate.events.disposal import Disposal
+from sluicegate.events.reader import SegmentReader
 from sluicegate.events.retention import Bounds, Doomed
 from sluicegate.events.segments import is_abandoned
 
@@ -37,6 +38,21 @@ def test_consumer_that_stands_still_loses_events(shelf: Any) -> None:
     chosen = Disposal(shelf.directory).dispose([Checkpoint({"000-a": Progress(1, 50)})], Bounds(10), now=0)
     assert [(segment.number, segment.size) for segment in chosen.unread] == [(1, 100)]
     assert names(shelf.directory) == ["000-a-00000002.jsonl"]
+
+
+def test_what_a_dead_worker_had_under_way_follows_on_what_was_read_before(shelf: Any) -> None:
+    """It comes in one more segment: the one before stays until everybody has left it, though it was read to its end."""
+    reader, bounds = SegmentReader(shelf.directory), Bounds(10_000, longest_seconds=1)
+    shelf.live()
+    shelf.add(shelf.line("1"))
+    first = reader.read(Checkpoint(), 9)
+    shelf.die()
+    shelf.add(shelf.line("2"), 2)
+    disposal = Disposal(shelf.directory)
+    assert disposal.dispose([first.checkpoint], bounds, now=1e12) == Doomed()
+    second = reader.read(first.checkpoint, 9)
+    assert ([event.request_id for event in second.events], second.damages) == (["2"], ())
+    assert len(disposal.dispose([second.checkpoint], bounds, now=1e12).passed) == 2
 
 
 def test_last_segment_goes_once_its_writer_is_gone(shelf: Any) -> None:

@@ -13,8 +13,8 @@ ROOMY = Bounds(1_000)
 def row(incarnation: str, *sizes: int, since: float = 0.0, is_over: bool = True) -> list[Stored]:
     """One incarnation's segments, a second after another; the last is written to unless it `is_over`."""
     return [
-        Stored(incarnation, index + 1, size, since + index, is_over or index + 1 < len(sizes))
-        for index, size in enumerate(sizes)
+        Stored(incarnation, index, size, since + index - 1, is_over or index < len(sizes), index == len(sizes))
+        for index, size in enumerate(sizes, 1)
     ]
 
 
@@ -72,7 +72,10 @@ def test_age_spares_what_is_needed() -> None:
     assert doomed(segments, [], bounds, now=9.9) == Doomed()
     assert names(doomed(segments, [], bounds, now=11).passed) == [("a", 1), ("a", 2)]
     assert doomed(segments, [Checkpoint()], bounds, now=99) == Doomed()
-    assert names(doomed(segments, [Checkpoint({"a": Progress(2, 9)})], bounds, now=99).passed) == [("a", 1)]
+    for offset in (9, 10):
+        ahead = Checkpoint({"a": Progress(2, offset)})
+        assert names(doomed(segments, [ahead], bounds, now=99).passed) == [("a", 1)]
+    assert names(doomed(segments, [Checkpoint({"a": Progress(3, 9)})], bounds, now=99).passed) == [("a", 1), ("a", 2)]
 
 
 def test_restarts_leave_nothing() -> None:
@@ -85,8 +88,10 @@ def test_restarts_leave_nothing() -> None:
     ("checkpoint", "expected"),
     [
         (Checkpoint(), True),
+        (Checkpoint({"a": Progress(1, 100)}), True),
         (Checkpoint({"a": Progress(2, 99)}), True),
         (Checkpoint({"a": Progress(2, 100)}), False),
+        (Checkpoint({"a": Progress(2, 100, (Waiting("req_1", 2, 0),))}), True),
         (Checkpoint({"a": Progress(3, 0)}), False),
         (Checkpoint({"a": Progress(3, 0, (Waiting("req_1", 2, 0),))}), True),
         (Checkpoint({"a": Progress(3, 0, (Waiting("req_1", 1, 0),))}), False),
@@ -94,7 +99,15 @@ def test_restarts_leave_nothing() -> None:
 )
 def test_what_a_consumer_needs(checkpoint: Checkpoint, expected: bool) -> None:
     """What it has not read to its end, and what began in it and is still waited for."""
-    assert is_needed(Stored("a", 2, 100, 0.0, is_closed=True), [checkpoint]) is expected
+    assert is_needed(Stored("a", 2, 100, 0.0, is_closed=True, is_last=True), [checkpoint]) is expected
+
+
+@pytest.mark.parametrize("size", [0, 100])
+def test_segment_that_another_follows_is_needed_until_it_is_left(size: int) -> None:
+    """Who comes back to its end, and finds only the next one, would have to tell that something is missing."""
+    segment = Stored("a", 2, size, 0.0, is_closed=True, is_last=False)
+    assert is_needed(segment, [Checkpoint({"a": Progress(2, size)})])
+    assert not is_needed(segment, [Checkpoint({"a": Progress(3, 0)})])
 
 
 NAMES = ("a", "b", "c")
@@ -134,7 +147,8 @@ def test_rules_hold_for_any_journal(stored: list[Stored], known: list[Checkpoint
         rest = [segment.number for segment in left if segment.incarnation == name]
         assert rest == [segment.number for segment in stored if segment.incarnation == name][-len(rest) or 99 :]
     assert size_of(left) <= bound.largest_bytes or not any(is_head(segment, left) for segment in left)
-    assert not any(is_needed(segment, known) for segment in chosen.passed)
+    filled = {segment.incarnation for segment in stored if segment.size}
+    assert not any(is_needed(segment, known) for segment in chosen.passed if segment.incarnation in filled)
     assert all(is_needed(segment, known) for segment in chosen.unread)
     if chosen.unread:
         assert size_of(stored) - size_of(free_of(stored, known)) > bound.largest_bytes

@@ -56,6 +56,7 @@ class Disposal:
             for number in numbers:
                 # Looked at after its writer was: the size of what is closed is final.
                 status = segment_path(self._directory, incarnation, number).stat()
-                is_closed = number < numbers[-1] or incarnation in self._gone
-                stored.append(Stored(incarnation, number, status.st_size, status.st_mtime, is_closed))
+                is_last = number == numbers[-1]
+                is_closed = not is_last or incarnation in self._gone
+                stored.append(Stored(incarnation, number, status.st_size, status.st_mtime, is_closed, is_last))
         return stored

@@ -6,6 +6,8 @@ Rule 3. Beyond a bound of age goes what every checkpoint has passed, however muc
 Rule 4. Beyond the bound of size goes the oldest that every checkpoint has passed; where there is none, the oldest that
         one is still before: a consumer that stands still must not fill the disk. That is a loss, and told apart.
 Rule 5. An incarnation that is over and left nothing but empty segments goes at once: restarts leave such.
+Rule 6. A checkpoint has passed a segment when it lies in a later one, or, of the last one, at its end. Whoever comes
+        back to a segment that is gone, and finds a later one, cannot know that it had read all of it.
 """
 
 from collections import deque
@@ -17,13 +19,17 @@ from sluicegate.events.checkpoint import Checkpoint
 
 
 class Stored(Struct, frozen=True):
-    """One segment as it lies on the disk: bytes, when it was last written to (Unix seconds), and whether for good."""
+    """One segment as it lies on the disk: bytes, when it was last written to (Unix seconds), and whether for good.
+
+    `is_last`: there is no later one of its incarnation yet.
+    """
 
     incarnation: str
     number: int
     size: int
     written: float
     is_closed: bool
+    is_last: bool
 
 
 class Bounds(Struct, frozen=True):
@@ -59,17 +65,17 @@ def doomed(stored: Iterable[Stored], checkpoints: Collection[Checkpoint], bounds
 
 
 def is_needed(segment: Stored, checkpoints: Collection[Checkpoint]) -> bool:
-    """Whether any checkpoint lies before the segment's end, or waits for the rest of something that began in it."""
-    return segment.size > 0 and any(_is_before_end(checkpoint, segment) for checkpoint in checkpoints)
+    """Whether any checkpoint has not passed it, or waits for the rest of something that began in it."""
+    return any(_is_to_be_read(segment, checkpoint) for checkpoint in checkpoints)
 
 
-def _is_before_end(checkpoint: Checkpoint, segment: Stored) -> bool:
+def _is_to_be_read(segment: Stored, checkpoint: Checkpoint) -> bool:
     progress = checkpoint.incarnations.get(segment.incarnation)
-    if progress is None:
-        return True
+    if progress is None or progress.number < segment.number:
+        return segment.size > 0
     if any(waiting.number == segment.number for waiting in progress.waiting):
         return True
-    return (progress.number, progress.offset) < (segment.number, segment.size)
+    return progress.number == segment.number and (not segment.is_last or progress.offset < segment.size)
 
 
 def _by_incarnation(stored: Iterable[Stored]) -> dict[str, deque[Stored]]:

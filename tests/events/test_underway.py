@@ -120,13 +120,15 @@ def test_of_several_the_earliest_tells_where_lines_begin(shelf: Shelf) -> None:
     assert [event.request_id for event in read(shelf)] == ["a", "b"]
 
 
-@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
-def test_of_two_notes_of_one_exchange_the_later_counts(shelf: Shelf, order: tuple[int, int]) -> None:
-    """It went to a second provider: the first note is cleared when there is a second, whose place is any."""
+@pytest.mark.parametrize(
+    "notes", [((1, 7), (2, 9)), ((2, 9), (1, 7)), ((1, 9), (1, 7)), ((1, 7), (1, 9)), ((2, 9), (1, 11))]
+)
+def test_of_two_notes_of_one_exchange_the_later_counts(shelf: Shelf, notes: tuple[tuple[int, int], ...]) -> None:
+    """Of a second provider, or with more set aside: the first is cleared when there is a second, whose place is any."""
     shelf.add(b"")
     table = a_table(shelf)
-    for attempts in order:
-        note(table, "a", attempts=attempts, amount={1: 7, 2: 9}[attempts])
+    for attempts, amount in notes:
+        note(table, "a", attempts=attempts, amount=amount)
     (event,) = read(shelf)
     assert event.charges == (Charge("account", 9, 9),)
 

@@ -3,13 +3,22 @@
 import msgspec
 import pytest
 
+from sluicegate.domain.events import Charge
 from sluicegate.domain.limits import Limit, Rolling
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tokens import digest
+from sluicegate.domain.underway import lost_event, read_entry, taken_places
 from tests.gateway.node import TOKEN, Node, Peer, a_chunk, a_provider, a_request, a_snapshot, a_stream_head
 
 TOKENS = Limit("token", "tok_1", "tokens", Rolling(3600), 2_060_000)
-PIECE = a_chunk(b'data: {"choices":[{"delta":{"content":"' + b"x" * 1_000_000 + b'"}}]}\n\n')
+
+
+def a_piece(size: int) -> bytes:
+    """Of a stream, with so many bytes of text."""
+    return a_chunk(b'data: {"choices":[{"delta":{"content":"' + b"x" * size + b'"}}]}\n\n')
+
+
+PIECE = a_piece(1_000_000)
 
 
 def streaming(node: Node, *limits: Limit, path: str = "/v1/chat/completions", version: str = "1.1") -> Peer:
@@ -43,6 +52,20 @@ def test_an_overrun_stream_is_ended_by_length(node: Node) -> None:
     assert (event.limit, event.is_cut, event.status_code) == (TOKENS.account, True, 200)
     assert event.response_bytes > 32_000_000
     assert client.is_connected
+
+
+def test_what_more_is_set_aside_is_charged_if_the_worker_dies(node: Node) -> None:
+    """The note that outlives the worker says what is set aside now, not what was when the request was sent."""
+    streaming(node, msgspec.structs.replace(TOKENS, maximum=4_000_000))
+    account = node.services.budgets.borrower.accounts[TOKENS.account]
+    before = account.reserved
+    for size in [1_000_000] * 31 + [50_000] * 30:
+        node.provider.says(a_piece(size))
+        node.passes(0.5)
+    assert account.reserved > before
+    (table,) = node.directory.glob("*.underway")
+    (entry,) = taken_places(table.read_bytes())
+    assert lost_event(*read_entry(entry)).charges == (Charge(TOKENS.account, account.reserved, account.reserved),)
 
 
 def test_an_api_without_such_an_end_gets_an_error(node: Node) -> None:

@@ -80,11 +80,16 @@ def _lost(table: bytes) -> tuple[dict[str, tuple[tuple[int, int], Exchange]], in
             sent, owner = read_entry(entry)
             event = lost_event(sent, owner)
             # A second note of an exchange is made before the first is cleared.
-            if sent.request_id not in lost or lost[sent.request_id][1].attempts < event.attempts:
+            if sent.request_id not in lost or _rank(lost[sent.request_id][1]) < _rank(event):
                 lost[sent.request_id] = (sent.segment, sent.offset), event
         except (ValueError, IndexError, OverflowError):
             damaged += 1
     return lost, damaged
+
+
+def _rank(event: Exchange) -> tuple[int, int]:
+    """Which of two notes is the later one: of another attempt, or of one for which more was set aside meanwhile."""
+    return event.attempts, sum(charge.amount for charge in event.charges)
 
 
 def _told_since(directory: Path, incarnation: str, start: tuple[int, int], last: int) -> set[str]:

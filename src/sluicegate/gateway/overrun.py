@@ -1,14 +1,16 @@
 """Answers that nothing but this gateway bounds: where a hard limit holds and no cap could be written into the request.
 
 Twice a second what a stream has brought is compared with what is set aside. As long as more can be had it is set aside
-as well; where it cannot, the stream is ended as if the model had reached its cap. A soft limit never ends a stream: it
-admits while anything is left, and is charged what it was.
+as well, and noted, so that all of it is charged if this process dies; where it cannot, the stream is ended as if the
+model had reached its cap. A soft limit never ends a stream: it admits while anything is left, and is charged what it
+was.
 """
 
 from typing import TYPE_CHECKING, Final
 
 from sluicegate.domain.pricing import highest_cost
 from sluicegate.gateway.purses import TOKENS, USD, Reservation
+from sluicegate.gateway.stages.publish import intend
 
 if TYPE_CHECKING:
     from sluicegate.gateway.exchange import Exchange
@@ -33,5 +35,6 @@ def is_overrun(exchange: "Exchange", reservation: Reservation) -> bool:
     if exchange.services.budgets.extend(reservation, {TOKENS: lacking, USD: usd}, exchange.services.clock()):
         bound = reservation.bound
         reservation.bound = type(bound)(bound.tokens + lacking, bound.usd + usd, bound.output + lacking)
+        intend(exchange, reservation)
         return False
     return produced > reservation.bound.output

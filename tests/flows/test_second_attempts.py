@@ -330,6 +330,24 @@ def test_a_dearer_fallback_is_reserved_for(node: Node) -> None:
     nothing_is_left(node)
 
 
+def test_what_was_sent_is_charged_where_its_dearer_fallback_is_not(node: Node) -> None:
+    """More is set aside for who is asked next; that nobody was in the end undoes nothing of the first attempt."""
+    two(node, Retries(attempts=2))
+    funded(node, 10**9)
+    principal = node.link.tokens[digest(TOKEN.encode())]
+    requests = Limit("token", "tok_1", "requests", Calendar("month"), 10)
+    node.link.tokens[digest(TOKEN.encode())] = msgspec.structs.replace(principal, limits=(*principal.limits, requests))
+    client = ask(node)
+    node.opener.is_stuck = True
+    node.provider.says(FAILURE)
+    node.passes(0.05)
+    client.leaves()
+    event = counted(node)
+    assert calls(node) == {"first": 1}
+    assert {charge.account: charge.amount for charge in event.charges}[requests.account] == 1
+    assert [account.reserved for account in node.services.budgets.borrower.accounts.values()] == [0, 0]
+
+
 @pytest.mark.parametrize(("allowance", "is_sent"), [(10**9, True), (10**6, False)])
 def test_a_dearer_fallback_without_the_ledger(node: Node, allowance: int, is_sent: bool) -> None:
     """The day's allowance stands in for the limit: what is lacking comes of it, or nobody is asked again."""

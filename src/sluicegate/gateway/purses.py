@@ -262,6 +262,8 @@ class Reservation:
     """Whether nothing but this gateway keeps the answer within what is set aside."""
     is_sent = False
     """Whether the request was sent, so that what it takes must be charged."""
+    has_grown = False
+    """Whether more was set aside for another attempt, so that what it may take at worst is told anew before that."""
     has_failed = False
     """Whether it ended because the ledger could not be asked."""
     place = NO_PLACE

@@ -162,8 +162,7 @@ def _extend(exchange: "Exchange", reservation: Reservation, bound: Bound) -> Wai
     services = exchange.services
     now = services.clock()
     if services.budgets.extend(reservation, more, now):
-        # What it may take at worst is told anew before it is sent.
-        reservation.is_sent = False
+        reservation.has_grown = True
         reservation.more_until = 0.0
         return None
     reservation.more_until = reservation.more_until or now + _LAST_WAIT

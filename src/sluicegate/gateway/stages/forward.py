@@ -309,7 +309,7 @@ def send(exchange: "Exchange", connection: "UpstreamConnection") -> None:
         exchange.is_waiting = False
         exchange.elsewhere += exchange.services.clock() - exchange.waiting_since
     reservation = exchange.reservation
-    if reservation is not None and not reservation.is_sent:
+    if reservation is not None and (not reservation.is_sent or reservation.has_grown):
         if not intend(exchange, reservation):
             # At the end of this turn, when the line is written.
             exchange.services.turn.end(partial(_send_intended, exchange, reservation, connection), b"")

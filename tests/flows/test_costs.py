@@ -10,7 +10,7 @@ from sluicegate.domain.limits import Calendar, Lifetime, Limit
 from sluicegate.domain.pricing import Price, Rates, Service, with_hourly_cache
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.tokens import digest
-from tests.gateway.node import TOKEN, Node, Peer, a_chunk, a_request, a_stream_head, an_answer, parts
+from tests.gateway.node import TOKEN, Node, Peer, a_chunk, a_request, a_snapshot, a_stream_head, an_answer, parts
 
 USD = Limit("token", "tok_1", "usd", Calendar("month"), 10_000_000_000)
 REQUESTS = Limit("token", "tok_1", "requests", Lifetime(), 100)
@@ -179,6 +179,29 @@ def test_a_body_that_cannot_be_read_could_ask_for_any_tier(node: Node) -> None:
     assert (status, b"service_tier" in got, node.opener.peers) == (400, True, [])
     limited(node, SOFT)
     ask(node, body, path, "Content-Encoding: gzip")
+    assert node.provider.hears().endswith(body)
+
+
+def test_a_tier_that_the_answer_does_not_tell_of_has_no_price(node: Node) -> None:
+    """Though its rates are known: nobody could say afterwards by which of them it is charged."""
+    limited(node, USD, price=msgspec.structs.replace(PRICE, services=SERVICES))
+    path, body = "/gemini/v1beta/models/gemini-x:generateContent", b'{"serviceTier":"priority"}'
+    status, _, got = parts(ask(node, body, path).hears())
+    assert (status, b"serviceTier" in got, node.opener.peers) == (400, True, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b'{"model":"own","max_tokens":5,"messages":[],"service_tier":"priority"}', ()),
+        (gzip.compress(b'{"model":"own"}'), ("Content-Encoding: gzip",)),
+    ],
+)
+def test_a_model_without_a_price_is_free_in_any_tier(node: Node, body: bytes, fields: tuple[str, ...]) -> None:
+    """Where the configuration says so of unknown prices: there is nothing that a tier could make more of."""
+    node.services.configure(a_snapshot(unknown_price="free"))
+    limited(node, USD)
+    ask(node, body, "/v1/chat/completions", *fields)
     assert node.provider.hears().endswith(body)
 
 

@@ -131,18 +131,17 @@ def price_at_most(exchange: "Exchange", stated: Stated | None) -> Price | None:
     answer would not tell of.
     """
     price = exchange.price
-    if stated is SILENT:
+    if stated is SILENT or price is None:
+        # What has no price is free here by configuration, in any tier: else it was refused before.
         return price
     if not exchange.is_held:
-        if price is None:
-            return None
         raise PriceUnknownError(
             "there is a hard limit in dollars, and this body cannot be read: it may ask for a service_tier beyond the"
             " model's price. Send JSON, not compressed and below server.limits.held_body_bytes, or make the limit soft",
             parameter="service_tier",
         )
     asked = dearer_fields(exchange.whole_body(), stated)
-    known = {one.name for one in price.services} if price and exchange.route.dialect.tells_service else set()
+    known = {one.name for one in price.services} if exchange.route.dialect.tells_service else set()
     for field, service in asked.items():
         if service not in known:
             raise PriceUnknownError(
@@ -150,7 +149,7 @@ def price_at_most(exchange: "Exchange", stated: Stated | None) -> Price | None:
                 f" {exchange.model!r} is not known: leave {field} out, or make the limit soft",
                 parameter=field,
             )
-    return at_most(price, asked.values()) if price else None
+    return at_most(price, asked.values())
 
 
 def refuse_stand_ins(exchange: "Exchange", stated: Stated | None) -> None:

@@ -164,6 +164,28 @@ def test_a_soft_limit_that_is_reached_begins_nothing_that_runs_later(node: Node,
     assert len(node.opener.peers) == (0 if enforcement == "soft" else len(BEGUN))
 
 
+@pytest.mark.parametrize(("usd", "tokens"), [("soft", None), (None, "soft")])
+def test_one_soft_limit_that_is_reached_is_enough(
+    node: Node, usd: Enforcement | None, tokens: Enforcement | None
+) -> None:
+    """Of dollars or of tokens: what nobody can tell takes of both."""
+    limited(node, usd, tokens)
+    node.ledger.settles([Charge("tok_1|usd|month", 10_000_000_000, 0), Charge("tok_1|tokens|day", 1_000_000, 0)])
+    client = node.client().says(a_request(*BEGUN[0][1:]))
+    node.passes(0.05)
+    assert (parts(client.hears())[0], node.opener.peers) == (429, [])
+
+
+@pytest.mark.parametrize(("method", "path", "body"), LOOKED_AT)
+def test_a_soft_limit_that_is_reached_hides_nothing_that_was_made(
+    node: Node, method: str, path: str, body: bytes
+) -> None:
+    """To look at it, or to end it, takes neither tokens nor dollars."""
+    limited(node, "soft", "soft")
+    node.ledger.settles([Charge("tok_1|usd|month", 10_000_000_000, 0), Charge("tok_1|tokens|day", 1_000_000, 0)])
+    assert asks(node, path, body, method=method)[0] == 200
+
+
 @pytest.mark.parametrize(("path", "body"), UNPRICED)
 def test_what_is_not_paid_by_the_token_passes_no_hard_limit_of_dollars(node: Node, path: str, body: bytes) -> None:
     """Its price is not known; a limit of tokens is not about it."""
@@ -182,6 +204,16 @@ def test_what_has_no_price_may_be_free(node: Node, path: str, body: bytes) -> No
     assert asks(node, path, body)[0] == 200
     limited(node, "hard", "hard")
     assert asks(node, path, body)[0] == (200 if (path, body) in UNPRICED else 403)
+
+
+def test_what_is_free_takes_nothing_of_a_soft_limit_either(node: Node) -> None:
+    """A hard limit of dollars of which nothing is left lets it pass; a soft one is no stricter."""
+    node.services.configure(a_snapshot(unknown_price="free"))
+    limits: tuple[Enforcement, ...] = ("hard", "soft")
+    for enforcement in limits:
+        limited(node, enforcement, None)
+        node.ledger.settles([Charge("tok_1|usd|month", 10_000_000_000, 0)])
+        assert asks(node, BEGUN[0][1], BEGUN[0][2])[0] == 200
 
 
 @pytest.mark.parametrize(("path", "body"), [BEGUN[0][1:], OTHER_UNBOUNDED[0], UNPRICED[0]])

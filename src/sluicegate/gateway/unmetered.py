@@ -80,7 +80,7 @@ def _makes_something(route: Route) -> bool:
     return route.operation in UNBOUNDED or route.operation in UNPRICED
 
 
-def in_advance(exchange: "Exchange", purse: Purse) -> Bound:
+def in_advance(exchange: "Exchange") -> Bound:
     """What is set aside for an operation that is not paid for by the token alone. Raises PeekError."""
     route = exchange.route
     operation = route.operation
@@ -93,8 +93,8 @@ def in_advance(exchange: "Exchange", purse: Purse) -> Bound:
         tokens = MOST_OF_SOUND
     elif operation == "images":
         tokens = _tokens_of_images(exchange)
-    # Where a hard limit in dollars lets it pass, it costs nothing by configuration.
-    return Bound(tokens, 0 if purse.hard[USD] else 1, 0)
+    is_free = exchange.services.snapshot.unknown_price == "free"
+    return Bound(tokens, 0 if is_free else 1, 0)
 
 
 def _tokens_of_images(exchange: "Exchange") -> int:

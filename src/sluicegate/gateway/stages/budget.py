@@ -92,7 +92,7 @@ def _reserve(exchange: "Exchange") -> Waiting:
     bound = _NOTHING
     if exchange.route.operation not in METERED:
         refuse_unmetered(exchange, purse)
-        bound = in_advance(exchange, purse)
+        bound = in_advance(exchange)
     elif purse.is_measured or exchange.head.max_cost:
         waiting = _wait_for_price(exchange)
         if waiting is not None:

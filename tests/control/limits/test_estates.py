@@ -95,6 +95,42 @@ def test_holder_without_a_journal_is_given_up_when_its_leases_have_ended(
     told(tmp_path, log, story)
 
 
+def test_those_without_a_journal_are_looked_for_once_in_a_while(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """To read all leases of a node is no matter for every look."""
+
+    async def story(node: Node) -> None:
+        await node.lend("007-z", ask(20))
+        await node.look()
+        node.clock.seconds += 16
+        await node.look()
+        node.clock.seconds += 14
+        await node.look()
+        assert await balance(node) == (0, 20)
+        node.clock.seconds += 1
+        await node.look()
+        assert await balance(node) == (0, 0)
+
+    told(tmp_path, log, story)
+
+
+def test_holder_with_a_journal_is_not_given_up_while_it_lives(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """However long it has not asked: what it will charge is settled behind what was settled of it before."""
+
+    async def story(node: Node) -> None:
+        writer, other = Writer(node.events, "000-a"), Writer(node.events, "001-b")
+        await node.lend("000-a", ask(20))
+        writer.end("1", charge(ACCOUNT, 3))
+        await node.look()
+        node.clock.seconds += 1_000
+        other.die()
+        await node.look()
+        assert "closed=1" in repr(node.limits)
+        assert await balance(node) == (3, 17)
+        writer.die()
+
+    told(tmp_path, log, story)
+
+
 def test_holder_whose_empty_journal_is_deleted_before_it_was_found_over_is_given_up(
     tmp_path: Path, log: FilteringBoundLogger
 ) -> None:
@@ -130,6 +166,29 @@ def test_holder_whose_empty_journal_is_deleted_before_it_could_be_closed_is_give
         checkpoints.write_text("in the way")
         writer.die()
         await node.look()
+        writer.path.unlink()
+        await node.look()
+        checkpoints.unlink()
+        node.clock.seconds += 32
+        await node.look()
+        assert await balance(node) == (0, 0)
+
+    told(tmp_path, log, story)
+
+
+def test_holder_whose_journal_was_lost_is_looked_for_until_that_succeeds(
+    tmp_path: Path, log: FilteringBoundLogger
+) -> None:
+    """A disk that fails at that very look must not have it forgotten."""
+
+    async def story(node: Node) -> None:
+        writer = Writer(node.events, "000-a")
+        await node.lend("000-a", ask(20))
+        await node.look()
+        checkpoints = node.directory / "checkpoints"
+        checkpoints.rename(node.directory / "elsewhere")
+        checkpoints.write_text("in the way")
+        writer.die()
         writer.path.unlink()
         await node.look()
         checkpoints.unlink()

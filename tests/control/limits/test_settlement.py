@@ -76,8 +76,10 @@ def test_busy_journal_is_settled_less_often(tmp_path: Path, log: FilteringBoundL
         writer.write(line * settlement.MANY)
         await node.limits.look()
         writer.write(line)
+        node.clock.seconds += 0.25
         await node.limits.look()
         assert await used(node) == settlement.MANY
+        assert node.limits.settlement.standing().lag_seconds == 0.25
         node.clock.seconds += settlement.BUSY_REST
         await node.limits.look()
         writer.write(line)
@@ -106,6 +108,83 @@ def test_crash_before_the_checkpoint_charges_nothing_twice(tmp_path: Path, log: 
         node.clock.seconds += settlement.STORE_SECONDS
         await node.look()
         assert checkpoint(node) == {"000-a": Progress(1, writer.path.stat().st_size)}
+        writer.die()
+
+    told(tmp_path, log, story)
+
+
+def test_checkpoint_is_stored_once_in_a_while(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """Not with every look: each is a write to the disk. And not where nothing has changed."""
+
+    async def story(node: Node) -> None:
+        writer = Writer(node.events, "000-a")
+        await node.look()
+        node.clock.seconds += settlement.STORE_SECONDS
+        await node.look()
+        writer.end("1", charge(ONE, 1))
+        path = checkpoint_path(node.directory)
+        path.unlink()
+        await node.look()
+        end = {"000-a": Progress(1, writer.path.stat().st_size)}
+        assert checkpoint(node) == end
+        writer.end("2", charge(ONE, 1))
+        node.clock.seconds += settlement.STORE_SECONDS - 0.1
+        await node.look()
+        assert checkpoint(node) == end
+        node.clock.seconds += 0.1
+        await node.look()
+        assert checkpoint(node) == {"000-a": Progress(1, writer.path.stat().st_size)}
+        path.unlink()
+        node.clock.seconds += settlement.STORE_SECONDS
+        await node.look()
+        assert not path.exists()
+        writer.die()
+
+    told(tmp_path, log, story)
+
+
+def test_disk_that_takes_no_checkpoint_is_trouble(
+    tmp_path: Path, log: FilteringBoundLogger, captured: LogCapture
+) -> None:
+    """Settling goes on meanwhile, and says so once; then it is stored."""
+
+    async def story(node: Node) -> None:
+        writer = Writer(node.events, "000-a")
+        await node.look()
+        checkpoints = node.directory / "checkpoints"
+        checkpoints.rename(node.directory / "elsewhere")
+        checkpoints.write_text("in the way")
+        for number in range(2):
+            writer.end(str(number), charge(ONE, 1))
+            node.clock.seconds += settlement.STORE_SECONDS
+            await node.look()
+        assert await used(node) == 2
+        assert node.limits.settlement.standing().last_error == "FileExistsError"
+        checkpoints.unlink()
+        await node.look()
+        assert checkpoint(node) == {"000-a": Progress(1, writer.path.stat().st_size)}
+        writer.die()
+
+    told(tmp_path, log, story)
+    events = [entry["event"] for entry in captured.entries]
+    assert events.count("limits cannot be settled") == events.count("over: limits cannot be settled") == 1
+
+
+def test_what_could_not_be_settled_is_tried_at_the_next_look(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """Though the journal has not changed since it was read."""
+
+    async def story(node: Node) -> None:
+        writer = Writer(node.events, "000-a")
+        for _ in range(2):
+            await node.limits.look()
+        writer.end("1", charge(ONE, 1))
+        faults = ["before"]
+        node.ledger.fault = lambda: faults.pop() if faults else ""
+        await node.limits.look()
+        assert (faults, await used(node)) == ([], 0)
+        await node.ledger_is_back()
+        await node.limits.look()
+        assert await used(node) == 1
         writer.die()
 
     told(tmp_path, log, story)
@@ -174,7 +253,9 @@ def test_how_it_stands(tmp_path: Path, log: FilteringBoundLogger) -> None:
         size = writer.path.stat().st_size
         assert settling.standing() == Standing("limits", size, None, 0, 0, 0, 0, None, is_optional=False)
         await node.look()
+        node.clock.seconds += 0.25
         assert settling.standing() == Standing("limits", 0, 0.0, 1, 0, 0, 0, None, is_optional=False)
+        await node.limits.look()
         node.clock.seconds += 0.5
         await node.limits.look()
         writer.write(b"nonsense\n")
@@ -256,3 +337,18 @@ def test_positions_that_were_forgotten_are_learnt_again(tmp_path: Path, log: Fil
         writer.die()
 
     asyncio.run(main())
+
+
+def test_positions_of_who_is_over_are_forgotten(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """A node's workers come and go for years; of those that are gone nothing is kept."""
+
+    async def story(node: Node) -> None:
+        writer = Writer(node.events, "000-a")
+        writer.end("1", charge(ONE, 1))
+        await node.look()
+        assert list(node.limits.settlement._positions) == [f"{NODE}/000-a"]
+        writer.die()
+        await node.look()
+        assert node.limits.settlement._positions == {}
+
+    told(tmp_path, log, story)

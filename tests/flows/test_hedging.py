@@ -257,3 +257,35 @@ def test_a_second_one_that_waits_for_its_price_is_not_asked_behind_an_answer(nod
     assert parts(client.hears())[2] == ANSWER
     assert node.opener.reached == ["first"]
     nothing_is_left(node)
+
+
+def overheads(node: Node) -> list[int | None]:
+    """What the events say of our own time."""
+    return [event.overhead_us for event in node.events()]
+
+
+@pytest.mark.parametrize("winner", [0, 1])
+def test_what_both_took_is_no_overhead_of_ours(node: Node, winner: int) -> None:
+    """Nor is it less than none: the time until a second one was asked is that of the first one's answer."""
+    hedged(node)
+    client, *providers = both(node)
+    node.passes(0.5)
+    providers[winner].says(an_answer(ANSWER))
+    assert parts(client.hears())[1]["x-gateway-overhead-us"] == "0"
+    assert overheads(node) == [0]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_what_both_took_before_a_third_is_no_overhead_either(node: Node, order: tuple[int, int]) -> None:
+    """Whichever of them failed first."""
+    hedged(node)
+    _, *providers = both(node)
+    for loser in order:
+        node.passes(0.5)
+        providers[loser].says(failing(503))
+    node.passes(0.75)
+    node.passes(0.5)
+    next(peer for peer in node.opener.peers if peer.hears().count(b"POST") == 2 or peer not in providers).says(
+        an_answer(ANSWER)
+    )
+    assert overheads(node) == [0]

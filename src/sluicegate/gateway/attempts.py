@@ -17,7 +17,18 @@ if TYPE_CHECKING:
 class Rival:
     """The attempt that was made first, while another is made beside it."""
 
-    __slots__ = ("body", "connection", "filter", "model", "prefix", "price", "runtime", "sent")
+    __slots__ = (
+        "body",
+        "connection",
+        "elsewhere",
+        "filter",
+        "model",
+        "prefix",
+        "price",
+        "runtime",
+        "sent",
+        "waiting_since",
+    )
 
     def __init__(self, exchange: "Exchange", connection: "UpstreamConnection") -> None:
         """What of the exchange belongs to the attempt."""
@@ -29,6 +40,8 @@ class Rival:
         self.prefix = exchange.prefix
         self.price: Price | None = exchange.price
         self.sent = exchange.sent
+        self.elsewhere = exchange.elsewhere
+        self.waiting_since = exchange.waiting_since
 
     @property
     def asked(self) -> tuple[ProviderRuntime, str, Price | None]:

@@ -312,6 +312,8 @@ def return_to_first(exchange: "Exchange", rival: Rival) -> None:
     exchange.prefix = rival.prefix
     exchange.price = rival.price
     exchange.sent = rival.sent
+    exchange.elsewhere = rival.elsewhere
+    exchange.waiting_since = rival.waiting_since
 
 
 def _is_first_of_two(

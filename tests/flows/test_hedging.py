@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from sluicegate.domain.errors import UpstreamUnreachableError
@@ -9,8 +10,9 @@ from sluicegate.domain.events import FailedAttempt
 from sluicegate.domain.limits import Calendar, Limit
 from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.principal import Principal
-from sluicegate.domain.snapshot import ModelAlias, Retries, Target
+from sluicegate.domain.snapshot import Circuit, ModelAlias, Retries, Target
 from sluicegate.domain.tokens import digest
+from sluicegate.gateway.providers import ProviderRuntime
 from tests.flows.faults import ANSWER, TIMEOUTS
 from tests.flows.test_retrying import ask, calls, nothing_is_left
 from tests.gateway.node import TOKEN, Node, Peer, a_provider, a_request, a_snapshot, an_answer, parts
@@ -19,10 +21,10 @@ OTHER = b'{"id":"c2","choices":[],"usage":{"prompt_tokens":1,"completion_tokens"
 BUSY = b'{"error":{"message":"busy"}}'
 
 
-def hedged(node: Node, **changes: Any) -> None:
+def hedged(node: Node, *, circuit: Circuit | None = None, **changes: Any) -> None:
     """Two providers, of which the second is asked after a second."""
-    first = a_provider("first", timeouts=TIMEOUTS)
-    second = a_provider("second", timeouts=TIMEOUTS)
+    first = a_provider("first", timeouts=TIMEOUTS, circuit=circuit or Circuit())
+    second = a_provider("second", timeouts=TIMEOUTS, circuit=circuit or Circuit())
     targets = (Target("first", "model-a"), Target("second", "model-b", 0))
     alias = ModelAlias("smart", targets, hedge=1.0, retries=Retries(attempts=3, **changes))
     node.services.configure(a_snapshot(providers=(first, second), models=(alias,)))
@@ -289,3 +291,109 @@ def test_what_both_took_before_a_third_is_no_overhead_either(node: Node, order: 
         an_answer(ANSWER)
     )
     assert overheads(node) == [0]
+
+
+# -- what is learnt of the one that does not count
+
+
+def runtimes(node: Node) -> list[ProviderRuntime]:
+    """Of the first and the second."""
+    return [node.services.providers.by_id[name] for name in ("first", "second")]
+
+
+@pytest.mark.parametrize("loser", [0, 1])
+def test_a_failure_that_does_not_count_is_the_deployments_own(node: Node, loser: int) -> None:
+    """Its breaker hears of it; the other one's does not."""
+    hedged(node, circuit=Circuit(consecutive=1))
+    _, *providers = both(node)
+    providers[loser].says(failing(500))
+    assert [runtimes(node)[one].breaker.state for one in (loser, 1 - loser)] == ["open", "closed"]
+
+
+@pytest.mark.parametrize("loser", [0, 1])
+def test_a_connection_that_breaks_is_the_deployments_own_failure(node: Node, loser: int) -> None:
+    """As of any other request."""
+    hedged(node, circuit=Circuit(consecutive=1))
+    _, *providers = both(node)
+    providers[loser].ends()
+    assert [runtimes(node)[one].breaker.state for one in (loser, 1 - loser)] == ["open", "closed"]
+
+
+@pytest.mark.parametrize(
+    "fields", [("Retry-After: 7",), ("x-ratelimit-remaining-requests: 0", "x-ratelimit-reset-requests: 7s")]
+)
+def test_a_limited_one_rests_as_long_as_it_asks_for(node: Node, fields: tuple[str, ...]) -> None:
+    """Whichever way it says so."""
+    hedged(node)
+    _, first, _ = both(node)
+    first.says(an_answer(BUSY, status="429 X", fields=fields))
+    breaker = runtimes(node)[0].breaker
+    assert (breaker.is_usable(node.now + 6.9), breaker.is_usable(node.now + 7.1)) == (False, True)
+
+
+@pytest.mark.parametrize("loser", [0, 1])
+def test_what_a_failure_reported_is_paid_for(node: Node, loser: int) -> None:
+    """By its own price, on top of what the answer took."""
+    hedged(node)
+    usd = Limit("organization", "org_a", "usd", Calendar("month"), 10**12)
+    node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", organization_id="org_a", limits=(usd,))
+    prices = [Price("v1", Rates(input=10**9, output=10**9)), Price("v2", Rates(input=10**10, output=10**10))]
+    node.link.prices |= dict(zip(("model-a", "model-b"), prices, strict=True))
+    ask(node)
+    node.passes(1.0)
+    node.passes(0.05)
+    providers = node.opener.peers
+    usage = b'{"error":{"message":"x"},"usage":{"prompt_tokens":3,"completion_tokens":4}}'
+    providers[loser].says(an_answer(usage, status="500 X"))
+    providers[1 - loser].says(an_answer(OTHER))
+    (event,) = node.events()
+    assert event.cost == [7 * 1_000 + 3 * 10_000, 3 * 1_000 + 7 * 10_000][loser]
+
+
+def test_a_second_one_that_was_a_probe_leaves_it_to_another(node: Node) -> None:
+    """The first one's answer ends it without a verdict."""
+    hedged(node)
+    breaker = runtimes(node)[1].breaker
+    for _ in range(Circuit().consecutive):
+        breaker.failed(node.now, node, may_eject=True)
+    node.passes(Circuit().ejection)
+    _, first, _ = both(node)
+    assert (breaker.state, breaker.is_usable(node.now)) == ("half_open", False)
+    first.says(an_answer(ANSWER))
+    assert breaker.is_usable(node.now)
+
+
+def test_a_first_one_whose_connection_broke_is_gone_back_to_by_nobody(node: Node) -> None:
+    """When the second one fails as well, somebody is asked again."""
+    hedged(node)
+    client, first, second = both(node)
+    first.leaves(ConnectionResetError())
+    second.says(failing(503))
+    node.passes(0.75)
+    assert sum(calls(node).values()) == 3
+    assert node.opener.reached == ["first", "second", "first"]
+    node.provider.says(an_answer(ANSWER))
+    assert parts(client.hears())[2] == ANSWER
+    nothing_is_left(node)
+
+
+# -- when nobody is asked
+
+
+def test_where_there_is_nobody_else_the_first_one_is_waited_for(node: Node) -> None:
+    """Nothing happens when the time has come."""
+    alias = ModelAlias("smart", (Target("first", "model-a"),), hedge=1.0, retries=Retries(attempts=3))
+    node.services.configure(a_snapshot(providers=(a_provider("first"),), models=(alias,)))
+    client = ask(node)
+    node.passes(1.0)
+    node.provider.says(an_answer(ANSWER))
+    assert parts(client.hears())[1]["x-gateway-attempts"] == "1"
+
+
+def test_a_second_one_is_asked_within_the_budget_of_retries(node: Node) -> None:
+    """A storm of slow answers doubles no load."""
+    hedged(node)
+    node.services.configure(msgspec.structs.replace(node.services.snapshot, retries=Retries(budget=0.0)))
+    ask(node)
+    node.passes(1.0)
+    assert calls(node) == {"first": 1}

@@ -16,7 +16,7 @@ from sluicegate.gateway.budgets import HOLDING_SECONDS, LARGEST_SURPLUS, Budgets
 from sluicegate.gateway.prices import LONGEST_NAMED
 from sluicegate.gateway.purses import TOKENS as TOKENS_METRIC
 from sluicegate.gateway.purses import Reservation, amounts
-from tests.gateway.ledger import HOLDER, PlayedLedger
+from tests.gateway.ledger import HOLDER, VALIDITY, PlayedLedger
 from tests.gateway.limits import PLACES, REQUESTS, TOKENS, USD, whose
 
 WAIT = 5.0
@@ -73,6 +73,31 @@ def test_a_purse_is_compiled_once(counter: Counter, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(module, "LARGEST_PURSES", 1)
     counter.budgets.purse_of(whose(REQUESTS, token="tok_2"))
     assert repr(counter.budgets).startswith("<Budgets purses=1 waiting=0")
+
+
+def test_limits_of_a_forgotten_token_stay_those_of_others(counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One account of an organisation, however many of its tokens come and go; what nobody uses is given back."""
+    monkeypatch.setattr(module, "LARGEST_PURSES", 1)
+    for _ in range(3):
+        for token in ("tok_1", "tok_2"):
+            own = msgspec.structs.replace(TOKENS, scope_id=token)
+            counter.budgets.release(counter.asks(whose(own, USD, token=token), 100, 100))
+    for _ in range(8):
+        counter.now += 1.0
+        counter.budgets.borrower.sweep(counter.now)
+        counter.ticks()
+    assert sorted(counter.budgets.borrower.accounts) == [USD.account, own.account]
+    (_, account) = counter.budgets.purse_of(whose(own, USD, token="tok_2")).accounts
+    assert account is counter.budgets.borrower.accounts[USD.account]
+    assert counter.ledger.leased(TOKENS.account) == 0
+
+
+def test_what_an_organization_chose_is_told_with_the_next_question(counter: Counter) -> None:
+    """How it fares without the ledger, and its allowance, may change while its accounts are in use."""
+    counter.asks(whose(TOKENS), 100)
+    counter.asks(whose(TOKENS, failure_mode="open", allowance=7), 800)
+    (ask,) = counter.ledger.asked[-1]
+    assert (ask.failure_mode, ask.fallback) == ("open", 7)
 
 
 def test_more_is_asked_for_ahead_of_need(counter: Counter) -> None:
@@ -305,6 +330,27 @@ def test_more_is_set_aside_in_the_middle(counter: Counter) -> None:
     assert counter.budgets.extend(held, {TOKENS_METRIC: 50}, counter.now)
     assert held.limit is None
     assert counter.budgets.settle(held, (1, 140, 0)) == (Charge(TOKENS.account, 140, 140),)
+
+
+def test_more_is_set_aside_by_who_never_waited(counter: Counter) -> None:
+    """Each limit keeps what is its own."""
+    counter.budgets.release(counter.asks(whose(REQUESTS, TOKENS), 300))
+    held = counter.comes(whose(REQUESTS, TOKENS), 100)
+    assert held.is_held
+    assert counter.budgets.extend(held, {TOKENS_METRIC: 50}, counter.now)
+    requests, tokens = held.purse.accounts
+    assert (requests.reserved, tokens.reserved) == (1, 150)
+    counter.budgets.release(held)
+    assert (requests.reserved, tokens.reserved) == (0, 0)
+
+
+def test_more_of_a_lease_that_has_ended_is_not_set_aside(counter: Counter) -> None:
+    """It may be somebody else's by now."""
+    counter.budgets.release(counter.asks(whose(TOKENS), 300))
+    held = counter.comes(whose(TOKENS), 100)
+    counter.ledger.is_silent = True
+    counter.now += VALIDITY
+    assert not counter.budgets.extend(held, {TOKENS_METRIC: 50}, counter.now)
 
 
 def test_the_time_to_wait_is_bounded(counter: Counter) -> None:

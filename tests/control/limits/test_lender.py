@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
@@ -76,6 +77,7 @@ def test_without_the_ledger_there_is_only_the_allowance(tmp_path: Path, log: Fil
         node.ledger.fault = lambda: "away" if node.teller.absences else "before"
         lent = await node.lend("000-a", ask())
         assert (lent.loans, lent.failure, lent.is_degraded) == ((), "lost on the way there", False)
+        assert lent.valid_until == node.clock.monotonic() + VALIDITY
         lent = await node.lend("000-a", ask(mode="open"), ask(FALLBACK, needed=30, mode="open"))
         assert [(loan.account, loan.granted, loan.used) for loan in lent.loans] == [(FALLBACK, 30, 30)]
         assert (bool(lent.failure), lent.is_degraded) == (True, True)
@@ -110,6 +112,7 @@ def test_what_is_no_account_is_refused(tmp_path: Path, log: FilteringBoundLogger
         lent = await node.lend("000-a", ask(), ask("x|usd|day@Nowhere/City"))
         assert lent.failure == "no such account: x|usd|day@Nowhere/City"
         assert (await node.ledger.balance(ONE)).leased == 0
+        assert (await node.lend("001-b", ask())).loans[0].granted == 5
 
     told(tmp_path, log, story)
     assert captured.entries[-1]["event"] == "a worker asks for what is no account"
@@ -125,9 +128,9 @@ class Bench:
         time = LedgerTime(lambda: 50.0, lambda: 1_000)
         self.lender = Lender(self.ledger, node="n", allowance=allowance, time=time, clock=lambda: 50.0, log=log)
 
-    def lend(self, holder: str = "000-a", number: int = 1) -> None:
+    def lend(self, holder: str = "000-a", number: int = 1, account: str = ONE) -> None:
         """A worker asks."""
-        self.lender.lend(Lend(number, holder, (ask(seen=2, returned=1),)), holder, self.answers.append)
+        self.lender.lend(Lend(number, holder, (ask(account, seen=2, returned=1),)), holder, self.answers.append)
 
 
 def test_what_waits_goes_in_one_batch(tmp_path: Path, log: FilteringBoundLogger) -> None:
@@ -143,6 +146,20 @@ def test_what_waits_goes_in_one_batch(tmp_path: Path, log: FilteringBoundLogger)
         [batch] = bench.ledger.batches
         assert batch == [Ask(ONE, holder, 100, 2, 5, 5, 1, 14_000) for holder in ("n/000-a", "n/001-b")]
         assert [lent.number for lent in bench.answers] == [1, 2]
+
+    asyncio.run(main())
+
+
+def test_each_is_answered_what_it_asked_for(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """Though all asks of a batch are answered at once."""
+
+    async def main() -> None:
+        bench = Bench(tmp_path, log)
+        bench.lend("000-a", account=ONE)
+        bench.lend("001-b", account=TWO)
+        bench.ledger.now = 1_000
+        await bench.lender.serve()
+        assert [[loan.account for loan in lent.loans] for lent in bench.answers] == [[ONE], [TWO]]
 
     asyncio.run(main())
 
@@ -163,11 +180,13 @@ def test_batch_has_a_size(tmp_path: Path, log: FilteringBoundLogger) -> None:
     asyncio.run(main())
 
 
-def test_wrong_idea_of_the_ledgers_clock_is_put_right(tmp_path: Path, log: FilteringBoundLogger) -> None:
+@pytest.mark.parametrize("seconds", [1_000, 6])
+def test_wrong_idea_of_the_ledgers_clock_is_put_right(seconds: int, tmp_path: Path, log: FilteringBoundLogger) -> None:
     """What would end too soon is asked for once more, and then as usual."""
 
     async def main() -> None:
         bench = Bench(tmp_path, log)
+        bench.ledger.now = 1_000 + seconds * 1_000
         bench.lend()
         await bench.lender.serve()
         first, second = (each for batch in bench.ledger.batches for each in batch if isinstance(each, Ask))

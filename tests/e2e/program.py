@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from sluicegate.config.environment import process_environment
 from tests.e2e.polling import PATIENCE, eventually
+from tests.e2e.written import lines
 
 SLUICEGATE = (sys.executable, "-P", "-m", "sluicegate")
 TOKEN = "sk-test-0123456789abcdef0123456789abcdef"
@@ -106,13 +107,13 @@ class Gateway:
 
     def logged(self, event: str, **fields: object) -> list[dict[str, Any]]:
         """The log lines of this event with these fields, so far."""
-        lines = [json.loads(text) for text in self._log.read_text().splitlines() if text.startswith("{")]
-        return [entry for entry in lines if entry.get("event") == event and fields.items() <= entry.items()]
+        entries = self._entries()
+        return [entry for entry in entries if entry.get("event") == event and fields.items() <= entry.items()]
 
     def lines(self) -> list[dict[str, Any]]:
         """The lines of the journal, so far; one that is still being written is left out."""
-        texts = [path.read_text() for path in sorted((self.data / "events").glob("*.jsonl"))]
-        return [json.loads(line) for text in texts for line in text.splitlines(keepends=True) if line.endswith("\n")]
+        paths = sorted((self.data / "events").glob("*.jsonl"))
+        return [json.loads(line) for path in paths for line in lines(path)]
 
     def events(self) -> list[dict[str, Any]]:
         """The final events of the journal, so far."""
@@ -124,14 +125,17 @@ class Gateway:
 
     def errors(self) -> list[dict[str, Any]]:
         """The log lines that tell of something wrong, so far; but for what merely took too long, and is over."""
-        lines = [json.loads(text) for text in self._log.read_text().splitlines() if text.startswith("{")]
-        events = {entry.get("event") for entry in lines}
+        entries = self._entries()
+        events = {entry.get("event") for entry in entries}
         return [
             entry
-            for entry in lines
+            for entry in entries
             if entry.get("level") == "error"
             and not (entry.get("reason") == "TimeoutError" and f"over: {entry['event']}" in events)
         ]
+
+    def _entries(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in lines(self._log) if line.startswith("{")]
 
     def process(self, name: str) -> int:
         """The id of the process of this name that was started last."""

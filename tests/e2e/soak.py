@@ -32,6 +32,7 @@ from tests.e2e.polling import eventually
 from tests.e2e.program import SLUICEGATE, TOKEN, Gateway, environment, is_alive
 from tests.e2e.scripted import ScriptedProvider, sized
 from tests.e2e.traffic import Asking, Traffic
+from tests.e2e.written import lines
 from tests.ledger import valkey
 from tests.store import postgresql
 
@@ -309,7 +310,7 @@ def _sent(there: Site) -> dict[str, Counter[str]]:
 
 
 def _in_file(path: Path) -> Counter[str]:
-    events = [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    events = [json.loads(line) for line in lines(path)]
     return Counter(event["request_id"] for event in events if event["kind"] == "exchange")
 
 

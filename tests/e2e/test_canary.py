@@ -18,6 +18,7 @@ import trustme
 from tests.e2e.polling import eventually
 from tests.e2e.program import QUESTION, SLUICEGATE, Gateway, environment
 from tests.e2e.scripted import ScriptedProvider, chunked, field, reset, sized
+from tests.e2e.written import contents
 
 SECRETS = {
     "token": "sk-canary-token-0001",
@@ -320,10 +321,10 @@ def commands(journey: Journey, file: Path, variables: Mapping[str, str]) -> None
 
 def keep_files(journey: Journey, gateway: Gateway) -> None:
     """Names and contents of all files below the data directory."""
-    paths = [path for path in gateway.data.rglob("*") if path.is_file()]
-    journey.note("names of files", " ".join(map(str, paths)).encode())
-    for path in paths:
-        journey.note(str(path), path.read_bytes())
+    files = contents(gateway.data)
+    journey.note("names of files", " ".join(map(str, files)).encode())
+    for path, content in files.items():
+        journey.note(str(path), content)
 
 
 def forms(secret: str) -> list[bytes]:

@@ -23,6 +23,7 @@ from tests.e2e.polling import eventually
 from tests.e2e.program import SLUICEGATE, TOKEN, Gateway, environment, is_alive
 from tests.e2e.scripted import ScriptedProvider, sized
 from tests.e2e.tenants import MANAGEMENT_TOKEN, Management
+from tests.e2e.written import lines
 from tests.ledger.valkey import Server
 
 LIMITED = "sk-limited-0123456789abcdef0123456789"
@@ -55,8 +56,7 @@ class Place:
 
     def archived(self) -> Counter[str]:
         """What the file has, by request id."""
-        lines = (self.directory / "archive.jsonl").read_text().splitlines()
-        return Counter(json.loads(line)["request_id"] for line in lines)
+        return Counter(json.loads(line)["request_id"] for line in lines(self.directory / "archive.jsonl"))
 
     def sent(self) -> Counter[str]:
         """What the webhook has got, by request id."""
@@ -114,9 +114,9 @@ def measured(gateway: Gateway, *names: str) -> list[float]:
     """The values of metrics without labels, or of the worker's."""
     connection = gateway.connection()
     connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {MANAGEMENT_TOKEN}"})
-    lines = [line.split() for line in connection.getresponse().read().decode().splitlines()]
+    rows = [line.split() for line in connection.getresponse().read().decode().splitlines()]
     connection.close()
-    values = {line[0]: float(line[1]) for line in lines if line and line[0] != "#"}
+    values = {line[0]: float(line[1]) for line in rows if line and line[0] != "#"}
     return [
         values.get(f"sluicegate_{name}", values.get(f'sluicegate_{name}{{process="worker-0"}}', -1)) for name in names
     ]

@@ -16,6 +16,7 @@ from tests.e2e.polling import eventually
 from tests.e2e.program import SLUICEGATE, Gateway, environment
 from tests.e2e.scripted import ScriptedProvider, sized
 from tests.e2e.tenants import MANAGEMENT_TOKEN, Management
+from tests.e2e.written import lines
 
 PROVIDER_KEY = "sk-provider-0123456789abcdef"
 FIELDS = {"timestamp", "token", "project_id", "endpoint", "method", "status_code", "duration_ms", "metadata"}
@@ -49,7 +50,7 @@ def hooked(hook: ScriptedProvider) -> list[dict[str, Any]]:
 
 def written(path: Path) -> list[dict[str, Any]]:
     """The exchanges in a file."""
-    events = [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+    events = [json.loads(line) for line in lines(path)]
     return [event for event in events if event["kind"] == "exchange"]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tests.e2e.conftest import Start
 from tests.e2e.polling import eventually
+from tests.e2e.written import lines
 
 
 def test_a_file_of_events(start: Start, configuration: Path, tmp_path: Path) -> None:
@@ -14,11 +15,11 @@ def test_a_file_of_events(start: Start, configuration: Path, tmp_path: Path) -> 
     flags = (f"--config={configuration}", f"--file-event-log={path}")
     gateway = start(*flags).until_ready()
     assert [gateway.answers() for _ in range(3)] == [200, 200, 200]
-    eventually(lambda: len(path.read_text().splitlines()) == 3)
+    eventually(lambda: len(lines(path)) == 3)
     assert gateway.answers() == 200
     gateway.signal(signal.SIGTERM)
     assert gateway.wait() == 0
     expected = {event["request_id"] for event in gateway.events()}
     assert len(expected) == 4
     start(*flags).until_ready()
-    eventually(lambda: {json.loads(line)["request_id"] for line in path.read_text().splitlines()} == expected)
+    eventually(lambda: {json.loads(line)["request_id"] for line in lines(path)} == expected)

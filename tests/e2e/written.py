@@ -1,0 +1,22 @@
+"""What a running program has written: files that it goes on with, replaces and removes while a test reads them."""
+
+from pathlib import Path
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a file that have come whole: while the kernel takes one, half of it is there to be read."""
+    return path.read_bytes().rpartition(b"\n")[0].decode().splitlines()
+
+
+def contents(directory: Path) -> dict[Path, bytes]:
+    """What is in each file below a directory; nothing of those that were replaced or removed meanwhile."""
+    found = {}
+    for path in directory.rglob("*"):
+        if path.is_dir() or path.is_socket():
+            continue
+        try:
+            found[path] = path.read_bytes()
+        except FileNotFoundError:
+            # It was there under a name of its own until it was whole, as checkpoints are.
+            continue
+    return found

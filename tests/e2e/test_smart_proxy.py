@@ -17,6 +17,7 @@ from tests.e2e.program import Gateway, run
 from tests.e2e.recipe import Recipe, Upstream
 from tests.e2e.scripted import field
 from tests.e2e.tenants import Management
+from tests.e2e.written import contents
 
 SECRET = "administrator-0123456789abcdef"
 PROVIDER_KEY = "antigravity-0123456789abcdef"
@@ -132,29 +133,33 @@ def test_stream_passes(gateway: Gateway, key: str) -> None:
 def test_one_request_in_five(gateway: Gateway, upstream: Upstream, key: str) -> None:
     """The weights decide, request by request; each answer's fields and each request's event say what was decided."""
     before = len(upstream.requests)
-    told = split(gateway, key)
+    answered = split(gateway, key)
+    told = Counter(answered.values())
     least, most = band(REQUESTS)
     assert (least, most) == (342, 460)
     if not least <= told["claude-sonnet-4-5"] <= most:
         # Once in a thousand runs it may be; twice in a row would be once in a million.
-        told = again = split(gateway, key)
-        assert least <= again["claude-sonnet-4-5"] <= most
+        answered = split(gateway, key)
+        told = Counter(answered.values())
+        assert least <= told["claude-sonnet-4-5"] <= most
     sent = Counter(b"claude-sonnet-4-5" in request for request in upstream.requests[before:][-REQUESTS:])
     assert sent == {True: told["claude-sonnet-4-5"], False: told["gemini-3-flash"]}
 
     def decided() -> list[dict[str, Any]]:
-        return [one for one in gateway.events() if one.get("requested_model") == "cursor-pro-sonnet"]
+        return [one for one in gateway.events() if one["request_id"] in answered]
 
-    events = eventually(lambda: found[-REQUESTS:] if len(found := decided()) >= REQUESTS else [])
-    assert Counter(event["model"] for event in events) == told
+    # Tokens that no provider tells of are counted behind the answer, and the event comes then.
+    events = eventually(lambda: found if len(found := decided()) >= REQUESTS else [])
+    assert {event["request_id"]: event["model"] for event in events} == answered
+    assert {event["requested_model"] for event in events} == {"cursor-pro-sonnet"}
     assert all({"method", "endpoint", "status_code", "duration_ms", "provider"} <= event.keys() for event in events)
     shown = run("events", "cat", "--data-dir", str(gateway.data))
     assert shown.stdout.count('"requested_model":"cursor-pro-sonnet"') >= REQUESTS
 
 
-def split(gateway: Gateway, key: str) -> Counter[str]:
-    """How often each model was chosen, as the answers' fields say."""
-    told: Counter[str] = Counter()
+def split(gateway: Gateway, key: str) -> dict[str, str]:
+    """Which model was chosen for each request, by its id, as the answers' fields say."""
+    told: dict[str, str] = {}
     connection = gateway.connection()
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     for _ in range(REQUESTS):
@@ -162,9 +167,10 @@ def split(gateway: Gateway, key: str) -> Counter[str]:
         response = connection.getresponse()
         assert json.loads(response.read())["model"] == response.headers["x-gateway-model"]
         assert response.headers["x-gateway-alias"] == "cursor-pro-sonnet"
-        told[response.headers["x-gateway-model"]] += 1
+        told[response.headers["x-request-id"]] = response.headers["x-gateway-model"]
     connection.close()
-    assert told.keys() == {"claude-sonnet-4-5", "gemini-3-flash"}
+    assert len(told) == REQUESTS
+    assert {*told.values()} == {"claude-sonnet-4-5", "gemini-3-flash"}
     return told
 
 
@@ -181,21 +187,12 @@ def test_other_models_pass_through(gateway: Gateway, upstream: Upstream, key: st
     connection.close()
 
 
-def content(path: Path) -> bytes:
-    """What is in a file; nothing of what is none, and of one that was replaced meanwhile."""
-    try:
-        return path.read_bytes() if path.is_file() else b""
-    except FileNotFoundError:
-        return b""
-
-
 def test_database_holds_no_key(recipe: Recipe, gateway: Gateway, key: str) -> None:
     """It is SQLite with a write-ahead log, and the key itself is in none of its files."""
     path = recipe.folder / "data" / "sluicegate.db"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    files = [path for path in gateway.data.rglob("*") if key.encode() in content(path)]
-    assert files == []
+    assert [path for path, content in contents(gateway.data).items() if key.encode() in content] == []
 
 
 def test_recipe_names_what_is_missing(recipe: Recipe, tmp_path: Path) -> None:

@@ -29,6 +29,10 @@ PATHS = {
     "anthropic": "/v1/messages",
     "gemini": "/v1beta/models/m:streamGenerateContent?alt=sse",
 }
+PATIENT = {"connect": 10, "first_byte": 10, "between_bytes": 10}
+"""Seconds: long enough for a machine with much to do."""
+HASTY = {"-mute": {"connect": 0.3}, "-stalling": {"first_byte": 0.3}, "-pausing": {"between_bytes": 0.3}}
+"""Little is waited for where nothing is to come."""
 BODY = b'{"model":"m","stream":true,"stream_options":{"include_usage":true},"contents":[]}'
 
 
@@ -59,7 +63,7 @@ FAULTS = {
     "reset within a stream": Fault(200, "upstream_error", is_cut=True),
     "end within a chunk": Fault(200, "upstream_error", is_cut=True),
     "malformed chunk": Fault(200, "upstream_error", is_cut=True),
-    "stall within a stream": Fault(200, "upstream_timeout", where="-stalling", is_cut=True),
+    "stall within a stream": Fault(200, "upstream_timeout", where="-pausing", is_cut=True),
     "too short for its length": Fault(200, "upstream_error", is_cut=True, can_go_on=False),
     "end within a chunk of JSON": Fault(200, "upstream_error", is_cut=True, can_go_on=False),
 }
@@ -141,6 +145,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         places = {
             "": f"http://127.0.0.1:{plain.port}",
             "-stalling": f"http://127.0.0.1:{plain.port}",
+            "-pausing": f"http://127.0.0.1:{plain.port}",
             "-refused": f"http://127.0.0.1:{nobody.getsockname()[1]}",
             "-untrusted": f"https://127.0.0.1:{untrusted.port}",
             "-misnamed": f"https://127.0.0.1:{misnamed.port}",
@@ -150,11 +155,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         rows = [
             f"  {dialect}{name}: {{dialect: {dialect}, base_url: '{url}', api_key: key, proxy: none, allow: all,"
             f" ca_file: '{directory / 'ca.pem'}',"
-            f" timeouts: {{connect: {wait}, first_byte: {wait}, between_bytes: {wait}}}}}\n"
+            f" timeouts: {json.dumps(PATIENT | HASTY.get(name, {}))}}}\n"
             for dialect in PATHS
             for name, url in places.items()
-            # Where nothing is to come, little is waited for; else long enough for a machine with much to do.
-            for wait in (0.3 if name in {"-mute", "-stalling"} else 10,)
         ]
         (directory / "gateway.yaml").write_text(
             "server: {port: 0, drain_seconds: 1}\n"

@@ -30,6 +30,8 @@ class Load:
         self.first_ports: dict[int, int] = {}
         """By client: the port its first connection comes from."""
         self.failed_clients: list[int] = []
+        self._answers = [0] * clients
+        """By client: how many it has had."""
         self._end = threading.Event()
         self._threads = [threading.Thread(target=self._ask, args=(gateway, number)) for number in range(clients)]
         for thread in self._threads:
@@ -45,6 +47,7 @@ class Load:
                 response.read()
                 self.statuses.append(response.status)
                 self.identities.append(response.headers["x-request-id"])
+                self._answers[client] += 1
             except (OSError, HTTPException) as error:
                 self.failures.append(repr(error))
                 self.failed_clients.append(client)
@@ -53,9 +56,15 @@ class Load:
         connection.close()
 
     def more(self, answers: int) -> None:
-        """Wait for so many more answers."""
-        enough = len(self.statuses) + answers
-        eventually(lambda: len(self.statuses) >= enough)
+        """Wait for so many more answers, two of them to each client: the second was asked for after this was called.
+
+        So each client has met by then whatever was done to the gateway before.
+        """
+        before = list(self._answers)
+        eventually(lambda: sum(self._answers) >= sum(before) + answers and self._has_asked_since(before))
+
+    def _has_asked_since(self, before: list[int]) -> bool:
+        return all(now >= then + 2 for then, now in zip(before, self._answers, strict=True))
 
     def clients_of(self, gateway: Gateway, process: int) -> set[int]:
         """The clients whose first connection this process holds."""

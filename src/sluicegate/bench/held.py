@@ -17,7 +17,7 @@ class _Held(asyncio.Protocol):
 
     __slots__ = ("_crowd", "_is_begun", "_seen", "transport")
 
-    def __init__(self, crowd: "_Crowd") -> None:
+    def __init__(self, crowd: "Crowd") -> None:
         self._crowd = crowd
         self._is_begun = False
         self._seen = b""
@@ -39,26 +39,35 @@ class _Held(asyncio.Protocol):
         self._crowd.lost += 1
 
 
-class _Crowd:
+class Crowd:
+    """All streams together."""
+
     def __init__(self, request: bytes, count: int) -> None:
+        """None of so many has begun."""
         self.request = request
         self.lost = 0
+        """Streams that have ended."""
         self._missing = count
         self.all_begun = asyncio.Event()
 
+    def __repr__(self) -> str:
+        """Tell how many are still to begin, and how many have ended."""
+        return f"<Crowd missing={self._missing} lost={self.lost}>"
+
     def begun(self) -> None:
+        """One of them has begun."""
         self._missing -= 1
         if self._missing == 0:
             self.all_begun.set()
 
 
 @contextlib.asynccontextmanager
-async def held_streams(target: Target, request: bytes, count: int, *, patience: float = 60.0) -> AsyncIterator[None]:
+async def held_streams(target: Target, request: bytes, count: int, *, patience: float = 60.0) -> AsyncIterator[Crowd]:
     """Open `count` streams and wait for the first event of each; close them afterwards.
 
     Raises StreamsLostError if some did not begin within `patience` seconds, or ended while they were to be held.
     """
-    loop, crowd = asyncio.get_running_loop(), _Crowd(request, count)
+    loop, crowd = asyncio.get_running_loop(), Crowd(request, count)
     streams: list[_Held] = []
     try:
         try:
@@ -69,7 +78,7 @@ async def held_streams(target: Target, request: bytes, count: int, *, patience: 
                 await crowd.all_begun.wait()
         except (OSError, TimeoutError) as error:
             raise StreamsLostError(f"{len(streams)} of {count} streams connected, {crowd.lost} lost") from error
-        yield
+        yield crowd
         if crowd.lost:
             raise StreamsLostError(f"{crowd.lost} of {count} streams ended early")
     finally:

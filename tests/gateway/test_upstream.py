@@ -58,7 +58,7 @@ def test_an_answers_trailers_are_dropped(node: Node) -> None:
 
 def test_a_compressed_answer_passes_untouched_and_is_read(node: Node) -> None:
     """Its encoding is named to the client, and its usage found."""
-    body = gzip.compress(b'{"usage":{"prompt_tokens":2,"completion_tokens":3}}')
+    body = gzip.compress(b'{"usage":{"prompt_tokens":2,"completion_tokens":3}}', mtime=0)
     client = node.client().says(a_request(fields=("Accept-Encoding: gzip, br",)))
     assert b"Accept-Encoding: gzip, deflate\r\n" in node.provider.hears()
     node.provider.says(an_answer(body, fields=("Content-Encoding: gzip",)))

@@ -27,6 +27,18 @@ def sleeps(source: Source) -> Iterator[str]:
                 yield source.at(node.lineno, "sleeps")
 
 
+def dated(source: Source) -> Iterator[str]:
+    """Calls of `gzip.compress` that put the time into what they return.
+
+    Where that names a test, the processes that run the tests have different ones, and none is run.
+    """
+    for node in ast.walk(source.tree) if "gzip" in source.text else ():
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="gzip"), attr="compress"), keywords=keywords):
+                if all(keyword.arg != "mtime" for keyword in keywords):
+                    yield source.at(node.lineno, "gzip.compress without mtime")
+
+
 def matches(source: Source, pattern: re.Pattern[str]) -> Iterator[str]:
     """Lines in which `pattern` is found."""
     for number, line in enumerate(source.text.splitlines(), 1):
@@ -38,6 +50,11 @@ def test_no_test_sleeps() -> None:
     """No test waits for time to pass."""
     findings = [finding for source in suite() if source.path not in MAY_SLEEP for finding in sleeps(source)]
     refuse(findings, "wait for an event or a condition, or move a clock that was passed in")
+
+
+def test_no_test_depends_on_the_second() -> None:
+    """What is compressed has the same bytes in every run."""
+    refuse([finding for source in suite() for finding in dated(source)], "pass mtime=0")
 
 
 def test_property_tests_repeat_themselves() -> None:
@@ -61,6 +78,12 @@ def test_sleep_is_found() -> None:
     """A sleep is found under any of its names; giving way to others is none."""
     source = Source("tests/test_a.py", "asyncio.sleep(0)\nasyncio.sleep(0.1)\nsleep(delay)\n")
     assert list(sleeps(source)) == ["tests/test_a.py:2: sleeps", "tests/test_a.py:3: sleeps"]
+
+
+def test_dated_bytes_are_found() -> None:
+    """Those with the time of their making, not those of a time that is told."""
+    source = Source("tests/test_a.py", "gzip.compress(body)\ngzip.compress(body, mtime=0)\n")
+    assert list(dated(source)) == ["tests/test_a.py:1: gzip.compress without mtime"]
 
 
 def test_left_out_test_is_found() -> None:

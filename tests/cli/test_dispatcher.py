@@ -19,6 +19,7 @@ from sluicegate.gateway.journal import Journal
 from tests.e2e.polling import eventually
 from tests.e2e.program import environment
 from tests.e2e.scripted import ScriptedProvider, sized
+from tests.e2e.written import lines
 from tests.ledger.valkey import Server
 
 PROGRAM = (sys.executable, "-P", "-m", "sluicegate", "dispatcher")
@@ -80,10 +81,9 @@ def start(place: Path) -> Iterator[Start]:
 def delivered(place: Path) -> list[str]:
     """The names of the events in the file, so far."""
     try:
-        text = (place / "out.jsonl").read_text()
+        return [json.loads(line)["request_id"] for line in lines(place / "out.jsonl")]
     except FileNotFoundError:
         return []
-    return [json.loads(line)["request_id"] for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
 @pytest.mark.parametrize(
@@ -313,8 +313,8 @@ def test_killed_in_the_middle_of_a_batch(place: Path, server: Server, start: Sta
 
 def metrics_at(log: Path) -> dict[str, float]:
     """A scrape of the dispatcher that logs there; values by series."""
-    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    port = next(line["port"] for line in lines if line["event"] == "metrics are served")
+    entries = [json.loads(line) for line in lines(log) if line.startswith("{")]
+    port = next(entry["port"] for entry in entries if entry["event"] == "metrics are served")
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", "/metrics")
     body = connection.getresponse().read().decode()

@@ -126,7 +126,8 @@ def test_killed_worker_harms_only_its_own_connections(survivor: Gateway, lasting
     """A stream of the other worker goes on, and so do all requests after the connections are made anew."""
     gateway = survivor
     lasting_held.may_go_on.clear()
-    answers, owners = [], []
+    answers: list[HTTPResponse] = []
+    owners: list[int] = []
     # The kernel chooses whose each is: as many as it takes for both to have some.
     while len(owners) < 12 or len(set(owners)) < 2:
         connection = gateway.connection()

@@ -128,6 +128,22 @@ def test_a_name_that_nobody_knows(error: OSError | UnicodeError) -> None:
     assert names.asked == 2
 
 
+def test_a_machine_without_threads_has_nobody_wait() -> None:
+    """There are as many as the system lets us have. When there are again, the name is looked up as ever."""
+
+    async def twice(addresses: Addresses) -> object:
+        usual = threading.stack_size(1 << 46)
+        try:
+            with pytest.raises(OSError, match="can't start new thread"):
+                await addresses.connect("provider.test", 443)
+        finally:
+            threading.stack_size(usual)
+        return await peer_of(addresses)
+
+    with listening() as port:
+        assert run(Names(at("127.0.0.1", port)), NEVER, twice) == ("127.0.0.1", port)
+
+
 def test_a_name_without_addresses_cannot_be_reached() -> None:
     """That is an error too."""
     with pytest.raises(OSError, match="has no address"):

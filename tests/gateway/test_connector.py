@@ -4,6 +4,7 @@ import asyncio
 import resource
 import socket
 import ssl
+import threading
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -219,6 +220,20 @@ def test_a_machine_without_files_is_no_fault_of_the_provider() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     with pytest.raises(OverloadedError, match="the gateway can open no more connections"):
+        uvloop.run(main())
+
+
+def test_a_machine_without_threads_is_no_fault_of_the_provider() -> None:
+    """A thread looks up its name; the request hears of it at once."""
+
+    async def main() -> bytes:
+        usual = threading.stack_size(1 << 46)
+        try:
+            return await asyncio.wait_for(talk(at(80, origin=Origin("http", "provider.test", 80))), 60)
+        finally:
+            threading.stack_size(usual)
+
+    with pytest.raises(OverloadedError, match="the gateway can open no more connections: can't start new thread"):
         uvloop.run(main())
 
 

@@ -7,6 +7,7 @@ Rule 2. Its addresses are tried in the system's order, the two families in turn.
 """
 
 import asyncio
+import errno
 import os
 import socket
 from collections import deque
@@ -75,9 +76,15 @@ class Addresses:
         key = (host, port)
         asked = self._asked.get(key)
         if asked is None:
-            self._asked[key] = asked = self._loop.create_future()
+            asked = self._loop.create_future()
             # A daemon: the process need not wait for a name server that is silent.
-            Thread(target=self._ask, args=(key, asked), daemon=True).start()
+            thread = Thread(target=self._ask, args=(key, asked), daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                # Nobody may wait for what nobody was asked.
+                raise OSError(errno.ENOMEM, str(error)) from error
+            self._asked[key] = asked
         # Shielded: others wait for it too.
         return await asyncio.shield(asked)
 

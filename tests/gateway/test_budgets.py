@@ -234,6 +234,41 @@ def test_first_come_first_served(counter: Counter) -> None:
     assert small.is_held
 
 
+def test_who_needs_little_does_not_pass_who_needs_much(counter: Counter) -> None:
+    """Though there is enough for it: else many small ones would keep a large one waiting for ever."""
+    counter.ledger.others_take(TOKENS.account, 1000, 500)
+    counter.budgets.release(counter.asks(whose(TOKENS), 300))
+    large, small = counter.comes(whose(TOKENS), 900), counter.comes(whose(TOKENS), 100)
+    assert (large.is_waiting, small.is_waiting) == (True, True)
+
+
+def test_nobody_is_refused_by_an_answer_from_before_it_came(counter: Counter) -> None:
+    """Its figures are old; the answer to the next question says what is."""
+    counter.budgets.release(counter.asks(whose(TOKENS), 100))
+    counter.ledger.settles([Charge(TOKENS.account, 1000, 0)])
+    counter.ledger.is_silent = True
+    early = counter.asks(whose(TOKENS), 200)
+    counter.now += 0.01
+    late = counter.asks(whose(TOKENS), 200)
+    counter.ledger.answers()
+    assert (early.refused_by is not None, late.is_waiting) == (True, True)
+    counter.runs()
+    counter.ledger.answers()
+    assert late.refused_by is not None
+
+
+def test_a_lease_that_has_ended_serves_nobody_in_line(counter: Counter) -> None:
+    """What is free of it may be somebody else's by now."""
+    counter.budgets.release(counter.asks(whose(TOKENS), 300))
+    counter.ledger.is_silent = True
+    counter.now += VALIDITY
+    waiting = counter.asks(whose(TOKENS), 100)
+    assert waiting.is_waiting
+    counter.ledger.is_silent = False
+    counter.ledger.answers()
+    assert waiting.is_held
+
+
 def test_who_could_not_go_anyway_holds_up_nobody(counter: Counter) -> None:
     """One that lacks another limit too is passed by those behind it."""
     counter.ledger.others_take(PLACES.account, 2, 2)

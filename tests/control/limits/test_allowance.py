@@ -90,6 +90,33 @@ def test_lost_answer_is_given_again(tmp_path: Path, log: FilteringBoundLogger) -
     assert Borrower("001-b").get(allowance, 300) == 300
 
 
+def test_of_a_lost_answer_only_what_is_lacking_is_lent(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """It has the rest already."""
+    allowance = open_allowance(tmp_path, Clock(), log)
+    one = Borrower()
+    assert one.get(allowance, 100, is_lost=True) == 0
+    assert one.get(allowance, 400) == 400
+    assert Borrower("001-b").get(allowance, 600) == 600
+
+
+def test_what_is_lent_is_free_again_the_next_day(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """At midnight, as the file counts days."""
+    clock = Clock()
+    clock.now += DAY // 3
+    ask = AskLease(fallback_account("org_x"), MAXIMUM, 0, 1, 1, 0, "org_x", "open", MAXIMUM)
+    loan = asyncio.run(open_allowance(tmp_path, clock, log).lend("000-a", ask))
+    assert (loan.used, loan.frees_at) == (1, 20_001 * DAY)
+
+
+def test_many_small_loans_are_written_down_as_one_large_one(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """The file is ahead of them all the time, so that a crash gives nothing twice."""
+    clock = Clock()
+    one, allowance = Borrower(), open_allowance(tmp_path, clock, log)
+    assert [one.get(allowance, amount) for amount in (500, 15, 10)] == [500, 15, 10]
+    two, allowance = Borrower("001-b"), open_allowance(tmp_path, clock, log)
+    assert two.get(allowance, 476) == 0
+
+
 def test_crash_loses_a_piece_and_gives_nothing_twice(tmp_path: Path, log: FilteringBoundLogger) -> None:
     """The next process goes on from the file, which is ahead of what was lent; who has some keeps it."""
     clock = Clock()

@@ -68,6 +68,19 @@ def test_one_that_was_killed_is_followed_by_another() -> None:
     told(story)
 
 
+def test_one_that_is_closed_is_gone() -> None:
+    """Not left behind, with a vocabulary in its memory."""
+
+    async def story(counting: CountingProcess) -> None:
+        await counting.count(QUESTION)
+        pid = pid_of(counting)
+        await counting.close()
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+    told(story)
+
+
 def test_an_interrupt_does_not_end_it() -> None:
     """A terminal sends it to all; control may have something to be counted left, and ends it."""
 

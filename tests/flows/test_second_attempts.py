@@ -525,6 +525,23 @@ def test_the_cap_is_true_for_whoever_answers(node: Node) -> None:
     assert first[field] * 2_000 <= 10**9
 
 
+def test_a_fallback_is_charged_by_its_own_price(node: Node) -> None:
+    """Also without a limit, where the first provider was told what its model costs."""
+    told = (("x-cost", (("in", "input"),)),)
+    node.services.configure(
+        a_snapshot(
+            providers=(a_provider("first", price_headers=told), a_provider("second")),
+            models=(ModelAlias("smart", (Target("first", "model-a"),), fallbacks=((Target("second", "model-b"),),)),),
+            retries=Retries(attempts=2),
+        )
+    )
+    node.link.prices |= {"model-a": CHEAP, "model-b": DEAR}
+    ask(node)
+    node.provider.says(FAILURE)
+    node.provider.says(an_answer(ANSWER))
+    assert counted(node).cost == 10 * 10_000 + 20 * 20_000
+
+
 # -- what it is not
 
 

@@ -112,6 +112,17 @@ def test_what_is_too_much_together_is_shed(node: Node, *, is_chunked: bool) -> N
     assert node.services.held_bytes == 0
 
 
+def test_what_is_shed_is_passed_on_to_nobody(node: Node) -> None:
+    """Though it would be too large to be held at all."""
+    bounded(node)
+    node.client().says(a_request(body=a_body(60_000)))
+    client = node.client()
+    for part in a_chunked(90_000, 90_000):
+        client.says(part)
+    assert parts(client.hears())[0] == 503
+    assert (len(node.opener.peers), node.services.held_bytes) == (1, 60_000)
+
+
 def test_what_grows_too_large_is_passed_on(node: Node) -> None:
     """In chunks, and no longer counted; whole and in order."""
     bounded(node)
@@ -152,6 +163,15 @@ def test_a_client_waits_while_there_is_no_connection(node: Node) -> None:
     assert not client.transport.is_reading()
     node.opener.connect(node.opener.asked[0][1])
     assert client.transport.is_reading()
+
+
+def test_no_client_waits_for_what_is_passed_on(node: Node) -> None:
+    """However much it is: nothing of it is kept."""
+    fields = ("Content-Type: application/octet-stream", "Content-Length: 1000000")
+    client = node.client().says(a_request("/openai/files", b"", fields=fields))
+    for _ in range(3):
+        client.says(b"x" * LARGEST_UNSENT)
+        assert client.transport.is_reading()
 
 
 def test_a_client_waits_until_it_is_known(node: Node) -> None:

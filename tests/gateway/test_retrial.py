@@ -5,7 +5,7 @@ import pytest
 from sluicegate.domain.errors import UpstreamUnreachableError
 from sluicegate.domain.snapshot import Circuit, ModelAlias, Retries, Target
 from sluicegate.gateway.retrial import LARGEST_START
-from tests.flows.faults import ANSWER, EARLY, EVENT
+from tests.flows.faults import ANSWER, EARLY, EVENT, TIMEOUTS
 from tests.flows.test_retrying import ask, calls, counted, good_answer, unchunked
 from tests.gateway.node import (
     Node,
@@ -192,3 +192,22 @@ def test_whoever_rests_is_asked_again_after_its_rest(node: Node) -> None:
     assert calls(node) == {"first": 1, "second": 1}
     node.passes(1.1)
     assert calls(node) == {"first": 2, "second": 1}
+
+
+def test_what_comes_in_time_is_in_time_whatever_stalled_before(node: Node) -> None:
+    """The second one's stream has its own times: a first one that said as much and then nothing counts no more."""
+    first, second = (a_provider(name, timeouts=TIMEOUTS) for name in ("first", "second"))
+    targets = (Target("first", "model-a"), Target("second", "model-b", 0))
+    node.services.configure(
+        a_snapshot(providers=(first, second), models=(ModelAlias("smart", targets),), retries=Retries(attempts=2))
+    )
+    client = ask(node, is_stream=True)
+    node.provider.says(a_stream_head() + a_chunk(b": wait\n\n"))
+    node.passes(0.5)
+    node.passes(10.5)
+    assert node.opener.reached == ["first", "second"]
+    node.passes(9.0)
+    node.provider.says(a_stream_head() + a_chunk(EVENT))
+    node.passes(0.5)
+    assert b"error" not in client.hears()
+    assert node.provider.is_connected

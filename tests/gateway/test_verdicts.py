@@ -39,6 +39,30 @@ def test_a_failure_of_its_own_counts(node: Node, status: int) -> None:
     assert runtime.pool.limit.is_active is (status in (503, 529))
 
 
+def is_passed_on(node: Node, status: int) -> None:
+    """A request whose body is passed on as it comes is answered so."""
+    fields = ("Content-Encoding: gzip", "Content-Length: 4")
+    node.client().says(a_request("/openai/chat/completions", b"", fields=fields) + b"abcd")
+    node.provider.says(an_answer(status=f"{status} X"))
+
+
+def test_a_failure_counts_whatever_became_of_the_body(node: Node) -> None:
+    """It is the deployment's own."""
+    runtime = watched(node)
+    is_passed_on(node, 500)
+    assert runtime.breaker.state == "open"
+
+
+def test_a_wait_for_the_clients_body_is_no_verdict(node: Node) -> None:
+    """Where the request was the probe, the next one is."""
+    runtime = watched(node)
+    gets(node, 500)
+    node.passes(Circuit().ejection)
+    is_passed_on(node, 408)
+    assert node.opener.reached[-1] == "openai/east"
+    assert (runtime.breaker.state, runtime.breaker.is_usable(node.now)) == ("open", True)
+
+
 @pytest.mark.parametrize("status", [200, 201, 302, 400, 401, 403, 404, 422, 501])
 def test_any_other_answer_is_a_good_one(node: Node, status: int) -> None:
     """The request was at fault, if anything was."""

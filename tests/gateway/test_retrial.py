@@ -80,7 +80,7 @@ def test_a_stream_that_never_says_anything_has_its_end_passed_on(node: Node) -> 
 def test_what_nobody_else_could_be_asked_for_is_not_held_back(node: Node, path: str, start: bytes) -> None:
     """An answer that is no stream has begun well with its head; on a provider's own path nobody else is asked."""
     alone(node)
-    client = node.client().says(a_request(path))
+    client = node.client().says(a_request(path, b'{"model":"gpt-4o-mini","stream":true,"messages":[]}'))
     node.provider.says(start)
     assert parts(client.hears())[0] == 200
 
@@ -106,9 +106,11 @@ def test_a_stream_that_begins_with_a_failure_is_one_whoever_gets_it(node: Node) 
     two(node, attempts=2, consecutive=2)
     for _ in range(2):
         ask(node, is_stream=True)
-        node.opener.peers[0 if len(node.opener.peers) == 1 else -1].says(a_stream_head() + a_chunk(EARLY))
         node.provider.says(a_stream_head() + a_chunk(EARLY))
-    assert node.services.providers.by_id["first"].breaker.state == "open"
+        node.provider.says(a_stream_head() + a_chunk(EARLY))
+    assert node.opener.reached == ["first", "second"] * 2
+    first, second = (node.services.providers.by_id[name].breaker for name in ("first", "second"))
+    assert (first.state, second.in_a_row) == ("open", 2)
 
 
 def test_all_failed_attempts_cost_what_they_reported(node: Node) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
+from sluicegate.domain.leases import Account, Lease
 from sluicegate.wire.link import AskLease, Lend
 from tests.control.limits.journals import Writer, charge
 from tests.control.limits.node import Node, told
@@ -172,6 +173,24 @@ def test_holder_whose_empty_journal_is_deleted_before_it_could_be_closed_is_give
         node.clock.seconds += 32
         await node.look()
         assert await balance(node) == (0, 0)
+
+    told(tmp_path, log, story)
+
+
+def test_account_of_a_time_zone_that_is_known_no_more_keeps_no_other_from_being_closed(
+    tmp_path: Path, log: FilteringBoundLogger
+) -> None:
+    """Other machines, and other versions of the zones' files, have other zones; that must end no control process."""
+
+    async def story(node: Node) -> None:
+        writer = Writer(node.events, "000-a")
+        await node.lend("000-a", ask(20))
+        unknown = {"tok_1|usd|month@Mars/Base": Account(leases={"node/000-a": Lease(granted=5)})}
+        node.ledger.inner._accounts.update(unknown)
+        writer.die()
+        await node.look()
+        assert await balance(node) == (0, 0)
+        assert node.ledger.inner._accounts.items() >= unknown.items()
 
     told(tmp_path, log, story)
 

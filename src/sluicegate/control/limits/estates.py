@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from structlog.typing import FilteringBoundLogger
 
+from sluicegate.control.limits.charges import window_of_account
 from sluicegate.control.limits.identity import incarnation_of
 from sluicegate.control.limits.teller import LARGEST_BATCH, Teller
 from sluicegate.control.resolution.trouble import Trouble
@@ -108,7 +109,7 @@ class Estates:
         await self._settled.secure()
         held = await self._teller.held(self._node)
         gone = self._gone(held, over)
-        closes = [Close(each.account, each.holder) for each in held if each.holder in gone and not each.lease.is_closed]
+        closes = [Close(each.account, each.holder) for each in held if each.holder in gone and _may_be_closed(each)]
         for start in range(0, len(closes), LARGEST_BATCH):
             await self._teller.apply(closes[start : start + LARGEST_BATCH])
         if closes:
@@ -127,3 +128,8 @@ class Estates:
         expired = {holder for holder in strangers if ends[holder] + _GRACE < self._now()}
         self._again_at = self._clock() + _AGAIN if strangers != expired else float("inf")
         return frozenset(expired | {holder for holder in ends if incarnation_of(holder) in over})
+
+
+def _may_be_closed(held: Held) -> bool:
+    """Not what is closed already, nor what the ledger would refuse: of a time zone that this machine knows no more."""
+    return not held.lease.is_closed and window_of_account(held.account) is not None

@@ -153,6 +153,26 @@ def test_holder_whose_empty_journal_is_deleted_before_it_was_found_over_is_given
     told(tmp_path, log, story)
 
 
+def test_holder_whose_empty_journal_nobody_has_seen_is_given_up(tmp_path: Path, log: FilteringBoundLogger) -> None:
+    """It began, asked, died and left nothing while settling waited for the ledger: that its successor came tells."""
+
+    async def story(node: Node) -> None:
+        await node.look()
+        writer = Writer(node.events, "000-a")
+        await node.lend("000-a", ask(20))
+        writer.die()
+        writer.path.unlink()
+        successor = Writer(node.events, "000-b")
+        await node.look()
+        assert await balance(node) == (0, 20)
+        node.clock.seconds += 32
+        await node.look()
+        assert await balance(node) == (0, 0)
+        successor.die()
+
+    told(tmp_path, log, story)
+
+
 def test_holder_whose_empty_journal_is_deleted_before_it_could_be_closed_is_given_up(
     tmp_path: Path, log: FilteringBoundLogger
 ) -> None:

@@ -2,7 +2,8 @@
 
 Rule 1. A holder is gone when its journal is settled to its end and nobody can write to it any more.
 Rule 2. One that has left no journal here is gone once it has not asked for so long that its leases have expired.
-        So does one whose journal was deleted before its accounts were closed: an empty one goes at once.
+        An empty journal is deleted at once, maybe before its accounts are closed, or anybody has seen it. So whenever
+        a journal came or went, everything is looked through again.
 Rule 3. After the ledger was away, everything is looked through again: an ask that was given up may have arrived late.
 """
 
@@ -21,7 +22,7 @@ from sluicegate.ledger.interface import LedgerUnavailableError
 _GRACE: Final = 10_000
 """Milliseconds after the end of its leases until a holder without a journal is given up."""
 _AGAIN: Final = 15.0
-"""Seconds between two looks while there are such."""
+"""Seconds between two looks while there are such, or may be."""
 
 
 class Settled(Protocol):
@@ -69,9 +70,7 @@ class Estates:
         self._log = log
         self._trouble = Trouble("the accounts of workers that are gone cannot be closed", log)
         self._closed: frozenset[str] = frozenset()
-        self._open: frozenset[str] = frozenset()
-        """Incarnations that had a journal at the last look, and are not closed."""
-        self._has_lost = False
+        self._found: frozenset[str] = frozenset()
         self._absences = -1
         self._again_at = float("inf")
 
@@ -84,23 +83,20 @@ class Estates:
         found, over = self._settled.found, self._settled.over
         if found is None:
             return
-        self._has_lost = self._has_lost or not self._open <= found
-        if self._is_due(over):
-            try:
-                await self._close(over)
-            except (LedgerUnavailableError, OSError) as error:
-                self._trouble.began(error)
-            else:
-                self._trouble.ended()
-        self._open = found - self._closed
+        if found != self._found:
+            self._found = found
+            self._again_at = min(self._again_at, self._clock() + _AGAIN)
+        if not self._is_due(over):
+            return
+        try:
+            await self._close(over)
+        except (LedgerUnavailableError, OSError) as error:
+            self._trouble.began(error)
+        else:
+            self._trouble.ended()
 
     def _is_due(self, over: frozenset[str]) -> bool:
-        return (
-            self._has_lost
-            or not over <= self._closed
-            or self._teller.absences != self._absences
-            or self._clock() >= self._again_at
-        )
+        return not over <= self._closed or self._teller.absences != self._absences or self._clock() >= self._again_at
 
     async def _close(self, over: frozenset[str]) -> None:
         absences = self._teller.absences
@@ -114,7 +110,7 @@ class Estates:
             await self._teller.apply(closes[start : start + LARGEST_BATCH])
         if closes:
             self._log.info("accounts of workers that are gone closed", workers=len(gone), accounts=len(closes))
-        self._closed, self._absences, self._has_lost = over, absences, False
+        self._closed, self._absences = over, absences
 
     def _gone(self, held: list[Held], over: frozenset[str]) -> frozenset[str]:
         """The holders that are; remembers whether others may be later."""

@@ -110,7 +110,7 @@ def test_failure_is_everybodys_and_a_probe_ends_it(log: FilteringBoundLogger, ca
         for attempt in (teller.apply(resets("c")), teller.look(["c"]), teller.held("n")):
             with pytest.raises(LedgerUnavailableError, match="no route"):
                 await attempt
-        for _ in range(3):
+        for ledger.fails in (AWAY, AWAY, LedgerUnavailableError()):
             await ledger.probed()
         assert (teller.is_away, teller.absences, len(ledger.batches)) == (True, 1, 1)
         ledger.holds, ledger.fails = False, None

@@ -163,7 +163,7 @@ class Teller:
             await self._patiently(self._ledger.apply(PROBE), self._patience)
         except LedgerUnavailableError as error:
             self._trouble.began(error)
-            self._away = str(error)
+            self._away = str(error) or self._away
         else:
             self._away = ""
             self._trouble.ended()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
+from itertools import count
 from pathlib import Path
-from queue import SimpleQueue
 from socket import socket
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -145,11 +145,14 @@ SDKS = {
 
 
 class Site(NamedTuple):
-    """A gateway before a scripted provider. `left` gets the script of each request that the gateway gave up."""
+    """A gateway before a scripted provider. `left` gets the script of each request that the gateway gave up.
+
+    What stands behind a semicolon in a script tells a request from those before, which may still be on their way.
+    """
 
     gateway: Gateway
     provider: ScriptedProvider
-    left: "SimpleQueue[str]"
+    left: list[str]
 
     @property
     def url(self) -> str:
@@ -166,6 +169,14 @@ class Site(NamedTuple):
         eventually(lambda: counted()[1])
         return self.gateway.events()[-1]
 
+    def arrived(self, script: str) -> int:
+        """How many requests with this script have come to the provider."""
+        return sum(script.encode() in request for request in self.provider.requests)
+
+    def until_left(self, script: str) -> None:
+        """Wait until the gateway has given up the request with this script."""
+        eventually(lambda: script in self.left)
+
     def given_up(self, sdk: "Sdk", call: Call, error: type[Exception], *, status: int) -> dict[str, Any]:
         """Ask something that its provider leaves open until the SDK gives up; the one event of it.
 
@@ -173,25 +184,32 @@ class Site(NamedTuple):
         do may take longer than the SDK waits, the SDK is told to wait longer.
         """
         for silence in (0.2, 2.0, 20.0):
-            counted = self.counting()
+            counted, own = self.counting(), marked(call.script)
             with pytest.raises((error, sdk.errors.APITimeoutError)) as raised:
-                sdk.ask(call._replace(silence=silence))
+                sdk.ask(call._replace(silence=silence, script=own))
             event = self._last(counted)
-            if counted()[0] and event["status_code"] == status:
+            if self.arrived(own) and event["status_code"] == status:
                 assert isinstance(raised.value, error)
-                assert counted() == (1, 1)
-                assert self.left.get(timeout=PATIENCE) == call.script
+                assert (self.arrived(own), counted()[1]) == (1, 1)
+                self.until_left(own)
                 return event
-            if counted()[0]:
-                assert self.left.get(timeout=PATIENCE) == call.script
         raise AssertionError(f"nothing came to the provider within {silence:g} s")
 
 
-def script(left: "SimpleQueue[str]") -> Callable[[socket, bytes], None]:
+_marks = count()
+
+
+def marked(script: str) -> str:
+    """The same script for one request, which is told from all others by it."""
+    return f"{script}; {next(_marks)}."
+
+
+def script(left: list[str]) -> Callable[[socket, bytes], None]:
     """A provider that does what the header `x-script` asks for."""
 
     def answer(connection: socket, request: bytes) -> None:
-        wanted = field(request, b"x-script").decode()
+        told = field(request, b"x-script").decode()
+        wanted = told.partition(";")[0]
         path = request.split(b" ", 2)[1]
         if wanted in FAILURES:
             connection.sendall(FAILURES[wanted])
@@ -201,7 +219,7 @@ def script(left: "SimpleQueue[str]") -> Callable[[socket, bytes], None]:
             if wanted == "stall in a stream":
                 connection.sendall(chunked(FIRST_EVENT[path], is_ended=False))
             until_left(connection)
-            left.put(wanted)
+            left.append(told)
         else:
             connection.sendall(sized(WHOLE[path]))
 
@@ -228,7 +246,7 @@ def configured(port: int) -> str:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Start both once for all tests; the gateway ends first, so that the provider's threads are let go."""
     directory: Path = tmp_path_factory.mktemp("retries")
-    left: SimpleQueue[str] = SimpleQueue()
+    left: list[str] = []
     with ScriptedProvider(script(left)) as provider:
         (directory / "gateway.yaml").write_text(configured(provider.port))
         with Gateway(directory, f"--config={directory / 'gateway.yaml'}", variables={}) as gateway:
@@ -321,8 +339,10 @@ def test_a_busy_gateway_is_asked_again(site: Site) -> None:
 
     names = ("openai", "anthropic")
     with closing(site.gateway.connection()) as first, closing(site.gateway.connection()) as second:
-        occupy(first, "/v1/chat/completions", "openai-narrow/m")
-        occupy(second, "/v1/messages", "anthropic-narrow/m")
+        occupied = {
+            occupy(first, "/v1/chat/completions", "openai-narrow/m"),
+            occupy(second, "/v1/messages", "anthropic-narrow/m"),
+        }
         counted = site.counting()
         # At the same time, as each SDK waits for as long as it is told.
         with ThreadPoolExecutor() as threads:
@@ -330,15 +350,17 @@ def test_a_busy_gateway_is_asked_again(site: Site) -> None:
         assert counted() == (0, 4)
     assert [(error.status_code, error.response.headers["retry-after"]) for error in errors] == [(503, "1")] * 2
     assert [site.gateway.event(error.request_id)["error"] for error in errors] == ["upstream_busy"] * 2
-    assert [site.left.get(timeout=PATIENCE) for _ in names] == ["stall in a stream"] * 2
+    assert eventually(lambda: occupied <= set(site.left))
     assert eventually(lambda: counted()[1] == 6)
 
 
-def occupy(connection: HTTPConnection, path: str, model: str) -> None:
-    """Take a provider's only connection: a stream that does not end until this connection is closed."""
-    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json", "x-script": "stall in a stream"}
+def occupy(connection: HTTPConnection, path: str, model: str) -> str:
+    """Take a provider's only connection, until this connection is closed: a stream of the script that is returned."""
+    own = marked("stall in a stream")
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json", "x-script": own}
     connection.request("POST", path, json.dumps({**QUESTION, "model": model, "stream": True}), headers)
     assert connection.getresponse().status == 200
+    return own
 
 
 @pytest.mark.parametrize("is_stream", [False, True])
@@ -358,13 +380,13 @@ def test_a_timeout_within_a_stream_cancels_the_request(site: Site, sdk: Sdk) -> 
 
 def test_the_gateways_timeout_is_a_server_error(site: Site, sdk: Sdk) -> None:
     """504 where the provider does not begin within `first_byte`; the provider is let go."""
-    counted = site.counting()
+    own = marked("stall")
     with pytest.raises(sdk.errors.APIStatusError, match="did not begin its answer") as raised:
-        sdk.ask(Call(site.url, "stall", retries=0, model=f"{sdk.prefix}-hasty/m"))
+        sdk.ask(Call(site.url, own, retries=0, model=f"{sdk.prefix}-hasty/m"))
     assert isinstance(raised.value, sdk.errors.InternalServerError)
     assert raised.value.status_code == 504
-    assert site.left.get(timeout=PATIENCE) == "stall"
-    assert counted() == (1, 1)
+    site.until_left(own)
+    assert site.arrived(own) == 1
     event = site.gateway.event(raised.value.request_id)
     assert (event["error"], event["error_source"]) == ("upstream_timeout", "upstream")
 

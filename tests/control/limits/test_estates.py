@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from structlog.testing import LogCapture
 from structlog.typing import FilteringBoundLogger
 
@@ -173,8 +174,9 @@ def test_holder_whose_empty_journal_nobody_has_seen_is_given_up(tmp_path: Path, 
     told(tmp_path, log, story)
 
 
+@pytest.mark.parametrize("is_found_over", [True, False], ids=["found over", "lost"])
 def test_holder_whose_empty_journal_is_deleted_before_it_could_be_closed_is_given_up(
-    tmp_path: Path, log: FilteringBoundLogger
+    tmp_path: Path, log: FilteringBoundLogger, is_found_over: bool
 ) -> None:
     """As long as the disk refuses, nothing is closed, and retention goes on: nobody is forgotten meanwhile."""
 
@@ -186,7 +188,8 @@ def test_holder_whose_empty_journal_is_deleted_before_it_could_be_closed_is_give
         checkpoints.rename(node.directory / "elsewhere")
         checkpoints.write_text("in the way")
         writer.die()
-        await node.look()
+        if is_found_over:
+            await node.look()
         writer.path.unlink()
         await node.look()
         checkpoints.unlink()
@@ -211,29 +214,6 @@ def test_account_of_a_time_zone_that_is_known_no_more_keeps_no_other_from_being_
         await node.look()
         assert await balance(node) == (0, 0)
         assert node.ledger.inner._accounts.items() >= unknown.items()
-
-    told(tmp_path, log, story)
-
-
-def test_holder_whose_journal_was_lost_is_looked_for_until_that_succeeds(
-    tmp_path: Path, log: FilteringBoundLogger
-) -> None:
-    """A disk that fails at that very look must not have it forgotten."""
-
-    async def story(node: Node) -> None:
-        writer = Writer(node.events, "000-a")
-        await node.lend("000-a", ask(20))
-        await node.look()
-        checkpoints = node.directory / "checkpoints"
-        checkpoints.rename(node.directory / "elsewhere")
-        checkpoints.write_text("in the way")
-        writer.die()
-        writer.path.unlink()
-        await node.look()
-        checkpoints.unlink()
-        node.clock.seconds += 32
-        await node.look()
-        assert await balance(node) == (0, 0)
 
     told(tmp_path, log, story)
 

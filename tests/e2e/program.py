@@ -44,6 +44,22 @@ def is_alive(process: int) -> bool:
     return status.rpartition(")")[2].split()[0] != "Z"
 
 
+class Status(int):
+    """A status that tells, where a test fails of it, why it is no other."""
+
+    _body: bytes
+
+    def __new__(cls, status: int, body: bytes) -> Self:
+        """Keep what came with it."""
+        self = super().__new__(cls, status)
+        self._body = body
+        return self
+
+    def __repr__(self) -> str:
+        """Show the answer to a request that failed."""
+        return f"{int(self)} {self._body[:200]!r}" if self >= 400 else str(int(self))
+
+
 class Gateway:
     """A started `sluicegate serve` in the foreground."""
 
@@ -212,6 +228,6 @@ class Gateway:
         """Status of a chat completion on a connection of its own."""
         connection = self.connection()
         response = self.ask(connection, token)
-        response.read()
+        body = response.read()
         connection.close()
-        return response.status
+        return Status(response.status, body)

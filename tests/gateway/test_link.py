@@ -450,6 +450,34 @@ def test_a_control_process_that_is_away_is_tried_again(tmp_path: Path) -> None:
     in_counting_loop(main)
 
 
+class DyingLoop(asyncio.SelectorEventLoop):
+    """A loop whose first connection is lost before whoever made it goes on."""
+
+    has_lost = False
+
+    async def create_unix_connection(self, *arguments: Any, **named: Any) -> Any:
+        transport, protocol = await super().create_unix_connection(*arguments, **named)
+        if not self.has_lost:
+            self.has_lost = True
+            transport.abort()
+            await asyncio.sleep(0)
+        return transport, protocol
+
+
+def test_a_connection_that_is_lost_as_it_is_made_is_made_again(tmp_path: Path) -> None:
+    """A control process may be killed just when it is reached: its worker comes to the next one."""
+
+    async def main() -> None:
+        async with a_scene(str(tmp_path / "s")) as scene:
+            assert await scene.worker.told.get() == "lost"
+            await scene.lines.get()
+            await asyncio.wait_for(scene.line(), 60)
+            assert scene.worker.told.empty()
+
+    with asyncio.Runner(loop_factory=DyingLoop) as runner:
+        runner.run(main())
+
+
 def test_a_closed_link_is_not_tried_again(tmp_path: Path) -> None:
     """Closing ends the attempts, and starting has no effect any more."""
 

@@ -190,16 +190,22 @@ class Link:
             self.lost(protocol)
 
     async def _connect(self) -> None:
-        while True:
-            try:
-                await self._loop.create_unix_connection(lambda: LinkProtocol(self), self._path)
-            except OSError:
-                pause = RECONNECT_SECONDS[min(self._attempt, len(RECONNECT_SECONDS) - 1)]
-                self._attempt += 1
-                await asyncio.sleep(pause)
-            else:
-                self._connecting = None
-                return
+        while not await self._is_connected():
+            pause = RECONNECT_SECONDS[min(self._attempt, len(RECONNECT_SECONDS) - 1)]
+            self._attempt += 1
+            await asyncio.sleep(pause)
+        self._connecting = None
+
+    async def _is_connected(self) -> bool:
+        """Try it once; False also where the connection was lost before its maker went on, and `lost` told nobody.
+
+        A process that is killed may take a connection just before it closes what it has, and our first write fails.
+        """
+        try:
+            await self._loop.create_unix_connection(lambda: LinkProtocol(self), self._path)
+        except OSError:
+            return False
+        return self._protocol is not None
 
     def connected(self, protocol: LinkProtocol) -> None:
         """A connection stands: say who we are. Control answers with a snapshot, which restores the feed."""

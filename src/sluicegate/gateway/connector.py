@@ -31,7 +31,10 @@ class Opener(Protocol):
     def open(
         self, provider: Provider, make: Callable[[], asyncio.Protocol], failed: Callable[[GatewayError], None]
     ) -> None:
-        """Connect `make()` to the provider; its `connection_made` says that it worked, else `failed` is called."""
+        """Connect `make()` to the provider; its `connection_made` says that it worked, else `failed` is called.
+
+        `failed` may come after it, where the time was up in the same turn: such a connection is closed.
+        """
         ...
 
 

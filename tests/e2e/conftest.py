@@ -2,7 +2,7 @@
 
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,20 @@ import pytest
 from tests.e2e.program import SLUICEGATE, TOKEN, Gateway, environment
 
 Start = Callable[..., Gateway]
+
+_LONGEST_LOG = 20_000
+"""Characters that are shown of what a gateway has logged."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the logs of the gateways that a failed test knew: what fails once in a hundred runs must tell why."""
+    report = yield
+    if report.failed and call.excinfo is not None:
+        known = {id(value): value for entry in call.excinfo.traceback for value in entry.frame.f_locals.values()}
+        gateways = [value for value in known.values() if isinstance(value, Gateway)]
+        report.sections += [(f"what {gateway.data} said", repr(gateway)[-_LONGEST_LOG:]) for gateway in gateways]
+    return report
 
 
 @pytest.fixture(scope="session")

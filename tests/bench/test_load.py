@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sluicegate.bench.load import Load, Plan, Samples
+from sluicegate.bench.metronome import Metronome
 from sluicegate.bench.mock import MockServer, MockSettings, parse_fault
 from sluicegate.bench.request import Target, request_bytes
 from tests.bench.conversation import LONGEST, with_mock
@@ -107,6 +108,26 @@ def test_open_loop_charges_waiting_for_a_connection() -> None:
     assert samples.completed == 5
     # The fifth was due 4 ms after the first and was answered after five times 20 ms.
     assert max(samples.latencies) > 0.09
+
+
+class Beats(Metronome):
+    """A metronome that nobody has looked at for so many beats."""
+
+    def __init__(self, missed: int) -> None:
+        """They are told of at once."""
+        self._missed = missed
+
+    def beats(self) -> int:
+        """All of them."""
+        return self._missed
+
+
+def test_open_loop_that_stood_still_has_missed_none_and_adds_none() -> None:
+    """What was due in its time is sent late, and what would have been due behind it is not."""
+    load = Load(Plan(ASK, "127.0.0.1", 1, rate=100, duration=0.05), lambda: 9.0)
+    load._beat(Beats(500), 4.0, 0.01)
+    assert repr(load) == "<Load issued=5 settled=0 clients=0>"
+    assert list(load._due) == pytest.approx([4.01, 4.02, 4.03, 4.04, 4.05])
 
 
 def test_duration_ends_the_run() -> None:

@@ -281,9 +281,11 @@ class Load:
     async def _start_and_wait(self, began: float) -> None:
         plan, loop = self.plan, asyncio.get_running_loop()
         self._look_after(loop)
-        ending = None if plan.duration is None else loop.call_later(plan.duration, self._issue_no_more)
+        ending = None
         try:
             if plan.rate is None:
+                if plan.duration is not None:
+                    ending = loop.call_later(plan.duration, self._issue_no_more)
                 idle, self._idle = self._idle, []
                 for client in idle:
                     self.free(client, self.clock())
@@ -303,8 +305,15 @@ class Load:
                 ending.cancel()
 
     def _beat(self, metronome: Metronome, began: float, interval: float) -> None:
+        longest = self.plan.duration
         for _ in range(metronome.beats()):
-            due = began + (self._issued + 1) * interval
+            since = (self._issued + 1) * interval
+            # By when it is due, not by when we come to it: who stood still has missed none of its requests, and no more
+            # are due for that.
+            if longest is not None and since > longest:
+                self._issue_no_more()
+                return
+            due = began + since
             if not self._may_issue():
                 return
             if self._idle:

@@ -17,6 +17,8 @@ READY = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 DRAINING = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 9\r\n\r\ndraining\n"
 
 Answer = Callable[..., tuple[str, list[bytes]]]
+PATIENT = ("--timeout", "60")
+"""Where somebody answers: for as long as that takes on a machine with much to do."""
 
 
 @pytest.fixture
@@ -56,7 +58,7 @@ def health(*arguments: str) -> int:
 def test_ready(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
     """200 from /readyz is ready, whatever path the address has."""
     address, asked = answer(READY)
-    assert health("--url", f"http://user@{address}/v1") == 0
+    assert health("--url", f"http://user@{address}/v1", *PATIENT) == 0
     assert asked[0].startswith(b"GET /readyz HTTP/1.1\r\n")
     assert capsys.readouterr().out == "ready\n"
 
@@ -68,7 +70,7 @@ def test_the_gateway_of_the_data_directory_is_asked(
     address, _ = answer(READY)
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "address").write_text(f"http://{address}\n")
-    assert health("--data-dir", str(tmp_path)) == 0
+    assert health("--data-dir", str(tmp_path), *PATIENT) == 0
     monkeypatch.setenv("SLUICEGATE_DATA_DIR", str(tmp_path))
     assert health("--timeout", "0.5") == 1
     assert f"not ready: {address}" in capsys.readouterr().err
@@ -91,7 +93,7 @@ def test_without_a_record_it_is_the_usual_address(
 def test_draining(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
     """Any other status is not ready; status and body are told."""
     address, _ = answer(DRAINING)
-    assert health("--url", f"http://{address}") == 1
+    assert health("--url", f"http://{address}", *PATIENT) == 1
     assert capsys.readouterr().err == "not ready: 503 draining\n"
 
 
@@ -100,7 +102,7 @@ def test_certificate_need_not_fit(answer: Answer) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("gateway.example").configure_cert(context)
     address, _ = answer(READY, context)
-    assert health("--url", f"https://{address}") == 0
+    assert health("--url", f"https://{address}", *PATIENT) == 0
 
 
 def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,7 +116,7 @@ def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
 def test_answer_that_is_not_http(answer: Answer, capsys: pytest.CaptureFixture[str]) -> None:
     """Something else on the port is not ready."""
     address, _ = answer(b"220 mail.example ESMTP\r\n")
-    assert health("--url", f"http://{address}") == 1
+    assert health("--url", f"http://{address}", *PATIENT) == 1
     assert "not ready: " in capsys.readouterr().err
 
 

@@ -16,6 +16,7 @@ from tests.e2e.polling import eventually
 from tests.e2e.program import QUESTION, TOKEN, Gateway, run
 from tests.e2e.tenants import MANAGEMENT_TOKEN, Management
 from tests.e2e.traffic import Asking, Traffic
+from tests.e2e.written import replace
 
 RELOADS = 100
 BY_SIGNAL = 10
@@ -74,7 +75,7 @@ class Site:
             "models": models,
             "resilience": {"retries": {"backoff": 0.1 + number % 4 / 10}},
         }
-        self.path.write_text(json.dumps(settings))
+        replace(self.path, json.dumps(settings))
         return settings
 
     def version(self) -> int:
@@ -179,12 +180,12 @@ def test_broken_configurations(site: Site) -> None:
     version, before = site.version(), site.shown()["configuration"]
     with Traffic(gateway.port, asking()) as traffic:
         for text, word in broken(settings):
-            site.path.write_text(text)
+            replace(site.path, text)
             status, problem = site.management.ask("POST", "/admin/config/reload", {})
             assert (status, word in json.dumps(problem)) == (422, True), (word, json.dumps(problem))
-            logged = len(gateway.errors())
+            logged = len(refusals(gateway))
             gateway.signal(signal.SIGHUP)
-            [error] = eventually(partial(errors_after, gateway, logged))
+            [error] = eventually(partial(refusals, gateway, logged))
             assert word in json.dumps(error)
             shown = site.shown()
             assert (shown["version"], shown["configuration"]) == (version, before)
@@ -199,6 +200,9 @@ def test_broken_configurations(site: Site) -> None:
     assert traffic.ends().keys() == {200}
 
 
-def errors_after(gateway: Gateway, number: int) -> list[dict[str, Any]]:
-    """What was logged as an error since there were so many."""
-    return gateway.errors()[number:]
+def refusals(gateway: Gateway, after: int = 0) -> list[dict[str, Any]]:
+    """What was logged of files that a signal was sent for, behind so many.
+
+    The gateway finds out by itself, too, that the file has changed, and says the same whenever that is.
+    """
+    return gateway.logged("configuration refused, the old one stays", cause="SIGHUP")[after:]

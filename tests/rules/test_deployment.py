@@ -16,6 +16,7 @@ from sluicegate.config.layers import Overrides
 from sluicegate.config.load import load
 from sluicegate.config.schema import Settings
 from sluicegate.dialects.table import DIALECTS
+from sluicegate.supervisor.node import CLOSE_SECONDS, DRAIN_MARGIN
 from tests.rules.project import ROOT
 
 SYSTEMD = ROOT / "deploy" / "systemd"
@@ -70,7 +71,8 @@ def test_commands_exist_and_may_end(
     command, *rest = words
     assert command in UNITS.values(), place
     assert {word for word in rest if word.startswith("--")} <= options_of(command, capsys)
-    assert wait > (Settings().server.drain_seconds if command == "serve" else DISPATCHERS_GRACE)
+    whole = Settings().server.drain_seconds + DRAIN_MARGIN + CLOSE_SECONDS
+    assert wait > (whole if command == "serve" else DISPATCHERS_GRACE)
 
 
 def test_units_keep_their_data_where_they_may_write() -> None:

@@ -28,10 +28,11 @@ UNUSABLE = 2
 START_ATTEMPTS = 3
 START_SECONDS = 60.0
 """How long a start may take unless told otherwise: it takes one or two, and on an overloaded machine ten."""
-DRAIN_MARGIN = 2.0
-"""Seconds beyond the drain time that a worker gets to close what it cut off."""
 CLOSE_SECONDS = 10.0
 """How long control may take to write down what it holds."""
+DRAIN_MARGIN = CLOSE_SECONDS
+"""Seconds beyond the drain time that a worker gets to cut off what is left and to write that down: who is killed before
+leaves requests of which nobody will ever know."""
 
 LOOK_SECONDS = 5.0
 """Between two looks at who gives signs of life."""

@@ -59,8 +59,7 @@ class Callers:
             connection = gateway.connection()
             connection.connect()
             port = connection.sock.getsockname()[1]
-            process = eventually(partial(owner_of, gateway, port, workers))
-            assert process is not None
+            process = owner_of(gateway, port, workers)
             self._connections.setdefault(process, connection)
             if len(self._connections) == workers:
                 return
@@ -80,13 +79,32 @@ class Callers:
             found.add(response.status)
         return found
 
+    def settle(self, token: str, status: int) -> None:
+        """Wait until every worker answers so; before, it may say that it cannot tell yet, and nothing else."""
+
+        def is_so() -> bool:
+            found = self.statuses(token)
+            assert found <= {status, 503}
+            return found == {status}
+
+        eventually(is_so)
+
     def seconds_until(self, token: str, status: int) -> float:
         """How long it takes until every worker answers so; each is asked again and again."""
         return seconds_until(lambda: self.statuses(token) == {status})
 
 
-def owner_of(gateway: Gateway, client_port: int, workers: int) -> int | None:
-    """The worker that holds the connection from this port of this machine, by the kernel's tables; None for nobody."""
+def owner_of(gateway: Gateway, client_port: int, workers: int) -> int:
+    """Wait until a worker has taken the connection from this port of this machine; which one, by the kernel's tables.
+
+    They change while they are read: whoever has its files listed closes one and opens another.
+    """
+    process = eventually(partial(_holder, gateway, client_port, workers))
+    assert process is not None
+    return process
+
+
+def _holder(gateway: Gateway, client_port: int, workers: int) -> int | None:
     ours = f"{gateway.port:04X}", f"{client_port:04X}"
     rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     inodes = [row[9] for row in rows if (row[1].split(":")[1], row[2].split(":")[1]) == ours]

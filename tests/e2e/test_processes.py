@@ -16,6 +16,9 @@ from tests.e2e.conftest import Start, written
 from tests.e2e.held import Held
 from tests.e2e.polling import eventually
 from tests.e2e.program import QUESTION, TOKEN, Gateway, is_alive
+from tests.e2e.tenants import owner_of
+
+WORKERS = 2
 
 
 class Load:
@@ -68,7 +71,7 @@ class Load:
 
     def clients_of(self, gateway: Gateway, process: int) -> set[int]:
         """The clients whose first connection this process holds."""
-        return {client for client, port in self.first_ports.items() if owner_of(gateway, port) == process}
+        return {client for client, port in self.first_ports.items() if owner_of(gateway, port, WORKERS) == process}
 
     def end(self) -> None:
         """Stop asking."""
@@ -97,7 +100,7 @@ def lasting(start_once: Start, tmp_path_factory: pytest.TempPathFactory, provide
     file = written(tmp_path_factory.mktemp("lasting"), provider)
     second = f"held: {{dialect: openai, base_url: '{lasting_held.url}', api_key: key, proxy: none}}"
     file.write_text(file.read_text().replace("proxy: none}}", f"proxy: none}}, {second}}}"))
-    return start_once(f"--config={file}", "--workers=2").until_ready()
+    return start_once(f"--config={file}", f"--workers={WORKERS}").until_ready()
 
 
 @pytest.fixture
@@ -132,7 +135,7 @@ def test_killed_worker_harms_only_its_own_connections(survivor: Gateway, lasting
     while len(owners) < 12 or len(set(owners)) < 2:
         connection = gateway.connection()
         answers.append(gateway.stream(connection, model="held/m"))
-        owners.append(owner_of(gateway, connection.sock.getsockname()[1]))
+        owners.append(owner_of(gateway, connection.sock.getsockname()[1], WORKERS))
     load = Load(gateway, 4)
     load.more(20)
     killed = gateway.process("worker-0")
@@ -212,7 +215,7 @@ def test_killed_worker_forgets_no_exchange_still_to_be_counted(survivor: Gateway
         response = connection.getresponse()
         response.read()
         identities.append(response.headers["x-request-id"])
-    os.kill(owner_of(gateway, connection.sock.getsockname()[1]), signal.SIGKILL)
+    os.kill(owner_of(gateway, connection.sock.getsockname()[1], WORKERS), signal.SIGKILL)
     lines = [line for line in gateway.lines() if line["request_id"] not in earlier]
     assert sorted(line["request_id"] for line in lines if line["kind"] == "pending") == sorted(identities)
     counted = [line["request_id"] for line in lines if line["kind"] == "exchange"]
@@ -320,16 +323,3 @@ def is_open(gateway: Gateway) -> bool:
         return gateway.status() == 200
     except OSError:
         return False
-
-
-def owner_of(gateway: Gateway, client_port: int) -> int:
-    """The worker that holds the connection from this port of this machine, by the kernel's tables."""
-    ours = f"{gateway.port:04X}", f"{client_port:04X}"
-    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    inode = next(row[9] for row in rows if (row[1].split(":")[1], row[2].split(":")[1]) == ours)
-    for name in ("worker-0", "worker-1"):
-        process = gateway.process(name)
-        links = [os.readlink(path) for path in Path(f"/proc/{process}/fd").iterdir()]
-        if f"socket:[{inode}]" in links:
-            return process
-    raise AssertionError(f"nobody holds the connection from port {client_port}")

@@ -20,9 +20,6 @@ from sluicegate.ledger import redis_script
 from sluicegate.ledger.interface import LedgerUnavailableError
 from sluicegate.ledger.redis_server import RedisServer
 
-TIMEOUT = 1.6
-"""Seconds, for all that one batch takes: who asks gives up after two."""
-
 _PREFIX = "sluicegate"
 _SLACK = 3_600_000
 """Milliseconds that an entry of an index stays longer than it must, so that it is not written anew with every Ask."""
@@ -37,9 +34,12 @@ class RedisLedger:
     """All nodes with the same address and prefix share one; its clock is the server's own."""
 
     def __init__(
-        self, url: str, *, prefix: str = _PREFIX, timeout: float = TIMEOUT, clock: Callable[[], int] | None = None
+        self, url: str, *, prefix: str = _PREFIX, timeout: float = 5.0, clock: Callable[[], int] | None = None
     ) -> None:
-        """`clock` tells Unix milliseconds instead of the server. Raises RedisAddressError; nothing is connected yet."""
+        """`clock` tells Unix milliseconds instead of the server. What takes longer than `timeout` seconds has failed.
+
+        Raises RedisAddressError; nothing is connected yet.
+        """
         self._server = RedisServer(parse(url), timeout=timeout)
         self._timeout = timeout
         self._prefix = prefix

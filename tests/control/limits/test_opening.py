@@ -11,6 +11,7 @@ from structlog.typing import FilteringBoundLogger
 from sluicegate.config.schema import Redis, Settings
 from sluicegate.control.database_checkpoint import DatabaseStore
 from sluicegate.control.limits.opening import check, checkpoints_of, ledger_of
+from sluicegate.control.limits.teller import PATIENCE
 from sluicegate.events.checkpoint_store import FileStore
 from sluicegate.ledger.interface import Ledger, LedgerUnavailableError
 from sluicegate.ledger.redis import RedisLedger
@@ -51,6 +52,16 @@ def test_redis_where_it_is_configured(tmp_path: Path) -> None:
     """Nothing is connected before it is used."""
     settings = Settings(redis=Redis(address=SecretStr("redis://127.0.0.1:1/0")))
     assert kind_of(ledger_of(settings, tmp_path)) is RedisLedger
+
+
+def test_a_ledger_may_take_what_it_is_waited_for(template: Path, tmp_path: Path) -> None:
+    """Wherever it is: given up before, a disk that is busy for two seconds would be an absence."""
+    settings = (Settings(), Settings(redis=Redis(address=SecretStr("redis://127.0.0.1:1/0"))))
+    directory = copied(template, tmp_path / "database")
+    for ledger in [ledger_of(each, directory) for each in settings]:
+        asyncio.run(ledger.close())
+        assert isinstance(ledger, SQLLedger | RedisLedger)
+        assert ledger._timeout == PATIENCE
 
 
 @pytest.mark.parametrize(

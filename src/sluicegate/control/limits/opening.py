@@ -22,7 +22,8 @@ def ledger_of(settings: Settings, directory: Path) -> Ledger:
     """
     if settings.redis is not None:
         # Only now: the library takes 20 MB, which a node without Redis need not have.
-        ledger: Ledger = import_module("sluicegate.ledger.redis").RedisLedger(settings.redis.address.get_secret_value())
+        redis = import_module("sluicegate.ledger.redis")
+        ledger: Ledger = redis.RedisLedger(settings.redis.address.get_secret_value(), timeout=PATIENCE)
         return ledger
     return SQLLedger.open(settings.database_url, directory, timeout=PATIENCE)
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.conftest import Start, written
 from tests.e2e.held import Held
+from tests.e2e.polling import PATIENCE
 from tests.e2e.program import Gateway, is_alive, run
 
 
@@ -32,7 +33,7 @@ def test_daemon_is_ready_when_the_command_returns(tmp_path: Path, data: Path) ->
     started = run("serve", *arguments)
     assert started.returncode == 0, started.stderr + log.read_text()
     url = next(line.split()[-1] for line in started.stdout.splitlines() if line.strip().startswith("address"))
-    assert run("health", f"--url={url}").returncode == 0
+    assert run("health", f"--url={url}", f"--timeout={PATIENCE}").returncode == 0
     process = int(pid_file.read_text())
     assert run("stop", f"--pid-file={pid_file}").returncode == 0
     assert not is_alive(process)

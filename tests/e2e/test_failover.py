@@ -23,8 +23,9 @@ FIRST_BYTE = 2.0
 
 The second has the usual ones: nobody else is left to answer in its place.
 """
-SOON = 3.0
-"""Seconds in which the second has answered, on a machine that does not stall, who has waited for the first."""
+SOON = 10.0
+"""Seconds in which the second has answered who has waited for the first, though it may stand still for some itself: a
+small part of what is usually waited for a first byte."""
 CALM = 300
 CALLERS = 16
 TOKENS = 16
@@ -109,7 +110,8 @@ def test_killed(start: Start, tmp_path: Path, mocks: tuple[Mock, Mock]) -> None:
     gateway = started(start, tmp_path, mocks)
     with Traffic(gateway.port, asking(), callers=CALLERS) as traffic:
         traffic.go_on(CALM)
-        assert of(traffic, 0.0, "first") > of(traffic, 0.0, "second") > 0
+        # One that stands still for a moment is left alone for another, in which the other answers everybody.
+        eventually(lambda: of(traffic, 0.0, "first") > of(traffic, 0.0, "second") > 0)
         first.kill()
         killed = now(traffic)
         traffic.go_on(CALM)

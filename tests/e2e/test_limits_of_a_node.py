@@ -18,8 +18,8 @@ from tests.rules.project import PACKAGE, ROOT
 
 MEMORY = 200_000_000
 """Bytes of a whole idle node: supervisor, control process and one worker."""
-VOCABULARY = 80_000_000
-"""Bytes of a tokenizer with one encoding, some 65 MB, and what else a first count loads."""
+COUNTING = 130_000_000
+"""Bytes of a process that counts with one encoding, some 80 MB, and what control loads for its first exchange."""
 INSTALLED = 200_000_000
 """Bytes of all that an installation brings along, without what only tests and measurements need."""
 
@@ -39,8 +39,8 @@ def test_idle_node(node: Gateway) -> None:
 
 
 def test_node_that_is_idle_again(node: Gateway) -> None:
-    """One that has counted an answer's tokens keeps the vocabulary that takes, and nothing else."""
-    before = memory_of(node)
+    """One that has counted an answer's tokens keeps the process and the vocabulary that takes, and nothing else."""
+    idle, before = processes_of(node), memory_of(node)
     connection = node.connection()
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json", "x-mock-usage": "off"}
     connection.request("POST", "/v1/chat/completions", json.dumps(QUESTION), headers)
@@ -48,7 +48,8 @@ def test_node_that_is_idle_again(node: Gateway) -> None:
     assert (response.status, response.read()[:1]) == (200, b"{")
     [event] = eventually(node.events)
     assert event["usage_source"] == "counted"
-    assert memory_of(node) - before <= VOCABULARY
+    assert len(processes_of(node)) == len(idle) + 1
+    assert memory_of(node) - before <= COUNTING
 
 
 def test_installation() -> None:
@@ -70,9 +71,25 @@ def test_needed_follows_requirements_to_their_end() -> None:
     assert "hypothesis" not in names
 
 
+def processes_of(node: Gateway) -> set[int]:
+    """Its processes, and those that they have started themselves."""
+    known = set(node.processes())
+    there = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return known | {process for process in there if parent_of(process) in known}
+
+
+def parent_of(process: int) -> int | None:
+    """Who started it, None where it is gone."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return int(status.rpartition(")")[2].split()[1])
+
+
 def memory_of(node: Gateway) -> int:
     """Bytes of all its processes, what they share counted once."""
-    return sum(memory(process, "Pss") for process in node.processes())
+    return sum(memory(process, "Pss") for process in processes_of(node))
 
 
 def memory(process: int, kind: str) -> int:

@@ -1,6 +1,7 @@
 """How each form of an address becomes a client; nothing is connected."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
@@ -92,8 +93,38 @@ def test_commands_together(kind: type[Server] | type[Cluster]) -> None:
         asyncio.run(replies(server.url))
 
 
+def test_connections_closed_in_use() -> None:
+    """A cluster's connections are all closed after a failure, whoever uses one: that is a failure like any other."""
+
+    async def outcomes(client: Redis | RedisCluster) -> list[Any]:
+        told: list[asyncio.Future[Any]] = []
+        for turn in range(12):
+            told.append(asyncio.ensure_future(pipelined(client, [("GET", name) for name in "abc"])))
+            await asyncio.sleep(0)
+            if turn % 4 == 3:
+                # As the library does by itself where somebody else's command fails.
+                told.append(asyncio.ensure_future(client.aclose()))
+        return await asyncio.gather(*told, return_exceptions=True)
+
+    async def main(url: str) -> None:
+        client = connected(parse(url), timeout=60)
+        # In which turn one is closed just before its command goes is for the kernel to say: in every other round.
+        found = [each for _ in range(20) for each in await outcomes(client)]
+        await client.aclose()
+        assert [each for each in found if isinstance(each, BaseException) and not isinstance(each, FAILURES)] == []
+
+    with Cluster() as cluster:
+        asyncio.run(main(cluster.url))
+
+
 @pytest.mark.parametrize(
-    ("error", "text"), [(RedisError("first\nsecond"), "first"), (TimeoutError(), "TimeoutError")], ids=["two lines", ""]
+    ("error", "text"),
+    [
+        (RedisError("first\nsecond"), "first"),
+        (TimeoutError(), "TimeoutError"),
+        (AttributeError("'NoneType' object"), "the connection was closed while it was used"),
+    ],
+    ids=["two lines", "", "the library's"],
 )
 def test_told(error: Exception, text: str) -> None:
     """An error is one line, and never none."""

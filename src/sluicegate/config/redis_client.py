@@ -13,8 +13,10 @@ from sluicegate.config.redis_address import RedisAddress
 
 Command = tuple[str | bytes | int, ...]
 """A command whose key is where Redis looks for it."""
-FAILURES = (RedisError, RedisClusterException, OSError)
-"""What a server that is away, busy or of another mind raises; a reply that is late is an OSError."""
+FAILURES = (RedisError, RedisClusterException, OSError, AttributeError)
+"""What a server that is away, busy or of another mind raises; a reply that is late is an OSError. AttributeError is how
+the library falls over a connection that it closed while somebody used it: of a cluster it closes all after a failure.
+"""
 
 
 def connected(address: RedisAddress, *, timeout: float, **more: Any) -> "Redis | RedisCluster":
@@ -66,4 +68,6 @@ async def pipelined(client: "Redis | RedisCluster", commands: Iterable[Command])
 
 def told(error: BaseException) -> str:
     """An error in one line, for people."""
+    if isinstance(error, AttributeError):
+        return "the connection was closed while it was used"
     return str(error).partition("\n")[0] or type(error).__name__

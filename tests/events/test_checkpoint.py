@@ -35,7 +35,9 @@ def test_has_a_stable_form() -> None:
     assert encoded(CHECKPOINT) == expected
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"incarnations":{"a":3}}', b"\xff"])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[]", b'{"incarnations":{"a":3}}', b"\xff", b'{"incarnations":{"\xff":{}}}']
+)
 def test_refuses_what_is_no_checkpoint(data: bytes) -> None:
     """A damaged checkpoint is an error of its own, never an empty one: that would account everything twice."""
     with pytest.raises(CheckpointDamagedError, match="not a checkpoint"):

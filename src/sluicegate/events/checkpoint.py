@@ -49,7 +49,7 @@ def decoded(data: bytes | str) -> Checkpoint:
     """Return the checkpoint that was encoded. Raises CheckpointDamagedError."""
     try:
         return _decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CheckpointDamagedError(f"not a checkpoint: {error}") from error
 
 

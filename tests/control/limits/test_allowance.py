@@ -157,9 +157,10 @@ def test_without_a_file_nothing_is_lent(tmp_path: Path, log: FilteringBoundLogge
     (tmp_path / "missing").mkdir()
     assert one.get(allowance, 1) == 1
     assert [entry["log_level"] for entry in captured.entries] == ["error", "info"]
-    (tmp_path / FILE).write_text("{")
-    assert Borrower().get(open_allowance(tmp_path, clock, log), 1) == 0
-    assert "is damaged" in captured.entries[-1]["reason"]
+    for content in (b"{", b'{"amounts": {"\xff": 1}}'):
+        (tmp_path / FILE).write_bytes(content)
+        assert Borrower().get(open_allowance(tmp_path, clock, log), 1) == 0
+        assert "is damaged" in captured.entries[-1]["reason"]
 
 
 def test_pieces_shrink_near_the_end() -> None:

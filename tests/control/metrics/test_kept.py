@@ -45,6 +45,7 @@ def test_no_event_goes_before_it_was_counted(tmp_path: Path, log: FilteringBound
         b"",
         b"{",
         b'{"incarnations": 1}',
+        b'{"incarnations": {"\xff": {}}}',
         b'{"incarnations": {}, "tally": {"counters": 1}}',
         b'{"incarnations": {}, "tally": {"counters": {"requests": [[["a", "b", "c", "d"], 5]]},'
         b' "histograms": {"overhead": {"bounds": [0.5], "observed": [{"key": [], "counts": [1], "total": 0.5}]}}}}',

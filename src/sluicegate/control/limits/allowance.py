@@ -115,7 +115,7 @@ class Allowance:
             return msgspec.json.decode(self._path.read_bytes(), type=Drawn)
         except FileNotFoundError:
             return Drawn()
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise OSError(f"{self._path} is damaged, and will do when it is deleted: {error}") from error
 
     async def _write(self, drawn: Drawn) -> None:

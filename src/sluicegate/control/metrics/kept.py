@@ -50,7 +50,7 @@ class KeptCounters:
         """
         try:
             kept = await asyncio.to_thread(self._kept)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             self._log.error("metrics begin again with the oldest event", reason=f"{self._path}: {error}")
             return Checkpoint()
         self._tally.restore(kept.tally)

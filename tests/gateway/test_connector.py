@@ -1,9 +1,12 @@
 """Connections opened over real loopback sockets: TCP, TLS, Unix, through a proxy; and every way in which that fails."""
 
 import asyncio
+import gc
+import os
 import resource
 import socket
 import ssl
+import struct
 import threading
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -298,6 +301,80 @@ def test_closing_gives_up_what_is_being_opened() -> None:
             return rest
 
     assert run(main()) == b""
+
+
+class Left(Opened):
+    """One whose opener is closed in the very turn in which it stands."""
+
+    def __init__(self, outcome: "asyncio.Future[Opened]", connector: Connector) -> None:
+        super().__init__(outcome)
+        self.connector = connector
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.connector.close()
+        super().connection_made(transport)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"], ids=["address", "name"])
+def test_a_connection_that_stands_is_no_matter_of_its_opener_any_more(host: str) -> None:
+    """Else uvloop ends it without a word to its protocol, where its time is up in the turn in which it stands."""
+
+    async def main() -> bytes:
+        async with served(pong) as port:
+            loop = asyncio.get_running_loop()
+            outcome: asyncio.Future[Opened] = loop.create_future()
+            connector = Connector(loop)
+            connector.open(
+                at(port, origin=Origin("http", host, port)),
+                lambda: Left(outcome, connector),
+                outcome.set_exception,
+            )
+            answer = await (await outcome).heard
+            cast("asyncio.Transport", outcome.result().transport).abort()
+            await settled()
+            return answer
+
+    assert uvloop.run(asyncio.wait_for(main(), 60)) == b"pong"
+
+
+class Reset(asyncio.Protocol):
+    """A connection that its peer has reset when the first bytes are written; `then` is called behind its loss."""
+
+    def __init__(self, listening: socket.socket, then: Callable[[], None]) -> None:
+        self.listening = listening
+        self.then = then
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer, _ = self.listening.accept()
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        cast("asyncio.Transport", transport).write(b"ping")
+        asyncio.get_running_loop().call_soon(self.then)
+
+
+def test_a_connection_lost_at_its_first_write_takes_nobody_with_it() -> None:
+    """Its descriptor's number may be another's in the next moment, and that one must stay open."""
+    files: list[int] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            done: asyncio.Future[None] = loop.create_future()
+
+            def then() -> None:
+                files.append(os.open(os.devnull, os.O_RDONLY))
+                loop.call_later(0, done.set_result, None)
+
+            port = listening.getsockname()[1]
+            Connector(loop).open(
+                at(port, origin=Origin("http", "localhost", port)), lambda: Reset(listening, then), done.set_exception
+            )
+            await done
+            await settled()
+            gc.collect()
+
+    uvloop.run(asyncio.wait_for(main(), 60))
+    os.close(files[0])
 
 
 def a_proxy(answer: bytes, *, closes: bool = False) -> Handler:

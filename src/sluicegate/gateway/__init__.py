@@ -8,6 +8,7 @@ routes      where a request line leads;  azure   models in Azure's paths;  local
 request_body   held whole, or passed on as it comes;  estimate   its tokens, where no provider can count them
 selection   who may answer, and who does;  verdicts   what an answer says of its deployment
 providers   the runtime of one provider;  pool, connector, upstream   its connections;  addresses   whom its name means
+standing    a connection that is nobody's yet
 outgoing    a request as its provider gets it
 retrial     what failed goes again;  attempts   what was tried;  stale   connections closed while nobody looked
 relay       an answer on its way to the client;  taps   what watches a side copy of it

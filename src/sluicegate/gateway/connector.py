@@ -14,6 +14,7 @@ from sluicegate.domain.snapshot import Provider
 from sluicegate.gateway.addresses import Addresses, is_literal
 from sluicegate.gateway.files import OURS
 from sluicegate.gateway.secured import Secured
+from sluicegate.gateway.standing import Standing
 
 _PROXY_AGREES = re.compile(rb"HTTP/1\.[01] 2\d\d(?: |$)")
 """Any 2xx makes the tunnel (RFC 9110 section 9.3.6)."""
@@ -31,10 +32,7 @@ class Opener(Protocol):
     def open(
         self, provider: Provider, make: Callable[[], asyncio.Protocol], failed: Callable[[GatewayError], None]
     ) -> None:
-        """Connect `make()` to the provider; its `connection_made` says that it worked, else `failed` is called.
-
-        `failed` may come after it, where the time was up in the same turn: such a connection is closed.
-        """
+        """Connect `make()` to the provider; its `connection_made` says that it worked, else `failed` is called."""
         ...
 
 
@@ -81,7 +79,8 @@ class Connector:
         seconds = provider.timeouts.connect
         try:
             async with asyncio.timeout(seconds):
-                await self._connect(provider, make)
+                standing = await self._connect(provider)
+            standing.hand_over(make())
         except TimeoutError:
             failed(UpstreamTimeoutError(f"provider {provider.name}: no connection within {seconds:g} s"))
         except ssl.SSLCertVerificationError as error:
@@ -100,55 +99,54 @@ class Connector:
                 return
             failed(UpstreamUnreachableError(f"provider {provider.name} cannot be reached: {_reason(error)}"))
 
-    async def _connect(self, provider: Provider, make: Callable[[], asyncio.Protocol]) -> None:
+    async def _connect(self, provider: Provider) -> Standing:
         origin = provider.origin
         if origin.scheme == "unix":
-            await self._loop.create_unix_connection(make, origin.host)
-            return
-        secured: asyncio.Future[None] = self._loop.create_future()
-        if origin.scheme == "https":
-            context = tls_context(verify=provider.verify_tls, ca_file=provider.ca_file)
-            make = partial(Secured, context, make, partial(_tell, secured), server_hostname=origin.host)
-        else:
-            secured.set_result(None)
+            _, standing = await self._loop.create_unix_connection(Standing, origin.host)
+            return standing
+        is_secured = origin.scheme == "https"
+        context = tls_context(verify=provider.verify_tls, ca_file=provider.ca_file) if is_secured else None
         if provider.proxy is None:
-            transport = await self._reach(origin.host, origin.port, make)
+            standing = await self._reach(origin.host, origin.port)
         else:
-            transport = await self._through_proxy(provider, provider.proxy, make)
-        try:
-            await secured
-        except BaseException:  # also a cancellation: a half-open connection must not stay behind; it goes on up
-            transport.abort()
-            raise
+            standing = await self._through_proxy(provider, provider.proxy)
+        return standing if context is None else await self._secure(standing, context, origin.host)
 
-    async def _reach(self, host: str, port: int, make: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+    async def _reach(self, host: str, port: int) -> Standing:
         if is_literal(host):
-            transport, _ = await self._loop.create_connection(make, host, port)
-            return transport
+            _, standing = await self._loop.create_connection(Standing, host, port)
+            return standing
         connected = await self._addresses.connect(host, port)
         try:
-            transport, _ = await self._loop.create_connection(make, sock=connected)
+            _, standing = await self._loop.create_connection(Standing, sock=connected)
         except BaseException:  # also a cancellation: a half-open connection must not stay behind; it goes on up
             connected.close()
             raise
-        return transport
+        return standing
 
-    async def _through_proxy(
-        self, provider: Provider, proxy: str, make: Callable[[], asyncio.Protocol]
-    ) -> asyncio.Transport:
+    async def _through_proxy(self, provider: Provider, proxy: str) -> Standing:
         parts = urlsplit(proxy)
         answered: asyncio.Future[None] = self._loop.create_future()
         request = connect_request(provider, parts.username, parts.password)
-        transport = await self._reach(parts.hostname or "", parts.port or 80, lambda: ProxyHandshake(request, answered))
+        standing = await self._reach(parts.hostname or "", parts.port or 80)
         try:
+            standing.hand_over(ProxyHandshake(request, answered))
             await answered
-            protocol = make()
         except BaseException:  # also a cancellation: a half-open tunnel must not stay behind; it goes on up
-            transport.abort()
+            standing.transport.abort()
             raise
-        transport.set_protocol(protocol)
-        protocol.connection_made(transport)
-        return transport
+        return standing
+
+    async def _secure(self, standing: Standing, context: ssl.SSLContext, host: str) -> Standing:
+        secured: asyncio.Future[None] = self._loop.create_future()
+        above = Standing()
+        try:
+            standing.hand_over(Secured(context, lambda: above, partial(_tell, secured), server_hostname=host))
+            await secured
+        except BaseException:  # also a cancellation: a half-open connection must not stay behind; it goes on up
+            standing.transport.abort()
+            raise
+        return above
 
 
 def _tell(secured: "asyncio.Future[None]", _connection: Secured, error: Exception | None) -> None:

@@ -159,7 +159,7 @@ class Pool:
 
     def _not_opened(self, connection: UpstreamConnection, error: GatewayError) -> None:
         if connection not in self._connecting:
-            # Its time was up just as it stood: it is closed, which it tells by itself.
+            # It stands all the same, and tells by itself when it is closed.
             return
         self._connecting.remove(connection)
         if self._waiting:

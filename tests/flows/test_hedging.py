@@ -12,6 +12,7 @@ from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Circuit, ModelAlias, Retries, Target
 from sluicegate.domain.tokens import digest
+from sluicegate.domain.underway import table_name
 from sluicegate.gateway.providers import ProviderRuntime
 from tests.flows.faults import ANSWER, TIMEOUTS
 from tests.flows.test_retrying import ask, calls, nothing_is_left
@@ -259,6 +260,43 @@ def test_a_second_one_that_waits_for_its_price_is_not_asked_behind_an_answer(nod
     assert parts(client.hears())[2] == ANSWER
     assert node.opener.reached == ["first"]
     nothing_is_left(node)
+
+
+@pytest.mark.parametrize("is_whole", [False, True], ids=["begun", "whole"])
+def test_a_second_one_that_waits_for_its_line_is_not_asked_behind_an_answer(node: Node, *, is_whole: bool) -> None:
+    """Nor is its connection taken for one to the first provider, whose key it would be sent."""
+    hedged(node)
+    # No table of what is under way can be had, so that a line of the journal goes before each request.
+    (node.directory / table_name(node.journal.incarnation)).touch()
+    usd = Limit("organization", "org_a", "usd", Calendar("month"), 1_000_000_000)
+    node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", organization_id="org_a", limits=(usd,))
+    node.link.prices |= {
+        "model-a": Price("v1", Rates(input=1_000_000_000, output=2_000_000_000)),
+        "model-b": Price("v2", Rates(input=10_000_000_000, output=20_000_000_000)),
+    }
+    client = ask(node)
+    node.opener.is_stuck = True
+    node.passes(1.0)
+    node.passes(0.1)
+    ((_, make, _),) = node.opener.asked
+    second = node.opener.connect(make)
+    answer = an_answer(ANSWER)
+    first = node.opener.peers[0]
+    if not is_whole:
+        first.says(answer[:-1])
+        assert second.hears() == b""
+        answer = answer[-1:]
+    first.says(answer)
+    assert parts(client.hears())[2] == ANSWER
+    nothing_is_left(node)
+    pools = [runtime.pool for runtime in node.services.providers.by_id.values()]
+    assert [(len(pool.all), len(pool._idle)) for pool in pools] == [(1, 1), (1, 1)]
+    first.hears()
+    again = ask(node)
+    assert first.hears().startswith(b"POST")
+    assert second.hears() == b""
+    first.says(an_answer(ANSWER))
+    assert parts(again.hears())[2] == ANSWER
 
 
 def overheads(node: Node) -> list[int | None]:

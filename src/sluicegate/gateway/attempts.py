@@ -91,6 +91,11 @@ class Retrial:
             handle.cancel()
 
 
+def returns_of(exchange: "Exchange") -> int:
+    """Of the first of two attempts: what waited for the second one is of no use behind that."""
+    return exchange.retrial.returns if exchange.retrial is not None else 0
+
+
 def retrial_of(exchange: "Exchange") -> Retrial:
     """The exchange's own, made when it is first needed."""
     if exchange.retrial is None:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.domain.errors import BadRequestError, GatewayError, InternalError
+from sluicegate.gateway.attempts import returns_of
 from sluicegate.gateway.bodies import hand_over
 from sluicegate.gateway.stages.accept import accept
 from sluicegate.gateway.stages.authenticate import authenticate
@@ -64,14 +65,9 @@ def advance(exchange: "Exchange", stages: tuple[Stage, ...], at: int = 0) -> Non
         if isinstance(outcome, bytes):
             exchange.reply(outcome)
         else:
-            outcome.add_done_callback(partial(_resume, exchange, stages, number, _returns(exchange)))
+            outcome.add_done_callback(partial(_resume, exchange, stages, number, returns_of(exchange)))
         return
     exchange.passed(stages)
-
-
-def _returns(exchange: "Exchange") -> int:
-    """Of the first of two attempts: what waited for the second one is of no use behind that."""
-    return exchange.retrial.returns if exchange.retrial is not None else 0
 
 
 def _resume(
@@ -79,7 +75,7 @@ def _resume(
 ) -> None:
     """Run the stage that waited once more: it now finds what it waited for, or the error it waited to hear."""
     error = future.exception()
-    if exchange.is_ended or returns != _returns(exchange):
+    if exchange.is_ended or returns != returns_of(exchange):
         return
     if isinstance(error, GatewayError):
         exchange.stopped(stages, error)

@@ -157,6 +157,10 @@ class UpstreamConnection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.write(data)
 
+    def give_back(self) -> None:
+        """Nothing was sent on it after all: it is for whoever waits for one to this provider."""
+        self._pool.released(self)
+
     def pass_on(
         self,
         take: Callable[[bytes], object],

@@ -16,6 +16,7 @@ from sluicegate.domain.errors import (
     OverloadedError,
 )
 from sluicegate.domain.routing import ANYWHERE
+from sluicegate.gateway.attempts import returns_of
 from sluicegate.gateway.estimate import estimate, is_estimated, prepare
 from sluicegate.gateway.outgoing import prefix_of, price_fields_of, request_parts
 from sluicegate.gateway.request_body import HELD_UNCOUNTED
@@ -312,20 +313,23 @@ def send(exchange: "Exchange", connection: "UpstreamConnection") -> None:
     if reservation is not None and (not reservation.is_sent or reservation.has_grown):
         if not intend(exchange, reservation):
             # At the end of this turn, when the line is written.
-            exchange.services.turn.end(partial(_send_intended, exchange, reservation, connection), b"")
+            exchange.services.turn.end(
+                partial(_send_intended, exchange, reservation, connection, returns_of(exchange)), b""
+            )
             return
         reservation.is_sent = True
     _send(exchange, connection)
 
 
 def _send_intended(
-    exchange: "Exchange", reservation: "Reservation", connection: "UpstreamConnection", _nothing: bytes
+    exchange: "Exchange", reservation: "Reservation", connection: "UpstreamConnection", returns: int, _nothing: bytes
 ) -> None:
     transport = connection.transport
     is_lost = transport is None or transport.is_closing()
-    if exchange.is_ended:
+    if exchange.is_ended or returns != returns_of(exchange):
+        # An answer came first. It may have been another's: what is known of the exchange is no more of this attempt.
         if not is_lost:
-            exchange.runtime.pool.released(connection)
+            connection.give_back()
     elif is_lost:
         # Within the turn: nothing was sent on it.
         try:

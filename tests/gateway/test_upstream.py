@@ -1,5 +1,6 @@
 """A provider's connection, beyond what the flows show."""
 
+import asyncio
 import gzip
 import shutil
 import tempfile
@@ -33,6 +34,21 @@ def test_an_idle_connection_that_the_provider_ends_is_forgotten(node: Node) -> N
     node.provider.ends()
     client.says(a_request())
     assert len(node.opener.peers) == 2
+
+
+def test_an_idle_connection_that_is_being_ended_serves_nobody(node: Node) -> None:
+    """A request may come in the turn in which its provider's end is read, before that of the connection is told."""
+    node.client().says(a_request())
+    first = node.provider.says(an_answer())
+    first.hears()
+    cast("asyncio.Protocol", first.transport.protocol).eof_received()
+    first.transport.close()
+    client = node.client()
+    cast("asyncio.Protocol", client.transport.protocol).data_received(a_request("/v1/images/generations"))
+    node.settle()
+    assert first.hears() == b""
+    node.provider.says(an_answer())
+    assert parts(client.hears())[0] == 200
 
 
 def test_fields_named_by_the_providers_connection_stay_here(node: Node) -> None:

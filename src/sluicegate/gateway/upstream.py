@@ -330,11 +330,14 @@ class UpstreamConnection(asyncio.Protocol):
         """The provider ends the connection: the end of an answer without length."""
         receiver = self.receiver
         head = self.head
-        if receiver is not None and head is not None and not self.is_complete and self._may_end(head):
+        if receiver is None:
+            # At once, and not with the loss that is told in the next turn: until then it would be taken for a request.
+            self.close()
+        elif head is not None and not self.is_complete and self._may_end(head):
             self.is_complete = True
             self.receiver = None
             receiver.answered(self, b"", is_complete=True)
-        elif receiver is not None and not self.has_answer_begun:
+        elif not self.has_answer_begun:
             self._fail(
                 "the provider closed the connection without an answer",
                 was_read=not (self.served > 1 and was_never_read(self.transport)),

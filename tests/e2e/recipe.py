@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.documents import commands, fenced
+from tests.e2e.polling import PATIENCE
 from tests.e2e.program import Gateway, environment
 from tests.e2e.scripted import ScriptedProvider, chunked, sized
 from tests.rules.project import ROOT
 
 _END = "--end-of-command--"
-SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Recipe:
             capture_output=True,
             text=True,
             check=False,
-            timeout=SECONDS,
+            timeout=PATIENCE * len(steps),
         )
         outputs = re.findall(rf"(.*?)\n{_END} (\d+)\n", done.stdout, re.DOTALL)
         assert len(outputs) == len(steps), done

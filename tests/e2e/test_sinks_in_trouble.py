@@ -81,7 +81,7 @@ def receivers() -> Iterator[dict[str, Receiver]]:
 def file(tmp_path: Path, provider: str, receivers: dict[str, Receiver]) -> Path:
     """A configuration with a sink for each, small batches, and a file."""
     path = tmp_path / "sinks.yaml"
-    fast = "batch: {count: 5, seconds: 0.1}, timeout: 60, retries: {attempts: 3, backoff: 0.05, longest_wait: 0.1}"
+    fast = "batch: {count: 5, seconds: 0.1}, timeout: 600, retries: {attempts: 3, backoff: 0.05, longest_wait: 0.1}"
     path.write_text(
         "server: {port: 0, drain_seconds: 8}\n"
         f"management_token: {MANAGEMENT_TOKEN}\n"

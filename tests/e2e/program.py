@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPResponse
@@ -42,6 +43,10 @@ def is_alive(process: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def _took_too_long(entry: Mapping[str, Any]) -> bool:
+    return entry.get("level") == "error" and entry.get("reason") == "TimeoutError"
 
 
 class Status(int):
@@ -144,15 +149,15 @@ class Gateway:
         return eventually(lambda: [one for one in self.events() if one["request_id"] == request_id])[0]
 
     def errors(self) -> list[dict[str, Any]]:
-        """The log lines that tell of something wrong, so far; but for what merely took too long, and is over."""
+        """The log lines that tell of something wrong, so far; what merely took too long is waited for to be over."""
+        eventually(lambda: not self._late())
+        return [entry for entry in self._entries() if entry.get("level") == "error" and not _took_too_long(entry)]
+
+    def _late(self) -> Counter[str]:
+        """What took too long and is not over yet."""
         entries = self._entries()
-        events = {entry.get("event") for entry in entries}
-        return [
-            entry
-            for entry in entries
-            if entry.get("level") == "error"
-            and not (entry.get("reason") == "TimeoutError" and f"over: {entry['event']}" in events)
-        ]
+        began = Counter(f"over: {entry['event']}" for entry in entries if _took_too_long(entry))
+        return began - Counter(str(entry.get("event")) for entry in entries)
 
     def _entries(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines(self._log) if line.startswith("{")]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy import text
@@ -11,6 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from sluicegate.domain.audit import AuditDraft
 from sluicegate.domain.tenants import Change, Organization
+from sluicegate.store import engines
+from sluicegate.store.address import PostgreSQLAddress
 from sluicegate.store.database import Database, Session, unavailable
 from sluicegate.store.errors import NewerDatabaseError, OutdatedDatabaseError, StoreUnavailableError
 from sluicegate.store.upgrade import upgrade
@@ -295,6 +298,43 @@ def test_a_stopped_server_is_told_and_found_again(own_server: Server, tmp_path: 
         assert await _names(database) == {"one", "three"}
 
     place.run(use)
+
+
+_WELCOME = b"R\0\0\0\x08\0\0\0\0" + b"S\0\0\0\x16server_version\x0016\0" + b"Z\0\0\0\x05I"
+"""AuthenticationOk, ParameterStatus, ReadyForQuery (https://www.postgresql.org/docs/current/protocol-message-formats.html)."""
+
+
+def test_a_connection_lost_before_it_is_set_up_is_told() -> None:
+    """Whoever connects while the first connection is being looked at has one that may be gone before it is used."""
+    came: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
+
+    async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(int.from_bytes(await reader.readexactly(4)) - 4)
+        writer.write(_WELCOME)
+        came.put_nowait((reader, writer))
+
+    async def main(directory: str) -> None:
+        server = await asyncio.start_unix_server(welcome, f"{directory}/.s.PGSQL.5432")
+        address = PostgreSQLAddress(f"postgresql://postgres:{PASSWORD}@/name?host={directory}")
+        database = Database(address, engines.readers(address), engines.writers(address))
+        first = asyncio.ensure_future(_names(database))
+        questions, answers = await came.get()
+        await questions.readexactly(1)
+        second = asyncio.ensure_future(_names(database))
+        its_questions, its_answers = await came.get()
+        its_answers.write_eof()
+        assert await its_questions.read() == b""
+        answers.close()
+        outcomes = await asyncio.gather(first, second, return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [StoreUnavailableError, StoreUnavailableError]
+        its_answers.close()
+        await database.close()
+        server.close()
+        await server.wait_closed()
+
+    # The path of a socket must be short.
+    with TemporaryDirectory() as directory:
+        asyncio.run(main(directory))
 
 
 def test_a_place_that_is_no_directory_is_told(tmp_path: Path) -> None:

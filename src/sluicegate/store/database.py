@@ -132,6 +132,18 @@ def unavailable() -> Iterator[None]:
         raise StoreUnavailableError(_reason(error)) from error
     except (ConnectionError, TimeoutError) as error:
         raise StoreUnavailableError(_reason(error)) from error
+    except Exception as error:  # only the driver's own: all else is raised again
+        if not _is_of_driver(error):
+            raise
+        raise StoreUnavailableError(_reason(error)) from error
+
+
+def _is_of_driver(error: Exception) -> bool:
+    """Whether SQLAlchemy let it through as it was: of a connection that is lost before it has set it up.
+
+    By its name, as only who has a server loads the driver.
+    """
+    return type(error).__module__.startswith("asyncpg.")
 
 
 def _is_trouble(error: DBAPIError) -> bool:

@@ -5,6 +5,7 @@ import errno
 import json
 import random
 import tempfile
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -251,6 +252,31 @@ def test_an_edit_during_a_write_is_kept_and_takes_effect(bench: Bench) -> None:
     assert (bench.read()["total_lifetime_tokens"], bench.read(1)["name"]) == (5, "Bob")
     assert bench.changed == [{digest(BOB.encode())}]
     assert len(keys.principals) == 2
+
+
+def test_an_edit_loaded_during_a_write_stays_in_force(bench: Bench) -> None:
+    """The disk may be slow once the file has its new content: the keys of that are not put over a later edit."""
+    is_written, may_go_on = threading.Event(), threading.Event()
+
+    def slow(one: Path, other: Path) -> bool:
+        done = exchange(one, other)
+        is_written.set()
+        may_go_on.wait()
+        return done
+
+    async def main() -> None:
+        keys = bench.gateway(slow)
+        bench.use(5, keys=keys)
+        writing = asyncio.ensure_future(keys.write())
+        await asyncio.to_thread(is_written.wait)
+        bench.write(entry(BOB, "Bob"))
+        keys.reload()
+        may_go_on.set()
+        await writing
+        assert set(keys.principals) == {digest(BOB.encode())}
+        assert bench.changed[-1] == {digest(ANN.encode()), digest(BOB.encode())}
+
+    asyncio.run(main())
 
 
 def test_a_removed_key_does_not_come_back(bench: Bench) -> None:

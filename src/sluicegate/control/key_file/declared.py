@@ -80,6 +80,8 @@ class DeclaredKeys:
         self._pending: dict[bytes, Usage] = {}
         self._writing: dict[bytes, Usage] = {}
         self._turn = asyncio.Lock()
+        self._edits = 0
+        """How many were loaded."""
         self._told = ""
 
     def __repr__(self) -> str:
@@ -123,6 +125,7 @@ class DeclaredKeys:
             self._refuse(error)
             return
         digests = self._take(found)
+        self._edits += 1
         if self.failure is not None or digests:
             self._log.info("key file loaded", file=str(self.path), keys=len(self._by_digest))
         self.failure = None
@@ -157,6 +160,7 @@ class DeclaredKeys:
             if not self._pending and not self._is_outdated:
                 return
             self._writing, self._pending = self._pending, {}
+            edits = self._edits
             try:
                 # In a thread: it waits for the disk, and for other writers.
                 content = await asyncio.to_thread(self._write, self._writing)
@@ -173,6 +177,9 @@ class DeclaredKeys:
                 self.failure = None
                 if digests:
                     self._changed(digests)
+                if self._edits != edits:
+                    # One was loaded meanwhile that may be newer than what was written, and nobody would load it again.
+                    self.reload()
 
     async def follow(self, *, pause: Pause = lambda: asyncio.sleep(PAUSE)) -> None:
         """Load every edit, for ever."""

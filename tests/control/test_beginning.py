@@ -10,7 +10,7 @@ import pytest
 
 from sluicegate.config.problem import ConfigurationError
 from sluicegate.control.beginning import Choice, begin, choose, listen, parse
-from sluicegate.control.channel import Go, LineReader, Message, Plan, Refused, line
+from sluicegate.control.channel import Go, LineReader, Message, Plan, Refused, Reload, line
 from sluicegate.control.last_good import LastGood
 from sluicegate.dialects.table import DIALECTS
 from sluicegate.supervisor.pulses import Pulses
@@ -61,10 +61,11 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     scripted.pulses.close()
 
 
-def test_process_begins(supervisor: Supervisor, write: WriteSources, tmp_path: Path) -> None:
-    """Control tells the plan, with absolute paths, and listens where it is told to."""
+@pytest.mark.parametrize("is_outdated", [False, True])
+def test_process_begins(supervisor: Supervisor, write: WriteSources, tmp_path: Path, *, is_outdated: bool) -> None:
+    """Control tells the plan, with absolute paths, and listens where it is told to. It remembers an early reload."""
     write(MINIMAL)
-    supervisor.ours.sendall(line(supervisor.go))
+    supervisor.ours.sendall(line(Reload()) * is_outdated + line(supervisor.go))
     flags = [f"--config={tmp_path}/sluicegate.yaml", "--port=0", "--workers=3", "--drain-seconds=2", "--data-dir=d"]
     begun = begin(supervisor.flags(*flags), NOTHING, dialects=DIALECTS)
     assert begun is not None
@@ -74,6 +75,7 @@ def test_process_begins(supervisor: Supervisor, write: WriteSources, tmp_path: P
         assert (begun.link.getsockname(), begun.web.getsockname()) == (supervisor.go.link, supervisor.go.http)
     assert begun.last_good.recall() == (begun.choice.started, begun.choice.current)
     assert begun.seen is not None
+    assert begun.is_outdated is is_outdated
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,20 @@ def test_change_reaches_workers_and_supervisor(bench: Bench, cause: str, capture
     assert recalled[1].snapshot.version == 2
 
 
+def test_a_reload_asked_for_before_the_word_to_begin_is_done(bench: Bench, captured: LogCapture) -> None:
+    """What was loaded before may not know of what changed since, such as a certificate that is not watched."""
+    begun = replace(bench.begun(), is_outdated=True)
+
+    async def conversation(bench: Bench, _supervisor: Peer) -> None:
+        worker = await bench.worker()
+        while (await worker.hear(Configure)).snapshot.version != 2:
+            pass
+        end()
+
+    converse(bench, conversation, begun)
+    assert captured.entries[0]["event"] == "configuration loaded"
+
+
 CHEAPEST = """
 models: [{name: smart, strategy: cheapest, targets: [{model: first/a}, {model: first/b}]}]
 prices: [{model: a, input: 1, output: 5}]

@@ -21,11 +21,18 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
-def test_introduction_waits_for_the_word(pair: tuple[socket.socket, socket.socket]) -> None:
-    """The plan is told, and where to listen comes back."""
+@pytest.mark.parametrize(
+    ("answer", "is_outdated"),
+    [([GO], False), ([Reload(), GO], True), ([GO, Reload()], True)],
+    ids=["alone", "reload before", "reload behind"],
+)
+def test_introduction_waits_for_the_word(
+    pair: tuple[socket.socket, socket.socket], answer: list[Go | Reload], is_outdated: bool
+) -> None:
+    """The plan is told, and where to listen comes back; a reload that was asked for meanwhile is not lost."""
     supervisor, control = pair
-    supervisor.sendall(line(Reload()) + line(GO))
-    assert introduce(control, PLAN) == GO
+    supervisor.sendall(b"".join(map(line, answer)))
+    assert introduce(control, PLAN) == (GO, is_outdated)
     assert supervisor.recv(4096) == line(PLAN)
 
 

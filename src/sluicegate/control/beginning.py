@@ -36,7 +36,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What the rest of the process builds on. `seen` is the configuration file as it was just before it was loaded."""
+    """What the rest of the process builds on. `seen` is the configuration file as it was just before it was loaded.
+
+    `is_outdated`: a reload was asked for that it may not know of.
+    """
 
     sources: Sources
     choice: Choice
@@ -46,6 +49,7 @@ class Begun:
     pulse: Pulse
     link: socket.socket
     web: socket.socket
+    is_outdated: bool = False
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -83,13 +87,12 @@ def begin(arguments: Sequence[str], environment: Mapping[str, str], *, dialects:
             introduce(channel, Refused(str(error)))
             return None
         last_good.keep(choice.started, choice.current)
-        go = introduce(channel, _plan(choice, sources.described))
-        if go is None:
+        word = introduce(channel, _plan(choice, sources.described))
+        if word is None:
             return None
         undo.pop_all()
-    return Begun(
-        sources, choice, seen, last_good, channel, flags.pulse, link=listen(Path(go.link)), web=listen(Path(go.http))
-    )
+    link, web = listen(Path(word.go.link)), listen(Path(word.go.http))
+    return Begun(sources, choice, seen, last_good, channel, flags.pulse, link, web, word.is_outdated)
 
 
 def choose(sources: Sources, last_good: LastGood) -> Choice:

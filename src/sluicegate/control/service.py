@@ -258,6 +258,8 @@ class Service:
             await self._loop.create_connection(lambda: self._supervision, sock=self._begun.channel)
             self._tasks.create_task(self._manage())
             lasting = [self._tasks.create_task(task) for task in self._lasting()]
+            if self._begun.is_outdated:
+                self._on_reload()
             await self._end.wait()
             await self._limits.finish()
             for task in lasting:

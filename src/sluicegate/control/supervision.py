@@ -3,20 +3,30 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import cast
+from typing import NamedTuple, cast
 
 from sluicegate.control.channel import BrokenChannelError, Go, LineReader, Message, Plan, Refused, Reload, line
 
 
-def introduce(channel: socket.socket, message: Plan | Refused) -> Go | None:
+class Word(NamedTuple):
+    """The supervisor's word to begin. `is_outdated`: a reload was asked for that what is loaded may not know of."""
+
+    go: Go
+    is_outdated: bool
+
+
+def introduce(channel: socket.socket, message: Plan | Refused) -> Word | None:
     """Say what the configuration wants and wait for the word to begin; None where it does not come."""
     channel.sendall(line(message))
     reader = LineReader()
+    is_outdated = False
     while data := channel.recv(4_096):
-        # Reload may already be behind it: what is loaded a moment later is new enough.
-        for answer in reader.feed(data):
+        answers = reader.feed(data)
+        # Before the word or behind it: nobody can tell whether it was asked for before the configuration was loaded.
+        is_outdated = is_outdated or Reload() in answers
+        for answer in answers:
             if isinstance(answer, Go):
-                return answer
+                return Word(answer, is_outdated)
     return None
 
 

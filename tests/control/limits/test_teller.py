@@ -208,6 +208,10 @@ def test_end_is_told_to_who_waits(log: FilteringBoundLogger) -> None:
         running.cancel()
         results = await asyncio.gather(first, second, return_exceptions=True)
         assert [str(each) for each in results] == ["this node is ending"] * 2
+        # Who comes only now is told so, too.
+        for late in (teller.apply(resets("c")), teller.held("n")):
+            with pytest.raises(LedgerUnavailableError, match="this node is ending"):
+                await late
         await asyncio.gather(running, return_exceptions=True)
         await teller.close()
         assert ledger.is_closed

@@ -37,6 +37,8 @@ PROBE_PAUSE: Final = 0.5
 PROBE: Final = (Reset("probe|requests|lifetime"),)
 """The batch that finds a ledger back: it changes an account that nobody has."""
 
+_ENDING: Final = "this node is ending"
+
 
 class _Submission(NamedTuple):
     operations: Sequence[Operation]
@@ -62,6 +64,7 @@ class Teller:
         self._queue: deque[_Submission] = deque()
         self._due = asyncio.Event()
         self._away = ""
+        self._has_ended = False
         self.absences = 0
         """How often the ledger was away so far: after each, what it did last is not known."""
 
@@ -110,10 +113,14 @@ class Teller:
                     await self._pause()
                     await self._probe()
         finally:
-            self._refuse(self._queue, "this node is ending")
+            self._has_ended = True
+            self._refuse(self._queue, _ENDING)
 
     async def _submitted(self, operations: Sequence[Operation]) -> list[Outcome]:
         """Stand in the queue with these; with none, nothing is done but to wait for those before."""
+        if self._has_ended:
+            # Of a request to the management, which is served a little longer.
+            raise LedgerUnavailableError(_ENDING)
         submission = _Submission(operations, asyncio.get_running_loop().create_future())
         self._queue.append(submission)
         self._due.set()
@@ -133,7 +140,7 @@ class Teller:
             self._went(error, batch)
             return
         except BaseException:  # whatever it is, a cancellation too: nobody may wait for ever, and it is raised again
-            self._refuse(batch, "this node is ending")
+            self._refuse(batch, _ENDING)
             raise
         place = 0
         for each in batch:

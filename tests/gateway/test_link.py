@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from contextvars import Context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVarTuple
 
 import msgspec
 
@@ -475,6 +476,45 @@ def test_a_connection_that_is_lost_as_it_is_made_is_made_again(tmp_path: Path) -
             assert scene.worker.told.empty()
 
     with asyncio.Runner(loop_factory=DyingLoop) as runner:
+        runner.run(main())
+
+
+Passed = TypeVarTuple("Passed")
+
+
+class PausingLoop(asyncio.SelectorEventLoop):
+    """A loop that notes the pauses between attempts, and makes none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+
+    def call_later(
+        self, delay: float, callback: Callable[[*Passed], object], *args: *Passed, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        self.pauses.append(delay)
+        return super().call_later(0.0, callback, *args, context=context)
+
+
+def test_a_control_process_that_answers_nothing_is_not_asked_all_the_time(tmp_path: Path) -> None:
+    """It may speak as no worker of this version does: then each of its connections ends at once."""
+    loop = PausingLoop()
+
+    async def main() -> None:
+        async with a_scene(str(tmp_path / "s")) as scene:
+            for _ in range(3):
+                (await scene.line()).writer.write(b"\xff" * 4)
+                assert await scene.worker.told.get() == "lost"
+            line = await scene.line()
+            assert loop.pauses == [0.02, 0.05, 0.1]
+            line.says(Configure(Snapshot(version=5)))
+            assert await scene.worker.told.get() == 5
+            line.writer.write(b"\xff" * 4)
+            assert await scene.worker.told.get() == "lost"
+            await scene.line()
+            assert loop.pauses == [0.02, 0.05, 0.1], "one that has answered is come back to at once"
+
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(main())
 
 

@@ -156,6 +156,7 @@ class Link:
         self._handing = 0
         """Bytes of bodies in the outbox."""
         self._attempt = 0
+        """Connections tried since control has answered one."""
         self._connecting: asyncio.Task[None] | None = None
         self._is_closed = False
 
@@ -190,10 +191,12 @@ class Link:
             self.lost(protocol)
 
     async def _connect(self) -> None:
-        while not await self._is_connected():
-            pause = RECONNECT_SECONDS[min(self._attempt, len(RECONNECT_SECONDS) - 1)]
+        is_connected = False
+        while not is_connected:
+            if self._attempt:
+                await asyncio.sleep(RECONNECT_SECONDS[min(self._attempt, len(RECONNECT_SECONDS)) - 1])
             self._attempt += 1
-            await asyncio.sleep(pause)
+            is_connected = await self._is_connected()
         self._connecting = None
 
     async def _is_connected(self) -> bool:
@@ -209,7 +212,6 @@ class Link:
 
     def connected(self, protocol: LinkProtocol) -> None:
         """A connection stands: say who we are. Control answers with a snapshot, which restores the feed."""
-        self._attempt = 0
         self._protocol = protocol
         protocol.write(frame([self._hello]))
 
@@ -258,6 +260,8 @@ class Link:
             case ForgetPrices():
                 self._listener.prices_forgotten()
             case Configure():
+                # Not when a connection stands: one that ends before this would be made again without a pause, for ever.
+                self._attempt = 0
                 self._listener.configured(message.snapshot)
             case Forget():
                 self._listener.forgotten(message.digests)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVarTuple
 
 import msgspec
+import uvloop
 
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
@@ -516,6 +517,29 @@ def test_a_control_process_that_answers_nothing_is_not_asked_all_the_time(tmp_pa
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(main())
+
+
+def test_a_link_that_is_closed_as_its_connection_stands_is_down(tmp_path: Path) -> None:
+    """In whichever turn: uvloop ends such a connection without a word, and a count would be waited for in vain."""
+    path = str(tmp_path / "s")
+    links: list[Link] = []
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_unix_server(asyncio.Protocol, path)
+        for turns in range(8):
+            link = Link(path, worker=3, pid=77, listener=Worker(), loop=loop)
+            link.start()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            link.close()
+            for _ in range(8):
+                await asyncio.sleep(0)
+            links.append(link)
+        server.close()
+
+    uvloop.run(main())
+    assert [link.is_up for link in links] == [False] * 8
 
 
 def test_a_closed_link_is_not_tried_again(tmp_path: Path) -> None:

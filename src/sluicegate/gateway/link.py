@@ -212,6 +212,10 @@ class Link:
 
     def connected(self, protocol: LinkProtocol) -> None:
         """A connection stands: say who we are. Control answers with a snapshot, which restores the feed."""
+        if self._is_closed:
+            # Within the turn in which it came to stand: nobody would tell of its end.
+            protocol.close()
+            return
         self._protocol = protocol
         protocol.write(frame([self._hello]))
 

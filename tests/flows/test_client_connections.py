@@ -405,6 +405,24 @@ def test_a_tunnel_has_backpressure(node: Node) -> None:
     assert provider.transport.is_reading()
 
 
+@pytest.mark.parametrize("is_left_by_client", [True, False], ids=["provider is left", "client is left"])
+def test_who_does_not_take_the_last_of_a_tunnel_is_not_kept_for_ever(node: Node, *, is_left_by_client: bool) -> None:
+    """Nor is it forgotten: as long as it holds a connection it counts as one. The account is given at once."""
+    client, provider = tunnel(node)
+    first, second = (client, provider) if is_left_by_client else (provider, client)
+    second.transport.is_stuck = True
+    first.leaves()
+    assert len(node.events()) == 1
+    assert len(node.listener.clients) == 1
+    idle = node.services.bounds.idle_seconds
+    node.passes(idle - 1)
+    assert second.transport.is_open
+    node.passes(2)
+    assert not second.is_connected
+    assert not node.listener.clients
+    assert len(node.events()) == 1
+
+
 def test_a_tunnel_ends_with_draining(node: Node) -> None:
     """At the deadline a tunnel is cut."""
     client, provider = tunnel(node)

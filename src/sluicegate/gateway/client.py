@@ -328,11 +328,11 @@ class ClientConnection(asyncio.Protocol):
         self._parser = None
 
         def over(sent: int, received: int) -> None:
-            self._listener.gone(self)
+            self._enter(IDLE)  # as for `_close`: whichever side is left, and does not fetch the rest
             exchange.tunnel_ended(sent, received)
 
-        self._tunnel = Tunnel(transport, upstream.transport, over, early=(self._rest, rest))
-        self._rest = b""
+        early, self._rest, gone = (self._rest, rest), b"", self._listener.gone
+        self._tunnel = Tunnel(transport, upstream.transport, over, on_gone=lambda: gone(self), early=early)
 
     # -- inside
 
@@ -482,7 +482,7 @@ class ClientConnection(asyncio.Protocol):
             if (self.phase == IDLE and waited > bounds.idle_seconds) or (
                 self.phase == LINGERING and waited > LINGER_SECONDS
             ):
-                self.transport.abort()
+                (self._tunnel.close if self._tunnel is not None else self.transport.abort)()
 
     def drain(self) -> None:
         """The gateway is shutting down: close now if idle, else after the present exchange."""

@@ -51,7 +51,7 @@ class TunnelEnd(asyncio.Protocol):
 class Tunnel:
     """Both ends, and the account of what flowed."""
 
-    __slots__ = ("_on_end", "client", "upstream")
+    __slots__ = ("_on_end", "_on_gone", "_standing", "client", "upstream")
 
     def __init__(
         self,
@@ -59,13 +59,17 @@ class Tunnel:
         upstream: asyncio.Transport,
         on_end: Callable[[int, int], None],
         *,
+        on_gone: Callable[[], None] = lambda: None,
         early: tuple[bytes, bytes] = (b"", b""),
     ) -> None:
         """Take over both transports. `on_end(sent, received)` is called once, with bytes from client and provider.
 
+        It is as soon as either is gone; `on_gone` when both are: the other one takes what was said last, in its time.
         `early` is what came in from either before there was a tunnel.
         """
         self._on_end: Callable[[int, int], None] | None = on_end
+        self._on_gone = on_gone
+        self._standing = 2
         self.client = TunnelEnd(client, self._ended)
         self.upstream = TunnelEnd(upstream, self._ended)
         self.client.other = self.upstream
@@ -92,3 +96,6 @@ class Tunnel:
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
             on_end(self.client.received, self.upstream.received)
+        self._standing -= 1
+        if not self._standing:
+            self._on_gone()

@@ -40,6 +40,14 @@ def test_a_provider_must_have_been_chosen(node: Node) -> None:
         _ = exchange.runtime
 
 
+def test_a_client_whose_request_is_whole_is_read_on(node: Node) -> None:
+    """However slowly its provider takes it: else nobody sees it leave, before the provider has all of it, or ever."""
+    node.opener.room = 100
+    client = node.client().says(a_request(body=b'{"model":"m","messages":["%b"]}' % (b"x" * 200)))
+    assert node.provider.transport.is_full
+    assert client.transport.is_reading()
+
+
 def test_only_a_small_rest_is_read_to_be_dropped(node: Node) -> None:
     """Beyond the bound the connection ends with the refusal."""
     for rest, connected in ((DISCARDED, True), (DISCARDED + 1, False)):

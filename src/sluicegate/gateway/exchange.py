@@ -427,8 +427,9 @@ class Exchange:
             self.refuse(error)
 
     def upstream_paused(self) -> None:
-        """The provider takes no more of the body for now."""
-        self.client.pause_reading()
+        """The provider takes no more of the body for now. One that is whole comes from no client any more."""
+        if not self.is_request_complete:
+            self.client.pause_reading()
 
     def upstream_resumed(self) -> None:
         """It takes more again."""

@@ -154,10 +154,20 @@ class Gateway:
         return [entry for entry in self._entries() if entry.get("level") == "error" and not _took_too_long(entry)]
 
     def _late(self) -> Counter[str]:
-        """What took too long and is not over yet."""
-        entries = self._entries()
-        began = Counter(f"over: {entry['event']}" for entry in entries if _took_too_long(entry))
-        return began - Counter(str(entry.get("event")) for entry in entries)
+        """What took too long and is not over yet, of processes that live."""
+        late: Counter[str] = Counter()
+        for entry in self._entries():
+            event = str(entry.get("event"))
+            if event == "process died":
+                # Nobody will say that it is over.
+                late = Counter(
+                    {key: number for key, number in late.items() if not key.startswith(f"{entry['name']}: ")}
+                )
+            elif _took_too_long(entry):
+                late[f"{entry['process']}: over: {event}"] += 1
+            else:
+                late -= Counter([f"{entry.get('process')}: {event}"])
+        return late
 
     def _entries(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in lines(self._log) if line.startswith("{")]

@@ -2,13 +2,7 @@
 
 import pytest
 
-from sluicegate.domain.errors import (
-    GatewayError,
-    NoConnectionError,
-    OverloadedError,
-    UpstreamTimeoutError,
-    UpstreamUnreachableError,
-)
+from sluicegate.domain.errors import GatewayError, NoConnectionError, OverloadedError, UpstreamUnreachableError
 from sluicegate.domain.snapshot import Concurrency
 from sluicegate.gateway.pool import IDLE_SECONDS, Pool
 from sluicegate.gateway.upstream import UpstreamConnection
@@ -140,20 +134,6 @@ def test_a_failure_that_concerns_nobody_is_forgotten(node: Node) -> None:
     assert gone.error is None
     assert len(node.opener.asked) == 1
     assert "connecting=0" in repr(pool)
-
-
-def test_a_connection_that_stood_when_its_time_was_up_is_counted_once(node: Node) -> None:
-    """Nobody is told of the failure, and no more are opened than there may be."""
-    pool = a_pool(node, limit=1)
-    node.opener.is_stuck = True
-    first, second = Asker(pool), Asker(pool)
-    _, make, failed = node.opener.asked[0]
-    node.opener.connect(make)
-    failed(UpstreamTimeoutError("no connection within 10 s"))
-    assert first.connection is not None
-    assert second.error is None
-    assert len(node.opener.asked) == 1
-    assert repr(pool) == "<Pool openai busy=1 idle=0 connecting=0 limit=1 waiting=1>"
 
 
 def test_a_lost_connection_makes_room(node: Node) -> None:

@@ -7,8 +7,7 @@ Rule 3. At the limit a request waits, for a bounded time; organisations are serv
 Rule 4. While the provider says that it is overloaded, fewer requests than it may have connections are sent at a time.
 """
 
-from collections.abc import Hashable
-from functools import partial
+from collections.abc import Callable, Hashable
 from typing import Protocol
 
 from sluicegate.domain.concurrency import AdaptiveLimit
@@ -52,6 +51,7 @@ class Pool:
         "_in_line",
         "_is_closed",
         "_kinds",
+        "_make",
         "_opener",
         "_waiting",
         "all",
@@ -70,13 +70,14 @@ class Pool:
         self._waiting: FairQueue[Waiter] = FairQueue(provider.concurrency.queue)
         self._in_line = self._waiting.owners
         """Who waits, where only whether anybody does matters: for each request this is looked at."""
-        self._connecting: set[UpstreamConnection] = set()
+        self._connecting = 0
         self._is_closed = False
+        self._make: Callable[[], UpstreamConnection] = lambda: UpstreamConnection(self, self._kinds)
 
     def __repr__(self) -> str:
         """Tell the sizes: busy, idle, being opened, limit, and requests waiting."""
         return (
-            f"<Pool {self.provider.id} busy={self.busy} idle={len(self._idle)} connecting={len(self._connecting)}"
+            f"<Pool {self.provider.id} busy={self.busy} idle={len(self._idle)} connecting={self._connecting}"
             f" limit={self.limit.limit} waiting={len(self._waiting)}>"
         )
 
@@ -114,7 +115,7 @@ class Pool:
                 raise self._too_many()
             if late is not None:
                 late.not_connected(self._too_many())
-        if len(self._connecting) < len(self._waiting):
+        if self._connecting < len(self._waiting):
             self._open_one()
 
     def _too_many(self) -> OverloadedError:
@@ -143,28 +144,24 @@ class Pool:
     def _open_one(self) -> bool:
         """Open a connection, where there may be one more."""
         provider = self.provider
-        standing = len(self.all) + len(self._connecting)
-        if standing >= provider.max_connections or self.busy + len(self._connecting) >= self.limit.limit:
+        standing = len(self.all) + self._connecting
+        if standing >= provider.max_connections or self.busy + self._connecting >= self.limit.limit:
             return False
-        connection = UpstreamConnection(self, self._kinds)
-        self._connecting.add(connection)
-        self._opener.open(provider, lambda: connection, partial(self._not_opened, connection))
+        self._connecting += 1
+        self._opener.open(provider, self._make, self._not_opened)
         return True
 
     def opened(self, connection: UpstreamConnection) -> None:
         """A connection stands."""
-        self._connecting.discard(connection)
+        self._connecting -= 1
         self.all.add(connection)
         self.released(connection)
 
-    def _not_opened(self, connection: UpstreamConnection, error: GatewayError) -> None:
-        if connection not in self._connecting:
-            # It stands all the same, and tells by itself when it is closed.
-            return
-        self._connecting.remove(connection)
+    def _not_opened(self, error: GatewayError) -> None:
+        self._connecting -= 1
         if self._waiting:
             self._waiting.take().not_connected(error)
-        if len(self._connecting) < len(self._waiting):
+        if self._connecting < len(self._waiting):
             self._open_one()
 
     def released(self, connection: UpstreamConnection) -> None:
@@ -205,7 +202,7 @@ class Pool:
         """Let those who wait have what the limit allows by now."""
         while self._waiting and self._idle and self.busy < self.limit.limit:
             self._waiting.take().connected(self._idle.pop())
-        while len(self._connecting) < len(self._waiting) and self._open_one():
+        while self._connecting < len(self._waiting) and self._open_one():
             pass
 
     def close(self) -> None:

@@ -12,7 +12,14 @@ import uvloop
 
 from sluicegate.domain.principal import Principal
 from sluicegate.domain.snapshot import Snapshot
-from sluicegate.gateway.link import COUNT_SECONDS, LARGEST_COUNTED, LARGEST_COUNTING, LARGEST_HANDING, Link
+from sluicegate.gateway.link import (
+    COUNT_SECONDS,
+    LARGEST_COUNTED,
+    LARGEST_COUNTING,
+    LARGEST_HANDING,
+    LARGEST_UNSENT,
+    Link,
+)
 from sluicegate.wire.link import (
     AskLease,
     AskPrice,
@@ -305,6 +312,32 @@ def test_only_so_many_counts_wait(tmp_path: Path) -> None:
         assert answers == []
         scene.link.count(QUESTION, 0.0, answers.append)
         assert answers == [None]
+
+    play(tmp_path, script)
+
+
+def test_a_control_process_that_takes_nothing_does_not_fill_the_memory(tmp_path: Path) -> None:
+    """Bodies wait for it up to a bound; beyond it the guess is taken at once, also within one turn."""
+
+    async def script(scene: Scene) -> None:
+        line = await scene.line()
+        answers: list[Counted | None] = []
+        large = msgspec.structs.replace(QUESTION, request=b" " * (LARGEST_COUNTED - 100))
+        fitting = LARGEST_UNSENT // LARGEST_COUNTED
+        for _ in range(fitting):
+            scene.link.count(large, 0.0, answers.append)
+        assert answers == []
+        scene.link.count(large, 0.0, answers.append)
+        assert answers == [None]
+        await asyncio.sleep(0)
+        scene.link.count(large, 0.0, answers.append)
+        assert answers == [None, None]
+        reader, heard = FrameReader(), list[ToControl]()
+        while len(heard) < fitting:
+            for body in reader.feed(await line.reader.read(2**20)):
+                heard += to_control(body)
+        scene.link.count(large, 0.0, answers.append)
+        assert answers == [None, None]
 
     play(tmp_path, script)
 

@@ -44,7 +44,8 @@ LARGEST_COUNTED = LARGEST_FRAME // 2
 """Bytes of one question to be counted, and of all that go in one frame: half of it, for other messages go with them."""
 LARGEST_COUNTING = 1_024
 """Exchanges waiting for a count; beyond it they are recorded with their guess at once."""
-
+LARGEST_UNSENT = 2 * LARGEST_FRAME
+"""Bytes of questions that control has not taken yet; beyond it the same, as it may hang, and they are whole bodies."""
 
 LARGEST_HANDING = 8 * 1024 * 1024
 """Bytes of bodies on their way to control; beyond it they are dropped. Well within a frame."""
@@ -313,7 +314,12 @@ class Link:
     def count(self, question: Count, now: float, callback: Callable[[Counted | None], None]) -> None:
         """Have tokens counted; `question.number` is filled in here. `callback` gets None where that is impossible."""
         size = len(question.request) + len(question.answer) + len(question.model)
-        if self._protocol is None or len(self._counting) >= LARGEST_COUNTING or size > LARGEST_COUNTED:
+        if (
+            self._protocol is None
+            or size > LARGEST_COUNTED
+            or len(self._counting) >= LARGEST_COUNTING
+            or self._protocol.unsent + self._outbox_bytes + size > LARGEST_UNSENT
+        ):
             callback(None)
             return
         if self._outbox_bytes + size > LARGEST_COUNTED:

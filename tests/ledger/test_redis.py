@@ -402,6 +402,25 @@ def test_lost_index(valkey: Server) -> None:
     asyncio.run(scenario())
 
 
+def test_index_that_was_lost_in_silence(valkey: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written anew now and then, too: a connection that broke while it lay idle is made again without a word."""
+    elapsed = 0.0
+    monkeypatch.setattr(RedisLedger, "_elapsed", lambda _ledger: elapsed)
+
+    async def scenario() -> None:
+        nonlocal elapsed
+        async with opened(valkey.url, Clock(START)) as ledger:
+            await ledger.apply([ask()])
+            valkey.call("DEL", f"{ledger._prefix}:node:node")
+            await ledger.apply([ask()])
+            assert await ledger.held("node") == []
+            elapsed = 61.0
+            await ledger.apply([ask()])
+            assert [held.holder for held in await ledger.held("node")] == ["node/w1"]
+
+    asyncio.run(scenario())
+
+
 def test_many_entries(valkey: Server) -> None:
     """What is in mind of an index does not grow for ever: entries that have ceased to be are forgotten."""
 

@@ -23,6 +23,9 @@ from sluicegate.ledger.redis_server import RedisServer
 _PREFIX = "sluicegate"
 _SLACK = 3_600_000
 """Milliseconds that an entry of an index stays longer than it must, so that it is not written anew with every Ask."""
+_TRUSTED = 60.0
+"""Seconds for which an entry of an index is taken to be where it was written. A connection that broke while it lay idle
+is made anew by the library, without a word, and it may be another server that has taken over meanwhile."""
 _FOR_EVER = 2**53 - 1
 """A moment that a sorted set can tell exactly."""
 _MOMENTS = 12
@@ -48,6 +51,7 @@ class RedisLedger:
         self._index = _Script("redis_held.lua")
         self._indexed: dict[tuple[str, str], int] = {}
         self._failures = 0
+        self._doubted_at = float("-inf")
         self._swept = 0
         self._learned: tuple[int, float] | None = None
 
@@ -158,9 +162,9 @@ class RedisLedger:
 
     async def _note(self, operations: Iterable[Operation]) -> None:
         """Write into the indexes what leases these may make."""
-        if self._server.failures != self._failures:
+        if self._server.failures != self._failures or self._elapsed() - self._doubted_at > _TRUSTED:
             # Another server may have taken over, and not have the last entries.
-            self._failures = self._server.failures
+            self._failures, self._doubted_at = self._server.failures, self._elapsed()
             self._indexed.clear()
         now = await self._certain_now()
         entries: dict[tuple[str, str], int] = {}

@@ -1,14 +1,17 @@
 """What targets cost, for models whose target is the cheapest one."""
 
+import asyncio
 import dataclasses
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
+from genai_prices.types import ClauseEquals, ConditionalPrice, ModelInfo, ModelPrice, Provider, StartDateConstraint
 
 from sluicegate.config.layers import Overrides
 from sluicegate.config.load import load
 from sluicegate.control.prices.catalogue import Catalogue
-from sluicegate.control.prices.rates import needs_rates, rate, rated, with_rates
+from sluicegate.control.prices.rates import Drift, needs_rates, rate, rated, with_rates
 from sluicegate.dialects.table import DIALECTS
 from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.snapshot import ModelAlias, Snapshot, Target
@@ -64,3 +67,40 @@ prices: [{model: m, input: 1, output: 5}]
     asking = dataclasses.replace(compiled, snapshot=Snapshot(1, compiled.snapshot.providers, (cheapest,)))
     [alias] = rated(asking, lambda: Catalogue([], "none"), now).snapshot.models
     assert alias.targets[0].rate == 2_000_000_000
+
+
+def test_rates_that_change_by_time_are_noticed(write: WriteSources) -> None:
+    """Once for each change, also of a target that nobody asks for; where rates stay the same nothing happens."""
+    text = """
+providers: {first: {dialect: openai, base_url: "https://first.example/v1", api_key: sk-a}}
+models: [{name: smart, strategy: cheapest, targets: [{model: first/a}, {model: first/b}]}]
+prices: [{model: a, input: 2, output: 2}]
+"""
+    dear, cheap = (ModelPrice(input_mtok=Decimal(dollars), output_mtok=Decimal(dollars)) for dollars in (9, 1))
+    midnight = datetime(2026, 11, 22, tzinfo=UTC)
+    prices = [ConditionalPrice(prices=dear), ConditionalPrice(StartDateConstraint(midnight.date()), prices=cheap)]
+    models = [ModelInfo(id="b", match=ClauseEquals("b"), prices=prices)]
+    catalogue = Catalogue([Provider(id="first", name="First", api_pattern="https://first", models=models)], "table")
+    moments = iter([midnight - timedelta(seconds=1), midnight, midnight, midnight + timedelta(days=1)])
+    now = next(moments)
+    loaded = load(write(text).path, {}, Overrides(), dialects=DIALECTS)
+    current = rated(loaded, lambda: catalogue, now)
+    seen: list[tuple[datetime, list[int | None]]] = []
+
+    async def changed() -> None:
+        nonlocal current
+        current = rated(current, lambda: catalogue, now)
+        seen.append((now, [target.rate for target in current.snapshot.models[0].targets]))
+
+    async def pause() -> None:
+        nonlocal now
+        try:
+            now = next(moments)
+        except StopIteration:
+            raise asyncio.CancelledError from None
+
+    drift = Drift(lambda: current, lambda: catalogue, now=lambda: now, changed=changed)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(drift.run(pause=pause))
+    assert seen == [(midnight, [2_000_000_000, 1_000_000_000])]
+    assert repr(drift) == "<Drift of version 1>"

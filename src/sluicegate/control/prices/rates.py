@@ -1,7 +1,8 @@
 """What targets cost, written into the snapshot for those models whose target is the cheapest one."""
 
+import asyncio
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -15,6 +16,9 @@ from sluicegate.domain.snapshot import ModelAlias, Snapshot, Target
 _OUTPUT_SHARE = 4
 """One token in so many is output: about what conversations have."""
 
+PAUSE = 20.0
+"""Seconds between two looks at whether rates are still right: prices change at full hours, or days."""
+
 Table = Callable[[str, str], Price | None]
 """What a provider's model costs: `PriceTable.price`."""
 
@@ -25,6 +29,44 @@ def rated(compiled: Compiled, catalogue: Callable[[], Catalogue], now: datetime)
         return compiled
     table = PriceTable(compiled.settings, compiled.snapshot, catalogue(), now)
     return dataclasses.replace(compiled, snapshot=with_rates(compiled.snapshot, table.price))
+
+
+class Drift:
+    """Notices when rates are others than those in force, by time alone.
+
+    Whoever is asked for a price notices, too, but only of what is asked for: a target that is dear today is used by
+    nobody, and may be the cheapest one tomorrow.
+    """
+
+    def __init__(
+        self,
+        current: Callable[[], Compiled],
+        catalogue: Callable[[], Catalogue],
+        *,
+        now: Callable[[], datetime],
+        changed: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`current` is the configuration in force, `changed` brings one with the rates of the moment into force."""
+        self._current = current
+        self._catalogue = catalogue
+        self._now = now
+        self._changed = changed
+
+    def __repr__(self) -> str:
+        """Tell of which version."""
+        return f"<Drift of version {self._current().snapshot.version}>"
+
+    async def run(self, *, pause: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(PAUSE)) -> None:
+        """Look for ever."""
+        while True:
+            await pause()
+            current = self._current()
+            if not needs_rates(current.snapshot):
+                continue
+            # In a thread: searching the table takes a millisecond for each target.
+            fresh = await asyncio.to_thread(rated, current, self._catalogue, self._now())
+            if fresh.snapshot.models != current.snapshot.models and self._current() is current:
+                await self._changed()
 
 
 def needs_rates(snapshot: Snapshot) -> bool:

@@ -168,15 +168,20 @@ def test_a_second_one_that_cannot_be_reached_changes_nothing(node: Node) -> None
     assert node.events()[0].failed_attempts == (FailedAttempt("second", "model-b", 0, "upstream_unreachable"),)
 
 
+CHEAP = Rates(input=1_000_000_000, output=2_000_000_000)
+
+
+def limited(node: Node, maximum: int, second: Rates) -> None:
+    """The caller may spend so many nano-dollars; the first provider is cheap, and the second costs that."""
+    usd = Limit("organization", "org_a", "usd", Calendar("month"), maximum)
+    node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", organization_id="org_a", limits=(usd,))
+    node.link.prices |= {"model-a": Price("v1", CHEAP), "model-b": Price("v2", second)}
+
+
 def test_a_second_one_that_is_too_dear_is_not_asked(node: Node) -> None:
     """What the limits refuse the second is no reason to end the first."""
     hedged(node)
-    usd = Limit("organization", "org_a", "usd", Calendar("month"), 1_000_000)
-    node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", organization_id="org_a", limits=(usd,))
-    node.link.prices |= {
-        "model-a": Price("v1", Rates(input=1_000_000_000, output=2_000_000_000)),
-        "model-b": Price("v1", Rates(input=9_000_000_000_000, output=9_000_000_000_000)),
-    }
+    limited(node, 1_000_000, Rates(input=9_000_000_000_000, output=9_000_000_000_000))
     client = ask(node)
     node.passes(1.0)
     assert calls(node) == {"first": 1}
@@ -243,10 +248,7 @@ def test_a_failure_before_the_time_is_a_retry_as_usual(node: Node) -> None:
 def test_a_second_one_that_waits_for_its_price_is_not_asked_behind_an_answer(node: Node) -> None:
     """What waited when the first one's answer began has nothing to do any more: the client gets that answer alone."""
     hedged(node)
-    usd = Limit("organization", "org_a", "usd", Calendar("month"), 1_000_000_000)
-    node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", organization_id="org_a", limits=(usd,))
-    price = Price("v1", Rates(input=1_000_000_000, output=2_000_000_000))
-    node.link.prices |= {"model-a": price, "model-b": price}
+    limited(node, 1_000_000_000, CHEAP)
     client = ask(node)
     node.link.is_silent = True
     node.passes(1.0)
@@ -268,12 +270,7 @@ def test_a_second_one_that_waits_for_its_line_is_not_asked_behind_an_answer(node
     hedged(node)
     # No table of what is under way can be had, so that a line of the journal goes before each request.
     (node.directory / table_name(node.journal.incarnation)).touch()
-    usd = Limit("organization", "org_a", "usd", Calendar("month"), 1_000_000_000)
-    node.link.tokens[digest(TOKEN.encode())] = Principal("tok_1", organization_id="org_a", limits=(usd,))
-    node.link.prices |= {
-        "model-a": Price("v1", Rates(input=1_000_000_000, output=2_000_000_000)),
-        "model-b": Price("v2", Rates(input=10_000_000_000, output=20_000_000_000)),
-    }
+    limited(node, 1_000_000_000, Rates(input=10_000_000_000, output=20_000_000_000))
     client = ask(node)
     node.opener.is_stuck = True
     node.passes(1.0)

@@ -29,7 +29,7 @@ from sluicegate.control.notices.warnings import Warnings
 from sluicegate.control.offers import Offers
 from sluicegate.control.prices.catalogue import bundled
 from sluicegate.control.prices.directory import PriceDirectory, StoredOverrides
-from sluicegate.control.prices.rates import Drift, needs_rates, rated
+from sluicegate.control.prices.rates import RateWatch, needs_rates, rated
 from sluicegate.control.readers import Readers
 from sluicegate.control.storage import Storage, tenancy
 from sluicegate.control.supervision import Supervision
@@ -102,7 +102,9 @@ class Service:
             log=log,
         )
         self._prices = self._pricing(storage)
-        self._drift = Drift(self._current, bundled, now=clocks.now, changed=lambda: self._reload("changed prices"))
+        self._rate_watch = RateWatch(
+            self._current, bundled, now=clocks.now, changed=lambda: self._reload("changed prices")
+        )
         self._bodies = BodyKeeper(
             storage.database,
             settings=lambda: self._current().settings,
@@ -288,7 +290,7 @@ class Service:
             self._readers,
             self._bodies,
             self._prices,
-            self._drift,
+            self._rate_watch,
             self._upkeep,
             self._warnings.notices,
         )

@@ -11,7 +11,7 @@ from genai_prices.types import ClauseEquals, ConditionalPrice, ModelInfo, ModelP
 from sluicegate.config.layers import Overrides
 from sluicegate.config.load import load
 from sluicegate.control.prices.catalogue import Catalogue
-from sluicegate.control.prices.rates import Drift, needs_rates, rate, rated, with_rates
+from sluicegate.control.prices.rates import RateWatch, needs_rates, rate, rated, with_rates
 from sluicegate.dialects.table import DIALECTS
 from sluicegate.domain.pricing import Price, Rates
 from sluicegate.domain.snapshot import ModelAlias, Snapshot, Target
@@ -69,8 +69,9 @@ prices: [{model: m, input: 1, output: 5}]
     assert alias.targets[0].rate == 2_000_000_000
 
 
-def test_rates_that_change_by_time_are_noticed(write: WriteSources) -> None:
-    """Once for each change, also of a target that nobody asks for; where rates stay the same nothing happens."""
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_rates_that_change_by_time_are_noticed(write: WriteSources, *, is_refused: bool) -> None:
+    """Once for each change, also of a target that nobody asks for, and where the file is broken by now."""
     text = """
 providers: {first: {dialect: openai, base_url: "https://first.example/v1", api_key: sk-a}}
 models: [{name: smart, strategy: cheapest, targets: [{model: first/a}, {model: first/b}]}]
@@ -85,12 +86,13 @@ prices: [{model: a, input: 2, output: 2}]
     now = next(moments)
     loaded = load(write(text).path, {}, Overrides(), dialects=DIALECTS)
     current = rated(loaded, lambda: catalogue, now)
-    seen: list[tuple[datetime, list[int | None]]] = []
+    seen: list[datetime] = []
 
     async def changed() -> None:
         nonlocal current
-        current = rated(current, lambda: catalogue, now)
-        seen.append((now, [target.rate for target in current.snapshot.models[0].targets]))
+        seen.append(now)
+        if not is_refused:
+            current = rated(current, lambda: catalogue, now)
 
     async def pause() -> None:
         nonlocal now
@@ -99,8 +101,10 @@ prices: [{model: a, input: 2, output: 2}]
         except StopIteration:
             raise asyncio.CancelledError from None
 
-    drift = Drift(lambda: current, lambda: catalogue, now=lambda: now, changed=changed)
+    watch = RateWatch(lambda: current, lambda: catalogue, now=lambda: now, changed=changed)
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(drift.run(pause=pause))
-    assert seen == [(midnight, [2_000_000_000, 1_000_000_000])]
-    assert repr(drift) == "<Drift of version 1>"
+        asyncio.run(watch.run(pause=pause))
+    assert seen == [midnight]
+    rates = [target.rate for target in current.snapshot.models[0].targets]
+    assert rates == [2_000_000_000, 9_000_000_000 if is_refused else 1_000_000_000]
+    assert repr(watch) == "<RateWatch of version 1>"

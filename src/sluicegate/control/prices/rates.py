@@ -31,7 +31,7 @@ def rated(compiled: Compiled, catalogue: Callable[[], Catalogue], now: datetime)
     return dataclasses.replace(compiled, snapshot=with_rates(compiled.snapshot, table.price))
 
 
-class Drift:
+class RateWatch:
     """Notices when rates are others than those in force, by time alone.
 
     Whoever is asked for a price notices, too, but only of what is asked for: a target that is dear today is used by
@@ -54,10 +54,11 @@ class Drift:
 
     def __repr__(self) -> str:
         """Tell of which version."""
-        return f"<Drift of version {self._current().snapshot.version}>"
+        return f"<RateWatch of version {self._current().snapshot.version}>"
 
     async def run(self, *, pause: Callable[[], Awaitable[object]] = lambda: asyncio.sleep(PAUSE)) -> None:
-        """Look for ever."""
+        """Look for ever. What was refused is not asked for again, until it is something else."""
+        asked_for = None
         while True:
             await pause()
             current = self._current()
@@ -65,7 +66,9 @@ class Drift:
                 continue
             # In a thread: searching the table takes a millisecond for each target.
             fresh = await asyncio.to_thread(rated, current, self._catalogue, self._now())
-            if fresh.snapshot.models != current.snapshot.models and self._current() is current:
+            models = fresh.snapshot.models
+            if models not in (current.snapshot.models, asked_for) and self._current() is current:
+                asked_for = models
                 await self._changed()
 
 
